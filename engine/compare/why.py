@@ -6,7 +6,7 @@ until the time ends: on fewer test rows where a prediction takes long, with fewe
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -41,13 +41,13 @@ REPEATS = 5
 """How often a group of columns is shuffled, at most."""
 
 TEST_ROWS = (4000, 2000, 1000, 500)
-"""Most test rows of a replicate that importance and dependence are measured on, by how long a prediction takes."""
+"""Most test rows of a replicate that importance and dependence are measured on, by how long a prediction of the fewest takes."""
 
 DEPENDENCE = 4
 """Columns whose partial dependence is measured, at most: the first ones of the most important groups."""
 
-IMPORTANCE_SHARE = 0.75
-"""Share of the time left that importance may take; the rest is for partial dependence."""
+UNSAFE_SHARE, IMPORTANCE_SHARE = 0.4, 0.75
+"""Shares of the time left that unsafe points, then importance may take; the rest is for partial dependence."""
 
 TICK = 0.25
 """Seconds between two Progress events."""
@@ -106,12 +106,15 @@ def explain(
     tested = _read_tested(bench, outcomes, row, result.get("decide") or {})
     out["groups"] = build_group_table(list_groups(data), tested, lambda values: corrected_t(values[:, 0], share))
     yield from clock.tick()
-    out |= _describe_suspects(bench, outcomes, artifacts.get(f"decide/{row}"))
+    decided = result.get("decide") or {}
+    known = decided.get("numbers") if decided.get("row") == row else None
+    out |= _describe_suspects(bench, outcomes, artifacts.get(f"decide/{row}"), known or [])
     about: dict[str, Any] = {"row": row, "replicates": 0, "test_rows": 0, "columns": 0, "repeats": 0}
     out["why"] = about | {"of": len(data.numeric_names) + len(data.categorical_names)}
     out["unsafe"] = {}
     tasks = _Tasks(bench)
     if clock.left > 0:
+        until = clock.now() + UNSAFE_SHARE * clock.left
         for name, fit in fitted.items():
             if fit.fitted.embedded is None and fit.fitted.synthetic is None:
                 continue
@@ -119,7 +122,7 @@ def explain(
             if found is not None and found.looked.any():
                 out["unsafe"][name] = _describe_unsafe(found, share)
             yield from clock.tick()
-            if clock.left <= 0:
+            if clock.now() > until:
                 break
     if row is not None and clock.left > 0:
         yield from _ask(tasks.read(fitted[row]), fitted[row].fitted, bench, metric, share, clock, out)
@@ -178,12 +181,13 @@ def _choose_row(result: Mapping[str, Any], fitted: Mapping[str, Any], metric: st
 def _read_tested(bench: Evaluator, outcomes: list[ReplicateScore], row: str | None, decide: Mapping[str, Any]) -> list[Tested]:
     """The replicates' test rows, flagged at the cut that `decide` chose on validation rows: those that it read.
 
-    With a budget: the highest rows, of all or of each day. Where another row was decided with: where the class looked for is the most
-    probable one.
+    With a budget of rows: the highest ones, of all or of each day; where owners are the cases, the rows above the cut. Where another row
+    was decided with: where the class looked for is the most probable one.
     """
     positive, rule, out = bench.positive, decide.get("rule") or {}, []
     cuts = {} if decide.get("row") != row else dict(zip(decide.get("numbers") or (), decide.get("cuts") or (), strict=False))
-    days = number_days(bench.dataset) if rule.get("per") == "day" and rule.get("kind") == "alerts" else None
+    has_budget = rule.get("kind") == "alerts" and decide.get("unit") == "row"
+    days = number_days(bench.dataset) if has_budget and rule.get("per") == "day" else None
     for outcome in outcomes:
         score, number = np.asarray(outcome.test_p[:, positive], np.float64), outcome.replicate.number
         if not cuts:
@@ -192,7 +196,7 @@ def _read_tested(bench: Evaluator, outcomes: list[ReplicateScore], row: str | No
             continue
         elif days is not None:
             flagged = rank_within(score, days[outcome.test_rows]) <= int(rule["value"] + 1e-9)
-        elif rule.get("kind") == "alerts":
+        elif has_budget:
             flagged = rank_within(score, np.zeros(len(score), int)) <= int(rule["value"] * len(score) / 1000 + 1e-9)
         else:
             cut = cuts[number]
@@ -201,18 +205,24 @@ def _read_tested(bench: Evaluator, outcomes: list[ReplicateScore], row: str | No
     return out
 
 
-def _describe_suspects(bench: Evaluator, outcomes: list[ReplicateScore], decide: bytes | None) -> dict[str, Any]:
-    """The result's keys on suspects. decide: the artifact of the row. With two classes scores are calibrated as it chose on validation
-    rows, else corrected for the classes' shares.
+def _describe_suspects(
+    bench: Evaluator, outcomes: list[ReplicateScore], decide: bytes | None, known: Sequence[int]
+) -> dict[str, Any]:
+    """The result's keys on suspects. decide: the artifact of the row, about replicates `known`. With two classes their scores are
+    calibrated as it chose on validation rows, else all are corrected for the classes' shares.
     """
     data, classes = bench.dataset, bench.dataset.classes
     parts, trained = [], []
-    arrays = unpack(decide) if decide is not None and len(classes) == 2 else None
-    for r, o in enumerate(outcomes):
-        p = threshold_tables.correct_prior(o.test_p, o.given, o.natural)
-        if arrays is not None:
-            own = calibrate(arrays, read_about(arrays)["calibration"], r, np.asarray(o.test_p[:, 1], np.float64))
+    arrays = unpack(decide) if decide is not None and known and len(classes) == 2 else None
+    for o in outcomes:
+        if arrays is None:
+            p = threshold_tables.correct_prior(o.test_p, o.given, o.natural)
+        elif o.replicate.number in known:
+            r, score = known.index(o.replicate.number), np.asarray(o.test_p[:, 1], np.float64)
+            own = calibrate(arrays, read_about(arrays)["calibration"], r, score)
             p = np.stack([1 - own, own], 1)
+        else:
+            continue
         parts.append((o.test_rows, bound_shares(p, len(o.valid_y))))
         trained.append((o.test_rows, np.asarray(o.test_p, np.float64)))
     number = np.arange(len(data.y)) if data.number is None else data.number
@@ -250,13 +260,17 @@ def _ask(
         return metrics.scores(p, y, weights=weight)[metric]
 
     deadline = clock.now() + IMPORTANCE_SHARE * clock.left
-    for most in TEST_ROWS:
-        fits = whole.take(most, stream("why rows"))
-        began = clock.now()
-        base = score_fits(fits, fits.predict(), score)
-        seconds = clock.now() - began
-        yield from clock.tick()
-        if seconds * len(groups) <= deadline - clock.now():
+    fits = whole.take(TEST_ROWS[-1], stream("why rows"))
+    began = clock.now()
+    base = score_fits(fits, fits.predict(), score)
+    seconds = clock.now() - began
+    yield from clock.tick()
+    for most in TEST_ROWS[:-1]:
+        if seconds * most / TEST_ROWS[-1] * len(groups) <= deadline - clock.now():
+            fits = whole.take(most, stream("why rows"))
+            began = clock.now()
+            base = score_fits(fits, fits.predict(), score)
+            seconds = clock.now() - began
             break
     falls: list[list[np.ndarray]] = [[] for _ in groups]
     for repeat in range(REPEATS):

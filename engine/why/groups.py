@@ -40,9 +40,25 @@ class Tested:
     draws: np.ndarray | None = None
 
 
-def list_groups(dataset: Dataset) -> list[tuple[str, str, np.ndarray]]:
-    """(column, level, rows [n] bool) of the columns with few levels, in the order of the table, MOST_GROUPS at most."""
-    out: list[tuple[str, str, np.ndarray]] = []
+@dataclass(frozen=True)
+class Group:
+    """The rows of the table whose column has one value. values [n]: of the column; value: NaN for the rows where it is missing."""
+
+    column: str
+    level: str
+    values: np.ndarray
+    value: float
+
+    def find(self, rows: np.ndarray) -> np.ndarray:
+        """Which of these rows are in the group, bool."""
+        own = self.values[rows]
+        found: np.ndarray = np.isnan(own) if self.value != self.value else own == self.value
+        return found
+
+
+def list_groups(dataset: Dataset) -> list[Group]:
+    """The groups of the columns with few levels, in the order of the table, MOST_GROUPS at most."""
+    out: list[Group] = []
     for j, name in enumerate(dataset.numeric_names):
         column = dataset.numeric[:, j]
         gaps = np.isnan(column)
@@ -51,18 +67,18 @@ def list_groups(dataset: Dataset) -> list[tuple[str, str, np.ndarray]]:
             continue
         values = np.unique(column[~gaps])
         if len(values) + gaps.any() >= 2 and len(values) <= MOST_NUMBERS:
-            out += [(name, f"{value:.15g}", column == value) for value in values]
-            out += [(name, MISSING, gaps)] if gaps.any() else []
+            out += [Group(name, f"{value:.15g}", column, float(value)) for value in values]
+            out += [Group(name, MISSING, column, np.nan)] if gaps.any() else []
     for j, (name, levels) in enumerate(zip(dataset.categorical_names, dataset.categories, strict=True)):
         codes = dataset.categorical[:, j]
         there = np.flatnonzero(np.bincount(codes, minlength=len(levels)))
         if 2 <= len(there) <= MOST_LEVELS:
-            out += [(name, levels[c], codes == c) for c in there.tolist()]
+            out += [Group(name, levels[c], codes, c) for c in there.tolist()]
     return out[:MOST_GROUPS]
 
 
 def build_group_table(
-    groups: Sequence[tuple[str, str, np.ndarray]],
+    groups: Sequence[Group],
     tested: Sequence[Tested],
     summarise: Callable[[np.ndarray], Interval],
 ) -> list[dict[str, Any]]:
@@ -84,12 +100,12 @@ def build_group_table(
     passes = len({one.seed for one in tested})
     n, hits = found["n"][:, :, 0].sum(0) / passes, found["hits"][:, :, 0].sum(0) / passes
     out = []
-    for g, (column, level, _) in enumerate(groups):
+    for g, group in enumerate(groups):
         values = {name: summarise(found[name][:, g]) for name in ("ap", "recall", "precision")}
         out.append(
             {
-                "column": column,
-                "level": level,
+                "column": group.column,
+                "level": group.level,
                 "n": int(round(n[g])),
                 "share": float(hits[g] / n[g]) if n[g] else None,
                 **{name: describe_interval(one) for name, one in values.items()},
@@ -99,11 +115,11 @@ def build_group_table(
     return out
 
 
-def _measure(groups: Sequence[tuple[str, str, np.ndarray]], one: Tested, ranking: Ranking) -> dict[str, np.ndarray]:
+def _measure(groups: Sequence[Group], one: Tested, ranking: Ranking) -> dict[str, np.ndarray]:
     """Rows, rows of the class looked for, and the measures of some groups in one replicate and its draws, each [G, 1 + B]; NaN where a
     measure has no rows. With draws: of one group.
     """
-    drawn = np.stack([rows[one.rows] for _, _, rows in groups], 1).astype(float)  # [t, G]
+    drawn = np.stack([group.find(one.rows) for group in groups], 1).astype(float)  # [t, G]
     if one.draws is not None:
         drawn = drawn * np.concatenate([np.ones((1, len(one.rows))), one.draws]).T  # [t, 1 + B]
     n, hits = drawn.sum(0), drawn[one.truth].sum(0)
