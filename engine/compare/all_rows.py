@@ -17,6 +17,7 @@ from engine.compare.artifacts import ALL_ROWS
 from engine.compare.bench import Evaluator
 from engine.compare.comparison import rebuild_evaluator
 from engine.compare.decision import build_decision
+from engine.compare.installed import find_method
 from engine.data.dataset import Dataset
 from engine.data.prepare import encode, fit_scale
 from engine.data.split import split
@@ -29,7 +30,7 @@ from engine.methods.base import Method
 from engine.runner.provenance import collect_provenance
 from engine.settings import read_setting
 from engine.spec.comparison import CompareSpec
-from engine.spec.contest import IN_USE
+from engine.spec.contest import IN_USE, NETWORK, read_model
 from engine.spec.refit import RefitSpec
 from engine.spec.table_reading import TableReading
 from engine.stats.decide import Rule
@@ -60,7 +61,7 @@ def train_row(
     return (
         yield from train_on_all(
             bench,
-            _make_method(bench, row),
+            _make_method(row),
             row,
             decide=decide,
             about=about,
@@ -71,13 +72,12 @@ def train_row(
     )
 
 
-def _make_method(bench: Evaluator, row: Mapping[str, Any]) -> Method:
+def _make_method(row: Mapping[str, Any]) -> Method:
     """The method of a row, with its parameters. Raises BadInput."""
-    if row["name"] == IN_USE:
-        raise BadInput("The score in use is no model: there is nothing to train.")
-    if row["name"] not in bench.rows:
-        raise BadInput(f"{row['title']} is not compared here any more: compare again first.")
-    kind = bench.kind(row["name"])
+    model = read_model(row)
+    if model == IN_USE:
+        raise BadInput("The score in use is a column of the table: there is nothing to train.")
+    kind = find_method(row["name"] if model == NETWORK else model)
     own = {f.name for f in dataclasses.fields(kind)}
     return kind(**{name: value for name, value in row["params"].items() if name in own})
 

@@ -183,11 +183,6 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
     )
 
 
-def rebuild_evaluator(dataset: Dataset, spec: CompareSpec, positive: str | None) -> Evaluator:
-    """The evaluator of a comparison that was made, on the same rows. positive: the class looked for, None where none was named."""
-    return _make_evaluator(dataset, spec, time.monotonic, positive)[0]
-
-
 def _is_wanted(model: str, level: Resource) -> bool:
     if model == NETWORK:
         return level.epochs is None and (level.rows is None or level.rows >= WANTED)
@@ -196,6 +191,11 @@ def _is_wanted(model: str, level: Resource) -> bool:
 
 def _cut_look(bench: Evaluator, look: Resource) -> Resource:
     return replace(look, rows=min(bench.train_rows, look.rows or 0))
+
+
+def rebuild_evaluator(dataset: Dataset, spec: CompareSpec, positive: str | None) -> Evaluator:
+    """The evaluator of a comparison that was made, on the same rows. positive: the class looked for, None where none was named."""
+    return _make_evaluator(dataset, spec, time.monotonic, positive)[0]
 
 
 def _make_evaluator(
