@@ -14,12 +14,22 @@ from typing import Any
 from engine.report import comparison_pandas, run_code
 from engine.report.formats import format_interval
 from engine.report.leaderboard import count_replicates, deciding_metric, metric_interval, to_number
+from engine.spec.contest import NETWORK, RENAMED, read_model
 from engine.spec.table_reading import ColumnReading, DateFormat, NumberFormat, TableReading, TargetReading
 from engine.text import one_line
 
 CATALOG = Path(__file__).resolve().parents[1] / "catalog.json"
 FOLDS = 5
 """Where a comparison does not say how many."""
+
+
+def _choose_classifier(row: Mapping[str, Any]) -> str:
+    """The class of a row: of engine.estimators; trees of earlier comparisons are scikit-learn's."""
+    name = str(row.get("name"))
+    if name in RENAMED:
+        return TREES
+    model = read_model(row)
+    return _list_classifiers()[name if model == NETWORK else model]
 
 
 @cache
@@ -50,7 +60,7 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
         raise KeyError(name)
     spec = comparison.get("spec") or {}
     table = _choose_table(comparison, reading=reading)
-    classifier = _list_classifiers().get(name, TREES)
+    classifier = _choose_classifier(row)
     thinned = row.get("most_rows")
     seed, folds = int(spec.get("seed") or 0), int((comparison.get("protocol") or {}).get("folds") or FOLDS)
     seeds = int((comparison.get("protocol") or {}).get("seeds") or 1 + max(_list_replicates(row)) // folds)

@@ -159,14 +159,18 @@ DATA_HOW = (
 )
 MORE_CLASSES = "{n} more classes are not drawn."
 LOOKED_FOR = "The class to find: {label}."
-BOARD_TABLE = "Methods, the largest difference to plain training in {metric} first"
+BOARD_TABLE = "Models with their remedies, the model of the highest {metric} first"
 BOARD_HOW = (
-    "Values are means over replicates with their interval: {kind}. Compare methods by the paired difference: both have the same splits. "
-    "p is corrected by Holm over all methods. A difference is found where p is below 0.05. \u25b2 better than plain training, "
-    "\u25bc worse, \u25cb no difference found, \u25c6 plain training itself. "
-    "Methods dropped early have fewer replicates and wider intervals."
+    "Values are means over replicates with their interval: {kind}. Two questions are answered apart. Does a remedy beat the same model "
+    "plain? And how far is a row from the first one? Both differences are paired: the splits are the same. p is corrected by Holm over "
+    "all remedies. A difference is found where p is below 0.05. \u25b2 better than the same model plain, "
+    "\u25bc worse, \u25cb no difference found, \u25c6 a plain row itself. Only rows with the same replicates are compared with the first. "
+    "Rows dropped early have fewer replicates and wider intervals."
 )
-MEANS_CAPTION, DIFFERENCES_CAPTION = "Mean and interval. Dotted: plain training.", "Right of the dotted line is better."
+MEANS_CAPTION, DIFFERENCES_CAPTION = (
+    "Mean and interval. Dotted: the network's plain training.",
+    "Right of the dotted line is better.",
+)
 NO_METHOD = "No method ran."
 QUICK, DROPPED, FAILED_ROW = "quick look only", "dropped after round {round}", "failed: {why}"
 SHARE_LINE = "dotted: share of the class to find"

@@ -37,7 +37,6 @@ RESERVED = {
     "an unknown key": UNKNOWN,
     "beside": Pen("vermilion", "longdashdot", "circle"),
     "both": Pen("pink", "dashdot", "hexagon"),
-    "trees": Pen("blue", "dot", "triangle-up"),
 }
 """Pens that no method may have. beside: the run that another run is compared with; both: plain training on both parts
 (`engine.spec.companions`)."""
