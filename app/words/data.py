@@ -173,7 +173,7 @@ BUILT_IN, AS_IT_IS = "built in", "as it is"
 WORDS = {"better": "better", "worse": "worse", "": "no difference found", "reference": "", "split": "one split"}
 """What a row's difference to plain training shows."""
 NOT_RANKED = "not ranked: fewer replicates"
-QUICK_LOOK = "quick look: few rows, few epochs"
+QUICK_LOOK, LOOK = "quick look: few rows, few epochs", "quick look"
 DROPPED = "dropped after round {round}"
 ROW_FAILED = "failed: {reason}"
 NEXT_AT, NEXT_SOON = "next at {time}", "next"
