@@ -19,6 +19,7 @@ from engine.events import Board, Event, Note, Phase, finish, unpack
 from engine.report import ReportRequest, page, write_report
 from engine.report.decide import summarise_decide
 from engine.report.leaderboard import compare_to_plain, group_rows, metric_interval
+from engine.report.split import summarise_split
 from engine.report.why import summarise_why
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import METRICS
@@ -220,6 +221,7 @@ def summarise_comparison(comparison: Mapping[str, Any]) -> str:
     ]
     out += [f"{row['title']}: {one_line(row['failed'])}" for row in comparison["methods"] if row["failed"]]
     out += comparison["shortened"]
+    out += map(_to_ascii, summarise_split(comparison))
     out += summarise_decide(comparison)
     out += summarise_why(comparison)
     out.append(f"{comparison['seconds']:.1f} s of {spec['budget']:g} s on {comparison['provenance']['device']}")

@@ -74,15 +74,29 @@ def write_taken_away(
         out.append(arguments.model)
     if arguments.onnx is not None:
         title = next(str(row["title"]) for row in comparison["methods"] if row["name"] == name)
-        onnx = artifacts.get(f"onnx/{name}")
-        if onnx is None:
-            raise BadParameter(f"--onnx: there is no ONNX file of {one_line(title, 80)}; the notes say why.")
-        _write("--onnx", arguments.onnx, onnx)
-        out.append(arguments.onnx)
+        out += _write_onnx(arguments, artifacts.get(f"model/{name}"), title)
     if arguments.code is not None:
         _write("--code", arguments.code, write_row(comparison, name, str(arguments.file)).encode())
         out.append(arguments.code)
     return out
+
+
+def _write_onnx(arguments: argparse.Namespace, model: bytes | None, title: str) -> list[Path]:
+    """Writes the ONNX file, checked on all rows of the table, and beside it a script that scores with it."""
+    from engine.errors import BadInput
+    from engine.score.hand_out import hand_out_onnx
+
+    if model is None:
+        raise BadParameter(f"--onnx: no fitted model of {one_line(title, 80)} was kept.")
+    onnx: Path = arguments.onnx
+    try:
+        data, script = hand_out_onnx(model, arguments.file.read_bytes(), arguments.file.name, onnx.name)
+    except BadInput as error:
+        raise BadParameter(f"--onnx: {error}") from error
+    beside = onnx.with_name(f"{onnx.name}.py")
+    _write("--onnx", onnx, data)
+    _write("--onnx", beside, script.encode())
+    return [onnx, beside]
 
 
 def choose_row(comparison: Mapping[str, Any], asked: str | None) -> str:

@@ -14,9 +14,11 @@ from engine.analysis import curves, metrics, threshold_tables
 from engine.analysis.shifts import find_shifts
 from engine.compare.halving import Resource
 from engine.compare.installed import find_method
+from engine.compare.spread import Spread
 from engine.data.dataset import Dataset, Replicate, Task
 from engine.data.prepare import prepare
 from engine.data.split import Parts
+from engine.data.splits.plan import SplitPlan
 from engine.data.thin import reduce_counts, thin
 from engine.events import Event, Phase
 from engine.methods.base import Method
@@ -63,6 +65,8 @@ class ReplicateScore:
 
     valid_rows [v], test_rows [t]: row numbers in the dataset compared. valid_y, test_y: their classes. valid_p [v, C], test_p [t, C]:
     probabilities as trained, float32. All six are empty for seeds that are not pooled.
+
+    draws: metric -> its values on draws of the test rows, blocks: the number of blocks drawn from; by time alone (`Spread.draw`).
     """
 
     replicate: Replicate
@@ -82,6 +86,8 @@ class ReplicateScore:
     test_y: np.ndarray
     test_p: np.ndarray
     again: Again | None = None
+    draws: dict[str, np.ndarray] = field(default_factory=dict)
+    blocks: int = 0
 
 
 @dataclass(frozen=True)
@@ -113,6 +119,7 @@ class Evaluator:
 
     Keeps the task of the last level and seeds, and each row's fit of replicate 0. rows: by name, plain ones first. refits: whether
     rows are trained again on training and validation rows before test rows are scored. refitted: the second fit of replicate 0.
+    plan: how rows are split.
     """
 
     dataset: Dataset
@@ -127,6 +134,13 @@ class Evaluator:
     refits: bool = True
     refitted: dict[tuple[str, Resource], Refitted] = field(default_factory=dict)
     joined: dict[bool, Task] = field(default_factory=dict)
+    plan: SplitPlan = field(default_factory=SplitPlan)
+    mean_counts: list[int] = field(default_factory=list)
+
+    @property
+    def spread(self) -> Spread:
+        """How certain means and differences are, by the split."""
+        return Spread.of(self.plan, self.dataset.owner is not None)
 
     @property
     def titles(self) -> dict[str, str]:
@@ -167,7 +181,15 @@ class Evaluator:
 
     @property
     def train_counts(self) -> list[int]:
-        """Training rows of each class, before any cut."""
+        """Training rows of each class, before any cut; a mean over folds or origins where rows are not split at random."""
+        if self.plan.kind != "random":
+            if not self.mean_counts:
+                each = [
+                    np.bincount(self.dataset.y[parts.train], minlength=len(self.dataset.classes))
+                    for parts in self.plan.cut(self.dataset, self.spec, 0)
+                ]
+                self.mean_counts = np.mean(each, axis=0).round().astype(int).tolist()
+            return self.mean_counts
         counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
         return [limits.count_training_rows(n, self.spec.folds) for n in counts]
 
@@ -265,7 +287,7 @@ class Evaluator:
                 return parts if level.rows is None else thin(parts, y, level.rows, stream)
 
             numbers = [seed * self.spec.folds + fold for seed in seeds for fold in range(self.spec.folds)]
-            self.task = replace(prepare(self.dataset, self.spec, numbers, thin=cut), patience=PATIENCE)
+            self.task = replace(prepare(self.dataset, self.spec, numbers, thin=cut, cut=self.plan.cut), patience=PATIENCE)
             self.prepared, self.joined = (level, seeds), {}
         return self.task
 
@@ -299,6 +321,7 @@ class Evaluator:
                 "isotonic": threshold_tables.calibrate_isotonic(valid_p[:, p], valid_y == p, weight[valid_y], test_p[:, p]),
             }
         most = None if pooled else 0
+        draws, blocks = self.spread.draw(task.test_source[r], test_y, test_p, self.spec.seed, replicate.fold)
         outcomes[replicate.number] = ReplicateScore(
             replicate,
             {name: float(v[0]) for name, v in metrics.scores(test_p, test_y).items()},
@@ -317,6 +340,8 @@ class Evaluator:
             test_y=test_y[:most],
             test_p=test_p[:most].astype(np.float32),
             again=again,
+            draws=draws,
+            blocks=blocks,
         )
 
 

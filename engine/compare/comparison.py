@@ -19,10 +19,13 @@ from engine.compare.bench import Evaluator
 from engine.compare.decide import decide, decide_seconds
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import build_leaderboard, is_settled, rank_rows
+from engine.compare.onnx_files import export_onnx, find_seconds
+from engine.compare.optimism import keep_for_optimism, measure_optimism
 from engine.compare.result import describe_table, make_result
 from engine.compare.why import explain, keep_seconds
 from engine.data.dataset import Dataset
 from engine.data.prepare import encode
+from engine.data.splits.plan import plan_split
 from engine.data.tables.named import describe_named, find_named
 from engine.data.tables.profile import list_notes, propose_folds
 from engine.data.tables.sheet import Sheet
@@ -31,6 +34,7 @@ from engine.data.thin import draw_rows
 from engine.errors import BadData, BadParameter
 from engine.events import Event, Note, Phase
 from engine.methods import describe_methods
+from engine.report.leaderboard import sort_rows
 from engine.runner.chunks import MAX_VALUES
 from engine.runner.provenance import collect_provenance
 from engine.seeds import numpy_stream
@@ -133,6 +137,8 @@ def compare(
                     continue
                 notes.append(event.text)
             yield event
+        until = halving.deadline - halving.saving_seconds(halving.level) + keep_for_optimism(bench.plan, spec.budget)
+        optimism = yield from measure_optimism(halving, bench, spec.metric, until)
         yield Phase("measuring", "Putting the result together")
         artifacts = build_arrays(halving)
         yield Phase("saving", "Saving the models")
@@ -143,7 +149,12 @@ def compare(
         decided, cuts = decide(halving, bench, spec, result)
         result, artifacts = result | decided, artifacts | cuts
         result |= yield from explain(halving, bench, result, spec.metric, artifacts)
+        files, result["onnx"] = export_onnx(
+            artifacts, [row["name"] for row in sort_rows(result)], bench.dataset, spec.budget, clock
+        )
+        artifacts |= files
         return result | {
+            "optimism": optimism,
             "reading": None if reading is None else reading.to_json(),
             "seconds": clock() - began,
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
@@ -170,9 +181,13 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
         titles=bench.titles,
         clock=clock,
         began=began,
-        deadline=began + spec.budget,
+        deadline=began + spec.budget - keep_for_optimism(bench.plan, spec.budget),
+        spread=bench.spread,
         saving_seconds=lambda level: (
-            bench.saving_seconds(level) + decide_seconds(bench) + keep_seconds(spec.budget, bench.dataset)
+            bench.saving_seconds(level)
+            + decide_seconds(bench)
+            + keep_seconds(spec.budget, bench.dataset)
+            + find_seconds(spec.budget)
         ),
         build_rows=lambda halving: build_leaderboard(halving, spec.metric),
         is_wanted=_is_wanted,
@@ -227,13 +242,15 @@ def _make_evaluator(
             + ("." if spec.ratio is None else ": use a lower ratio.")
         )
     run = RunSpec(dataset.name, BASELINE, spec.imbalance, folds=propose_folds(min(kept)), seeds=MAX_SEEDS, seed=spec.seed)
+    plan = plan_split(dataset, run, spec.split_kind, spec.delay)
+    run = replace(run, folds=plan.folds)
     classes = dataset.classes
     positive = 1 if len(classes) == 2 else classes.index(asked) if asked is not None else int(np.argmin(kept))
     offered = list_rows(spec, {"methods": describe_methods()}, installed=find_installed(), in_use=dataset.score is not None)
     if dataset.score is not None and len(classes) > 2:
         offered = [row for row in offered if row.name != IN_USE]
         said.append("The score in use is compared where there are two classes; here are more.")
-    return Evaluator(dataset, run, {row.name: row for row in offered}, positive, clock, refits=spec.refits), said
+    return Evaluator(dataset, run, {row.name: row for row in offered}, positive, clock, refits=spec.refits, plan=plan), said
 
 
 def with_positive(dataset: Dataset, positive: str | None) -> Dataset:

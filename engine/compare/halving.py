@@ -28,6 +28,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from engine.compare.spread import Spread
 from engine.errors import LabError
 from engine.events import Board, Event, Note, Phase, Progress, Running
 from engine.text import one_line
@@ -83,6 +84,7 @@ class SuccessiveHalving:
     free: rows that cost nothing and are never dropped. is_wanted(model, level): whether so much is worth more than a score of every remedy.
     is_settled(self, name): whether more replicates of a row can change no decision. deadline: the value of `clock` at which everything
     must be finished, saving included. saving_seconds(level): seconds that saving takes at the first row's level.
+    spread: how certain means and differences are, by the split.
     """
 
     names: Sequence[str]
@@ -104,6 +106,7 @@ class SuccessiveHalving:
     free: frozenset[str] = frozenset()
     is_wanted: Callable[[str, Resource], bool] = lambda model, level: False
     is_settled: Callable[[SuccessiveHalving, str], bool] = lambda halving, name: False
+    spread: Spread = Spread()
     evaluations: dict[Resource, dict[str, list[Evaluation]]] = field(default_factory=dict)
     settled_levels: dict[str, Resource] = field(default_factory=dict)
     stopped: dict[str, int] = field(default_factory=dict)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from engine.compare.halving import SuccessiveHalving
+from engine.compare.spread import read_value
 from engine.plain import to_plain
 from engine.spec.comparison import ENSEMBLES
 from engine.spec.contest import IN_USE
 from engine.spec.result import METRICS
-from engine.stats.compared import Difference, compute_differences
-from engine.stats.intervals import Interval, corrected_t
-from engine.stats.significance import find_test_share
+from engine.stats.compared import Difference
+from engine.stats.intervals import Interval
 
 
 def find_differences(halving: SuccessiveHalving, metric: str) -> dict[str, Difference]:
@@ -27,16 +27,16 @@ def find_differences(halving: SuccessiveHalving, metric: str) -> dict[str, Diffe
     values = {}
     for name, plain in pairs.items():
         own, base = halving.outcomes(name), halving.outcomes(plain, halving.level_of(name))
-        values[name] = {r: o.metrics[metric] - base[r].metrics[metric] for r, o in own.items() if r in base}
-    values[""] = {r: 0.0 for own in values.values() for r in own}
-    return compute_differences(values, "", find_test_share(count_folds(halving)))
+        values[name] = {r: read_value(o, metric) - read_value(base[r], metric) for r, o in own.items() if r in base}
+    values[""] = {r: one - one for own in values.values() for r, one in own.items()}
+    return halving.spread.compare(values, "")
 
 
 def compare_rows(halving: SuccessiveHalving, metric: str, names: Sequence[str], base: str) -> dict[str, Difference]:
     """Every other row's difference to `base`, on their common replicates; one family of tests. The models' levels may differ."""
-    values = {name: {r: o.metrics[metric] for r, o in halving.outcomes(name).items()} for name in {*names, base}}
+    values = {name: {r: read_value(o, metric) for r, o in halving.outcomes(name).items()} for name in {*names, base}}
     ordered = {name: values[name] for name in dict.fromkeys((base, *names))}
-    return compute_differences(ordered, base, find_test_share(count_folds(halving)))
+    return halving.spread.compare(ordered, base)
 
 
 def rank_rows(halving: SuccessiveHalving, metric: str) -> list[str]:
@@ -88,13 +88,12 @@ def is_plain_model(halving: SuccessiveHalving, name: str) -> bool:
 
 def is_settled(halving: SuccessiveHalving, metric: str, name: str) -> bool:
     """Whether more replicates of a row change no decision: it lies below the leading row, and a remedy apart from its plain row."""
-    share = find_test_share(count_folds(halving))
     own = halving.outcomes(name)
 
     def test(base: str) -> Interval:
         other = halving.outcomes(base)
-        gains = [o.metrics[metric] - other[r].metrics[metric] for r, o in own.items() if r in other]
-        return corrected_t(np.array(gains), share, None)
+        gains = [read_value(o, metric) - read_value(other[r], metric) for r, o in own.items() if r in other]
+        return halving.spread.interval(gains, None)
 
     if len(own) < 2:
         return False
@@ -120,13 +119,11 @@ def build_leaderboard(halving: SuccessiveHalving, metric: str) -> list[dict[str,
     rows of a replicate), epochs (limit, None: the method's own number), look (True: from the quick look), stopped (round or None), failed
     (a sentence or None), seconds.
     """
-    share = find_test_share(count_folds(halving))
     there = {name: halving.outcomes(name) for name in halving.names}
     against = find_differences(halving, metric) if there[halving.names[0]] else {}
     out = []
     for name, own in there.items():
-        values = np.array([o.metrics[metric] for o in own.values()])
-        one = corrected_t(values, share, METRICS[metric][1])
+        one = halving.spread.interval([read_value(o, metric) for o in own.values()], METRICS[metric][1])
         level = halving.level_of(name)
         out.append(
             {

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from engine.compare.bench import EPOCHS, PATIENCE, TREES_AN_EPOCH, Evaluator
+from engine.compare.bench import EPOCHS, PATIENCE, TREES_AN_EPOCH, Evaluator, ReplicateScore
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import Lead, compare_rows, describe_difference, find_differences, find_lead, rank_rows
 from engine.compare.refits import describe_refit, say_gain
+from engine.compare.spread import read_value
+from engine.data.splits.plan import describe_split
 from engine.plain import to_plain
 from engine.spec import limits
 from engine.spec.comparison import CompareSpec
 from engine.spec.contest import IN_USE, NETWORK
 from engine.spec.result import METRICS
 from engine.stats.compared import Difference, find_best
-from engine.stats.intervals import CORRECTED_T, corrected_t
+from engine.stats.intervals import corrected_t
 from engine.stats.significance import find_test_share
 from engine.stats.verdict import Verdict, judge_board, judge_methods
 
@@ -42,6 +44,7 @@ def make_result(
     or None), refit (`engine.compare.refits.describe_refit`), params, per_class}], ranked (names of rows with the same replicates, the
     best first), lead {row, rival, difference (leader minus rival, the best other plain row; tested together with every ranked row
     against it), in_use (leader minus the score in use)}, verdict, verdict_more (sentences with its numbers), best, metric, interval,
+    interval_covers (what intervals cover and what not), split (`engine.data.splits.plan.describe_split`),
     data {name, rows, used_rows, train_rows, train_counts, features, columns {numeric, categorical}, classes, counts, ratio, positive,
     dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences), notes (what is said of the table,
     then of the methods), reading (how the file was read, `TableReading.to_json`; None for a dataset of the catalog), seconds,
@@ -64,7 +67,9 @@ def make_result(
             "verdict_more": [] if looked else [*said.more, *_proviso(halving, bench)],
             "best": None if looked else _name_best(against, lead),
             "metric": spec.metric,
-            "interval": CORRECTED_T,
+            "interval": bench.spread.name,
+            "interval_covers": bench.spread.covers,
+            "split": describe_split(bench.plan, bench.dataset, bench.spec, spec.time, spec.group),
             "data": {
                 **table,
                 "train_rows": int(first.counts.sum()),
@@ -142,7 +147,7 @@ def _describe_row(
         "title": halving.titles[name],
         "model": row.model,
         "remedy": row.remedy,
-        "metrics": {m: _summary([o.metrics[m] for o in own.values()], share, METRICS[m][1]) for m in METRICS},
+        "metrics": {m: _summarise_metric(halving, own.values(), m) for m in METRICS},
         "difference": describe_difference(against, metric) if against is not None else None,
         "difference_to_leader": describe_difference(behind, metric) if behind is not None else None,
         "seconds": halving.seconds(name),
@@ -166,6 +171,12 @@ def _describe_row(
             for c, label in enumerate(bench.dataset.classes)
         },
     }
+
+
+def _summarise_metric(halving: SuccessiveHalving, outcomes: Iterable[ReplicateScore], metric: str) -> dict[str, Any]:
+    scores = [read_value(one, metric) for one in outcomes]
+    values, one = [score.value for score in scores], halving.spread.interval(scores, METRICS[metric][1])
+    return {"mean": one.mean, "low": one.low, "high": one.high, "n": len(values), "values": values}
 
 
 def _summary(values: Sequence[float], share: float, bounds: tuple[float, float]) -> dict[str, Any]:

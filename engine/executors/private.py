@@ -16,7 +16,7 @@ from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from engine.errors import BadData
+from engine.errors import BadData, LabError
 from engine.events import Event, Phase, unpack
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
@@ -26,7 +26,8 @@ from engine.spec.run import canonical_json
 
 READING, PROFILE, TARGET = "engine.data.tables.reading", "engine.data.tables.profile", "engine.data.tables.target"
 COMPARE, CATALOG, ALL_ROWS = "engine.compare.comparison", "engine.data.sources", "engine.compare.all_rows"
-"""Modules with read_sheet; profile_table; to_dataset; CompareSpec, compare and describe_sheet; load; train_row."""
+ONNX = "engine.compare.onnx_files"
+"""Modules with read_sheet; profile_table; to_dataset; CompareSpec, compare and describe_sheet; load; train_row; write_onnx."""
 
 Table = tuple[str, bytes]
 """A file's name and bytes."""
@@ -89,7 +90,8 @@ def _compare(spec: Mapping[str, Any], table: Table | None) -> Steps:
 
 
 def train_all(spec: Mapping[str, Any], table: Table | None, compared: bytes) -> Steps:
-    """The steps of training a row of a comparison on all rows, with the artifacts `refit` (JSON) and `model/<row>`.
+    """The steps of training a row of a comparison on all rows, with the artifacts `refit` (JSON), `model/<row>`, and where it has a
+    converter `onnx/<row>` and `onnx-script/<row>`; else `onnx` of the first says why not.
 
     spec: `engine.spec.refit.RefitSpec` as JSON. table: of the comparison, None on a public dataset. compared: npz of the bytes of its
     artifacts `comparison` and `decide/<row>`, the second empty where there is none.
@@ -107,7 +109,16 @@ def train_all(spec: Mapping[str, Any], table: Table | None, compared: bytes) -> 
     else:
         dataset = _dataset(table, found["spec"], **made.columns)
     facts, model = yield from module.train_row(dataset, found, asked, decide)
-    return {"seconds": time.monotonic() - began}, {"refit": _json(facts), f"model/{asked.row}": model}
+    yield Phase("onnx", "Writing the ONNX file")
+    try:
+        files, why = importlib.import_module(ONNX).write_onnx(asked.row, model, dataset), ""
+    except LabError as error:
+        files, why = {}, str(error)
+    return {"seconds": time.monotonic() - began}, {
+        "refit": _json({**facts, "onnx": why}),
+        f"model/{asked.row}": model,
+        **files,
+    }
 
 
 def _run(spec: RunSpec, table: Table, run: Callable[..., Any], id: str, device: str) -> Steps:

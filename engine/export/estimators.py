@@ -9,9 +9,11 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import torch
 from scipy.special import softmax
 
 from engine.errors import BadData, BadInput
@@ -75,8 +77,10 @@ def count_nodes(estimator: Any) -> int:
     return sum(tree.tree_.node_count for tree in trees)
 
 
-def read_estimator(words: Mapping[str, Any], data: bytes, width: int, classes: int) -> Predict:
-    """Features [n, width] -> probabilities [n, classes] of a model that `pack_estimator` wrote. Raises BadData and ValueError."""
+def read_estimator(words: Mapping[str, Any], data: bytes, width: int, classes: int) -> tuple[Predict, Any]:
+    """(features [n, width] -> probabilities [n, classes], the estimator as `engine.export.onnx_parts.add_classifier` takes it) of a model
+    that `pack_estimator` wrote. Raises BadData and ValueError.
+    """
     import skops.io
     from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
@@ -111,7 +115,9 @@ def read_estimator(words: Mapping[str, Any], data: bytes, width: int, classes: i
         out: np.ndarray = softmax(take_log(p) + (0.0 if shift is None else shift), axis=1)
         return out
 
-    return of_rows
+    member = Folded(whole, levels, seen) if levels else whole
+    shifts = None if shift is None else torch.from_numpy(shift)[None]
+    return of_rows, SimpleNamespace(members=[SimpleNamespace(estimator=member, levels=())], shifts=shifts)
 
 
 def count_columns(width: int, levels: Sequence[int]) -> int:

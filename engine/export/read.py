@@ -46,7 +46,8 @@ class Model:
 
     classes_: labels [C], columns of `predict_proba`. about: the facts saved with it. pipeline: its columns and scaling. decision: the
     class looked for, its calibration, the cut and what was promised, None where the file holds none. facts: of the training rows'
-    columns, None where it holds none. made_with: versions of what made it, by name.
+    columns, None where it holds none. made_with: versions of what made it, by name. fitted: the network or estimator on features of
+    `precision`.
     """
 
     classes_: np.ndarray
@@ -58,6 +59,8 @@ class Model:
     decision: Decision | None = None
     facts: ModelFacts | None = None
     made_with: Mapping[str, str] = field(default_factory=dict)
+    fitted: Any = field(default=None, repr=False)
+    precision: str = "float32"
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -271,7 +274,7 @@ def _model(words: Mapping[str, Any], pipeline: Pipeline, parts: Mapping[str, byt
     if not isinstance(versions, dict):
         raise TypeError("the versions of what made it are not named")
     made_with = {one_line(name, 40): one_line(version, 40) for name, version in list(versions.items())[:20]}
-    kind, head, compute = _read_kind(words, parts, pipeline.width, len(classes))
+    kind, head, compute, fitted = _read_kind(words, parts, pipeline.width, len(classes))
     return Model(
         classes,
         pipeline,
@@ -282,13 +285,15 @@ def _model(words: Mapping[str, Any], pipeline: Pipeline, parts: Mapping[str, byt
         None if decision is None else Decision.from_json(decision, len(classes)),
         None if facts is None else ModelFacts.from_json(facts, pipeline),
         made_with,
+        fitted,
+        str(words["precision"]),
     )
 
 
 def _read_kind(
     words: Mapping[str, Any], parts: Mapping[str, bytes], width: int, classes: int
-) -> tuple[str, str, Callable[[np.ndarray], np.ndarray]]:
-    """(what it is, its last layer, features [n, width] -> probabilities as trained [n, C])."""
+) -> tuple[str, str, Callable[[np.ndarray], np.ndarray], Any]:
+    """(what it is, its last layer, features [n, width] -> probabilities as trained [n, C], the network or estimator)."""
     dtype = {"float32": np.float32, "float64": np.float64}[words["precision"]]
     if words["kind"] == "trees":
         trees = _read_trees(parts[TREES], width, classes)
@@ -302,10 +307,10 @@ def _read_kind(
             of_trees(np.zeros((1, width)))
         except _UNREADABLE as error:
             raise BadData("The trees in this file cannot predict; it is damaged.") from error
-        return "gradient-boosted trees", "", of_trees
+        return "gradient-boosted trees", "", of_trees, trees
     if words["kind"] == "estimator":
-        answer = read_estimator(words, parts[TREES], width, classes)
-        return ESTIMATORS[str(words["estimator"])], "", lambda x: answer(x.astype(dtype))
+        answer, fitted = read_estimator(words, parts[TREES], width, classes)
+        return ESTIMATORS[str(words["estimator"])], "", lambda x: answer(x.astype(dtype)), fitted
     if words["kind"] != "network":
         raise ValueError("it is of an unknown kind")
     net = _read_network(words, parts[WEIGHTS], width, classes)
@@ -316,7 +321,7 @@ def _read_kind(
         probabilities: np.ndarray = logits.double().softmax(-1).numpy()
         return probabilities
 
-    return "neural network", str(words["head"]["kind"]), of_network
+    return "neural network", str(words["head"]["kind"]), of_network, net
 
 
 def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: int) -> Net:

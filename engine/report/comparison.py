@@ -34,6 +34,7 @@ from engine.report.leaderboard import (
     sort_rows,
     to_number,
 )
+from engine.report.split import is_random, write_split
 from engine.report.svg import Line, Row
 from engine.report.why import write_why
 from engine.spec.result import METRICS
@@ -121,6 +122,7 @@ def write_comparison(
     parts = {
         "asked": _write_request(comparison, file),
         "data": _write_data(comparison, profile or {}),
+        "split": write_split(comparison),
         "board": _write_leaderboard(comparison),
         "precision-recall": _write_curves(comparison, arrays),
         "decide": decided,
@@ -184,7 +186,7 @@ def _write_request(comparison: Mapping[str, Any], file: str) -> str:
             ("Seed", safe(spec.get("seed", ""))),
             (
                 "Split",
-                words.SPLIT.format(folds=safe(folds), seeds=safe(seeds)) if folds else "",
+                words.SPLIT.format(folds=safe(folds), seeds=safe(seeds)) if folds and is_random(comparison) else "",
             ),
         ]
     )

@@ -136,6 +136,7 @@ TABLE_TITLE, NO_VERDICT = "Which method helps on {file}?", "No verdict is stored
 TABLE_SECTIONS = {
     "asked": "Settings of the comparison",
     "data": "The data",
+    "split": "How the rows are split",
     "board": "Results of the methods",
     "precision-recall": "Precision and recall",
     "decide": "The decision",
@@ -151,6 +152,20 @@ RATIO_MADE = "{ratio:g}, by removing rows before the split"
 TIME = "{budget:g} s; {used} s were used"
 SPLIT = (
     "A fifth of the rows chooses the epoch. The others form {folds} folds, each tested in turn. At most {seeds} such splits."
+)
+SPLIT_KINDS = {
+    "random": "at random",
+    "group": "by owner: all rows of an owner are in one part",
+    "time": "by time: trained on the past, chosen on the next part, tested on the last",
+    "time-group": "by time and owner: trained on the past, and no owner in two parts",
+}
+SPLIT_PARTS = {"train": "training", "valid": "validation", "test": "test"}
+SPLIT_TABLE = "Rows of each part, by fold or origin of the first seed"
+INTERVALS = "Intervals: {kind}."
+OPTIMISM = "What a random split would read"
+OPTIMISM_HOW = (
+    "Plain training was measured both ways, on the same rows in parts of the same sizes. At random, rows of one owner or day are on both "
+    "sides. It is a finding only where the interval leaves out zero."
 )
 SMALLEST = "{n:,} rows of the smallest class: differences below {half:.2g} cannot be shown."
 DATA_HOW = (
@@ -275,14 +290,14 @@ DECIDE_HOW = (
 
 # ---- why, and for whom
 
-WHY_ROW = "Importance, dependence and groups are those of {title}."
+WHY_ROW = "Importance, dependence and groups are those of {title}. Intervals: {kind}."
 WHY_LINE = "{title}: {metric} without a column's values: {columns}."
 SUSPECTS_LINE = "The scores contradict the labels of {found} of {tested} rows; {chance} are expected by chance."
 REPEATED_LINE = "{same:,} rows repeat an earlier row; {mixed:,} rows also occur with another class."
 UNSAFE_LINE = "Unsafe synthetic rows: {each}."
 IMPORTANCE, DEPENDENCE = "Importance of the columns", "Partial dependence"
 IMPORTANCE_FIGURE = "Fall of {metric} where a column's values are shuffled"
-IMPORTANCE_CAPTION = "Mean and interval over replicates. A ring: the interval reaches 0."
+IMPORTANCE_CAPTION = "Mean and interval. A ring: the interval reaches 0."
 IMPORTANCE_ALT, IMPORTANCE_AXIS = "Fall of {metric} by column with its interval: ", "Fall of {metric}"
 IMPORTANCE_PART = "There was time for {columns} of {of} columns."
 IMPORTANCE_HOW = (

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.errors import BadData
+from engine.export.flags import flag_days, flag_most
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,7 @@ def flag_within(p: np.ndarray, alerts: float, days: np.ndarray | None = None) ->
 
     The budget is never exceeded: of rows with the same probability the first in the file are flagged.
     """
-    flagged = np.zeros(len(p), bool)
-    order = np.argsort(-p, kind="stable")
-    if days is None:
-        flagged[order[: count_within(alerts, len(p))]] = True
-    else:
-        day = np.unique(np.floor(days), return_inverse=True, equal_nan=True)[1]
-        order = order[np.argsort(day[order], kind="stable")]
-        first = np.searchsorted(day[order], np.arange(day.max() + 1 if len(day) else 0))
-        rank = np.arange(len(p)) - np.repeat(first, np.bincount(day)) if len(p) else np.zeros(0, int)
-        flagged[order[rank < int(alerts + 1e-9)]] = True
+    flagged = flag_most(p, alerts) if days is None else flag_days(p, alerts, days)
     cut = float(p[flagged].min()) if flagged.any() else None
     notes = []
     if not flagged.any() and len(p):
@@ -51,11 +43,6 @@ def flag_within(p: np.ndarray, alerts: float, days: np.ndarray | None = None) ->
     if days is not None and np.isnan(days).any():
         notes.append(f"{int(np.isnan(days).sum()):,} rows have no time; they share the budget of one day.")
     return Flags(flagged, cut, tuple(notes))
-
-
-def count_within(alerts: float, rows: int) -> int:
-    """Rows that a budget per 1,000 allows."""
-    return min(rows, int(alerts * rows / 1000 + 1e-9))
 
 
 def require_days(order: np.ndarray | None, column: str | None) -> np.ndarray:

@@ -8,13 +8,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.data.tables.reading import WholeTable, read_whole
+from engine.data.tables.reading import WholeTable, read_sheet, read_whole
 from engine.data.tables.sheet import Column, list_names
 from engine.data.tables.target import build_labels
 from engine.data.tables.texts import MARKS
 from engine.errors import BadData
 from engine.export.pipeline import Pipeline
-from engine.spec.table_reading import TableReading
+from engine.spec.table_reading import TableReading, TargetReading
 from engine.text import one_line
 
 SHOWN = 5
@@ -60,14 +60,12 @@ class Given:
 def read_given(data: bytes, name: str, pipeline: Pipeline, classes: Sequence[str], target: str | None) -> Given:
     """The table in the bytes of a file, read as the model's table was.
 
-    target: the column with the answers; None: the one named as the model's target, where it is there and holds answers. Raises BadData
+    target: the column with the answers; None: the one named as the model's target, where it is there and holds answers. The file of a
+    model whose table was none, such as a public dataset, is read by a guess, with the model's kinds and levels. Raises BadData
     for a file that cannot be read, one that lacks more than half of the columns, and a target that it does not have.
     """
-    if pipeline.reading is None:
-        raise BadData(
-            "This model does not hold how its table was read from a file, so it scores none: use engine.load_model and a data frame."
-        )
-    reading = _rename_target(pipeline.reading, target)
+    known = _guess_reading(data, name, pipeline, classes, target) if pipeline.reading is None else pipeline.reading
+    reading = _rename_target(known, target)
     whole = read_whole(data, name, reading)
     sheet = whole.sheet
     here = {column.name for column in sheet.columns}
@@ -87,6 +85,17 @@ def read_given(data: bytes, name: str, pipeline: Pipeline, classes: Sequence[str
     return Given(
         whole, tuple(numbers), tuple(codes), missing, tuple(one for one in said if one is not None), tuple(lacking), y, named
     )
+
+
+def _guess_reading(data: bytes, name: str, pipeline: Pipeline, classes: Sequence[str], target: str | None) -> TableReading:
+    """How to read a file for a model whose table was none: format guessed, kinds and levels the model's."""
+    named = {column.name for column in read_sheet(data, name).columns}
+    kinds = {c.name: c.kind for c in pipeline.columns if c.name in named}
+    guessed = read_sheet(data, name, {"types": kinds}).reading
+    levels = {c.name: tuple(level for level in c.levels if level != c.gap) for c in pipeline.categorical}
+    columns = tuple(replace(c, levels=levels[c.name]) if c.name in levels else c for c in guessed.columns)
+    goal = None if target is None else TargetReading(target, tuple(classes))
+    return replace(guessed, columns=columns, target=goal)
 
 
 def _rename_target(reading: TableReading, target: str | None) -> TableReading:

@@ -5,14 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from engine.data.tables.named import ORDER
+from engine.export.flags import ORDER, UNDECIDED
 from engine.score.flag import Flags
 from engine.score.scorer import Scorer
 from engine.spec.score import PERIODS, check_alerts
 from engine.spec.table_reading import TableReading
-
-UNDECIDED = 0.5
-"""The cut of a model file that holds none."""
 
 
 @dataclass(frozen=True)

@@ -73,10 +73,12 @@ def score_table(
         held = promise.check_promise(
             flags.flagged,
             given.y,
-            scorer.promised if rule.own else None,
+            scorer.promised,
             positive=scorer.positive,
             target=given.target or "",
             is_budget=rule.alerts is not None,
+            own=rule.own,
+            share=scorer.share,
         )
     yield Phase("rows", "Writing the scored rows")
     rows = write_rows(given, scored, scorer.names, scorer.pipeline.reading)

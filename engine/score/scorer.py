@@ -20,6 +20,7 @@ class Scorer:
     classes: texts [C]. positive: the class looked for, an index. about: facts saved with it. facts: of its training rows, None where the
     file holds none. cut: on the calibrated probability, None where the file holds none. rule: {kind, value, per, ...}
     (`engine.stats.decide.Rule`) that chose the cut. promised: {precision, recall, alerts (per 1,000): {mean, low, high}}.
+    share: of the class looked for in the table that the model was made from.
     features -> calibrated probabilities [n, C] is `compute`.
     """
 
@@ -33,12 +34,14 @@ class Scorer:
     cut: float | None = None
     rule: Mapping[str, Any] | None = None
     promised: Mapping[str, Mapping[str, float | None]] | None = None
+    share: float | None = None
 
     @classmethod
     def of(cls, model: Model) -> Scorer:
         """The model of a file."""
         positive = len(model.classes_) - 1 if model.decision is None else model.decision.positive
-        how = (model.kind, model.about, model.facts, model.cut, model.rule, model.promised)
+        share = None if model.decision is None else model.decision.share
+        how = (model.kind, model.about, model.facts, model.cut, model.rule, model.promised, share)
         return cls(model.pipeline, model.classes, positive, model.compute, *how)
 
     def probability(self, x: np.ndarray) -> np.ndarray:

@@ -41,6 +41,9 @@ RESERVED = {
 """Pens that no method may have. beside: the run that another run is compared with; both: plain training on both parts
 (`engine.spec.companions`)."""
 
+EARLIER = {"trees": Pen("blue", "dot", "triangle-up")}
+"""Pens of rows of earlier comparisons under the names they had: those of the methods that they are now."""
+
 
 def check_pens(pens: Iterable[tuple[str, Pen]]) -> None:
     """Raises TypeError where two of these and of RESERVED are equal. The message lists three free pens of that colour."""

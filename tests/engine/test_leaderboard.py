@@ -191,7 +191,7 @@ def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, m
     row["numbers"] = [1]
     script = write_row(found, name)
     names = execute(script, tmp_path, monkeypatch)
-    assert capsys.readouterr().out.strip() == f"average_precision {names['found'][0]:.3f}, n = 1"
+    assert capsys.readouterr().out.splitlines()[0] == f"average_precision {names['found'][0]:.3f}, n = 1"
     assert "u-secret-id" not in script
     assert "# that was a quick look" in script and "quick look" not in write_row(
         {**found, "methods": [row | {"look": False}]}, name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import json
 from typing import Any
@@ -242,7 +243,7 @@ def test_a_promise_holds_for_a_file_like_the_test_part_and_breaks_for_a_thinned_
     more = {"bias": -3.0, "cut": 0.4, "rule": rule}
     train = write_csv(draw(rng, 2000))
     plain = make_scorer(train, WEIGHTS, **more)
-    scorer = make_scorer(train, WEIGHTS, **more, promised=promise_of(plain, rng))
+    scorer = make_scorer(train, WEIGHTS, **more, promised=promise_of(plain, rng), share=0.1)
     kept = 0
     for _ in range(100):
         answer, _ = score(scorer, write_csv(draw(rng, 800)))
@@ -252,9 +253,12 @@ def test_a_promise_holds_for_a_file_like_the_test_part_and_breaks_for_a_thinned_
         new = draw(rng, 3000, share=0.1 / 3)
         found, _ = score(scorer, write_csv(new))
         held = found["promise"]
+        assert "the model was made at" in held["text"]
         assert "precision" in held["broken"] and "precision" in held["verdict"] and "broke" in held["verdict"]
         assert held["figures"]["precision"]["holds"] is False and held["text"].startswith("Precision is ")
         assert held["figures"]["alerts"]["holds"] is (None if rule["kind"] == "alerts" else False)
+    held = score(scorer, write_csv(draw(rng, 800)), alerts=10)[0]["promise"]
+    assert held["verdict"] == "not compared" and "another one" in held["text"] and held["figures"]["recall"]["promised"] is None
 
 
 def test_what_came_is_scikit_learns_and_the_range_is_simulated():
@@ -268,11 +272,26 @@ def test_what_came_is_scikit_learns_and_the_range_is_simulated():
     assert figures["precision"]["came"]["mean"] == precision_score(y[own], flagged[own])
     assert figures["recall"]["came"]["mean"] == recall_score(y[own], flagged[own])
     assert figures["alerts"]["came"]["mean"] == 1000 * flagged.mean() and held["unanswered"] == 20
-    assert held["verdict"] == "not compared" and held["broken"] == []
-    low, high = predict_range({"mean": 0.3, "low": 0.3 - 1.96 * 0.04, "high": 0.3 + 1.96 * 0.04}, 150, 1.0, 0.05)
-    rates = rng.beta(0.3 * 130, 0.7 * 130, 20_000)
-    inside = np.mean((drawn := rng.binomial(150, rates) / 150) >= low) + np.mean(drawn <= high) - 1
-    assert 0.94 < inside < 0.985
+    assert held["verdict"] == "not compared" and held["broken"] == [] and "holds no promise" in held["text"]
+
+
+def test_the_range_of_a_promise_is_simulated():
+    """A rate known by its interval, and a count of so many rows: `tail` of the files lie below the range, and above it."""
+    rng = np.random.default_rng(0)
+    for mean, sd, n, tail in (
+        (0.3, 0.04, 150, 0.0125),
+        (0.3, 0.0, 150, 0.0125),
+        (0.06, 0.004, 3000, 0.0025),
+        (0.8, 0.02, 40, 0.0125),
+    ):
+        low, high = predict_range(
+            {"mean": 1000 * mean, "low": 1000 * (mean - 1.96 * sd), "high": 1000 * (mean + 1.96 * sd)}, n, 1000.0, tail
+        )
+        rates = np.clip(mean + sd * rng.normal(size=100_000), 0, 1)
+        drawn = rng.binomial(n, rates) / n
+        assert tail / 4 < np.mean(drawn < low - 1e-12) < 1.4 * tail, (mean, sd)
+        assert tail / 4 < np.mean(drawn > high + 1e-12) < 1.4 * tail, (mean, sd)
+    assert predict_range({"mean": 1.0, "low": 1.0, "high": 1.0}, 50, 1.0, 0.0125) == (pytest.approx(0.92), 1.0)
 
 
 def test_bad_input_is_one_sentence(scorer):
@@ -290,3 +309,17 @@ def test_bad_input_is_one_sentence(scorer):
     for broken in (b"", b"%PDF-1.7 \x00\xff", b"amount\n"):
         with pytest.raises(BadData):
             score(scorer, broken)
+
+
+def test_a_model_of_no_file_reads_one_by_a_guess(scorer):
+    """As a model of a public dataset: the kinds and levels are the model's."""
+    bare = dataclasses.replace(scorer, pipeline=dataclasses.replace(scorer.pipeline, reading=None))
+    new = draw(np.random.default_rng(8), 200)
+    new["colour"][:4] = "ochre"
+    ours, rows = score(scorer, write_csv(new), target="answer")
+    answer, same = score(bare, write_csv(new), target="answer")
+    assert (
+        same == rows and answer["unknown"] == ours["unknown"] and answer["promise"]["positives"] == ours["promise"]["positives"]
+    )
+    del new["age"]
+    assert score(bare, write_csv(new))[0]["lacking"] == [{"column": "age", "counted_as": "its training mean"}]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -211,7 +212,7 @@ def test_groups_by_hand():
     inside = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0], bool)
     truth = np.array([1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], bool)
     score = np.array([0.9, 0.2, 0.6, 0.1, 0.8, 0.7, 0.3, 0.3, 0.1, 0.1, 0.0, 0.0])
-    one = groups.Tested(0, np.arange(12), truth, score, score >= 0.5)
+    one = groups.Tested(0, 0, np.arange(12), truth, score, score >= 0.5)
     both = [groups.Group("c", "in", inside, True), groups.Group("c", "out", inside, False)]
     row, rest = groups.build_group_table(both, [one, one], lambda values: corrected_t(values[:, 0], 0.5))
     assert {k: row[k] for k in ("column", "level", "n", "share", "small")} == {
@@ -232,7 +233,9 @@ def test_groups_are_those_of_the_levels_alone():
     assert all((g.find(np.arange(400)) == (data.categorical[:, 0] == k)).all() for k, g in enumerate(found[3:6]))
     rng = np.random.default_rng(3)
     every, score = np.arange(400), rng.random(400)
-    tested = [groups.Tested(0, half, data.y[half] == 1, score[half], score[half] > 0.7) for half in (every[::2], every[1::2])]
+    tested = [
+        groups.Tested(0, 0, half, data.y[half] == 1, score[half], score[half] > 0.7) for half in (every[::2], every[1::2])
+    ]
     for record, group in zip(
         groups.build_group_table(found, tested, lambda values: corrected_t(values[:, 0], 0.5)), found, strict=True
     ):
@@ -243,7 +246,7 @@ def test_groups_are_those_of_the_levels_alone():
 
 def test_a_measure_without_rows_is_unknown():
     inside = np.ones(4, bool)
-    one = groups.Tested(0, np.arange(4), np.zeros(4, bool), np.arange(4.0), np.zeros(4, bool))
+    one = groups.Tested(0, 0, np.arange(4), np.zeros(4, bool), np.arange(4.0), np.zeros(4, bool))
     (row,) = groups.build_group_table(
         [groups.Group("c", "x", inside, True)], [one], lambda values: corrected_t(values[:, 0], 0.5)
     )
@@ -467,7 +470,7 @@ def test_values_on_draws_are_those_of_the_rows_drawn(fitted):
     assert values.shape == (3, 3) and depends.shape == (3, 1, 3)
     level = data.categorical[:, 0] == 0
     tested = [
-        groups.Tested(0, on.test_source[r], asked.y[r] == 1, p[r][:, 1], p[r][:, 1] >= 0.4, counts[r].astype(float))
+        groups.Tested(0, r, on.test_source[r], asked.y[r] == 1, p[r][:, 1], p[r][:, 1] >= 0.4, counts[r].astype(float))
         for r in range(3)
     ]
     taken: list[np.ndarray] = []
@@ -575,3 +578,26 @@ def test_groups_of_all_rows_read_as_the_decision_does(alerts):
         assert row[name]["mean"] == pytest.approx(found["decide"][name]["mean"], abs=1e-9)
     if alerts is not None:
         assert np.mean([one.flagged.mean() for one in kept]) == pytest.approx(0.12, abs=0.01)
+
+
+def test_by_time_days_of_the_test_rows_are_drawn():
+    """By hand: a mean over ten days of unlike size, whose standard error is that of a Bayesian bootstrap of days."""
+    rng = np.random.default_rng(0)
+    day = np.repeat(np.arange(40.0), rng.integers(5, 40, 40))
+    data = planted(len(day))
+    data = replace(data, order=day + 0.25, is_date=True)
+    bench: Any = SimpleNamespace(dataset=data, spec=SimpleNamespace(seed=0))
+    result = {"split": {"kind": "time"}, "protocol": {"test_share": 0.25}}
+    spread = reasons._Spread(bench, result)
+    rows = np.flatnonzero(day >= 20)
+    weights = spread.draw(rows, 0)
+    assert weights is not None and weights.shape == (reasons.DRAWS, len(rows)) and spread.name == reasons.BY_DRAWS
+    assert all(np.ptp(weights[:, day[rows] == d], axis=1).max() == 0 for d in range(20, 40))
+    value = rng.normal(size=40)[day[rows].astype(int)]
+    found = spread.measure(np.r_[value.mean(), weights @ value / weights.sum(1)][None], None)
+    sizes = np.bincount(day[rows].astype(int))[20:]
+    means = np.array([value[day[rows] == d].mean() for d in range(20, 40)])
+    error = np.sqrt((sizes**2 * (means - value.mean()) ** 2).sum()) / len(rows)
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.3)
+    random = reasons._Spread(bench, {"split": {"kind": "random"}, "protocol": {"test_share": 0.25}})
+    assert random.draw(rows, 0) is None and random.measure(np.array([[0.1], [0.3]]), None).kind == random.name

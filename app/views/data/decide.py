@@ -15,7 +15,7 @@ import streamlit as st
 from app.decide import Choice, choose_first, encode_decide, mount_decide, read_choice
 from app.frame import headline
 from app.session import jobs
-from app.views.data import board, why
+from app.views.data import board, cost_matrix, why
 from app.words import decide as words
 from app.words.naming import BLANK
 from app.words.text import format_score
@@ -133,6 +133,7 @@ def _draw_decision(job: str, result: Mapping[str, Any], titles: Mapping[str, str
             state["data.go-use"] = True
 
     mount_decide(payload, key=f"decide-{job}-{name}", on_choice=take, on_use=go_on)
+    cost_matrix.draw_matrix(arrays, f"{job}.{name}")
 
 
 def find_first(result: Mapping[str, Any], titles: Mapping[str, str]) -> str:
