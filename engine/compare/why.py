@@ -34,8 +34,8 @@ from engine.why.importance import draw_orders, measure_shuffled, score_fits
 from engine.why.suspects import bound_shares, find_suspects, pool_scores
 from engine.why.unsafe import Unsafe, measure_unsafe
 
-SHARE, MOST_SECONDS = 0.05, 5.0
-"""Share of the budget that is kept for these questions, and the most seconds that are kept."""
+SHARE, MOST_SECONDS, LEAST_SHARE = 0.05, 5.0, 0.03
+"""Share of the budget that is kept for these questions, the most seconds that are kept, and the share there is where all time is gone."""
 
 REPEATS = 5
 """How often a group of columns is shuffled, at most."""
@@ -133,7 +133,8 @@ def explain(
     suspects_tested (rows), suspects_by_chance (share of the rows tested that is expected). duplicates, conflicts (rows). unsafe {name:
     {share, low, high, n (synthetic rows of a replicate), replicates}}.
     """
-    clock = _Clock(halving.clock, halving.began, halving.deadline)
+    least = LEAST_SHARE * (halving.deadline - halving.began)
+    clock = _Clock(halving.clock, halving.began, max(halving.deadline, halving.clock() + least))
     yield Phase("explaining", "Asking why and for whom")
     spread = _Spread(bench, result)
     data, out = bench.dataset, dict[str, Any](importance=[], dependence=[])
