@@ -16,6 +16,7 @@ from engine.analysis import metrics, threshold_tables
 from engine.compare.bench import Evaluator, ReplicateScore
 from engine.compare.decide import number_days, number_owners
 from engine.compare.halving import Resource, SuccessiveHalving
+from engine.compare.onnx_files import find_seconds
 from engine.data.dataset import Dataset, Task
 from engine.data.tables.suspects import count_duplicates
 from engine.decide.build import rank_within
@@ -133,8 +134,9 @@ def explain(
     suspects_tested (rows), suspects_by_chance (share of the rows tested that is expected). duplicates, conflicts (rows). unsafe {name:
     {share, low, high, n (synthetic rows of a replicate), replicates}}.
     """
-    least = LEAST_SHARE * (halving.deadline - halving.began)
-    clock = _Clock(halving.clock, halving.began, max(halving.deadline, halving.clock() + least))
+    budget = halving.deadline - halving.began
+    ends = max(halving.deadline - find_seconds(budget), halving.clock() + LEAST_SHARE * budget)
+    clock = _Clock(halving.clock, halving.began, ends)
     yield Phase("explaining", "Asking why and for whom")
     spread = _Spread(bench, result)
     data, out = bench.dataset, dict[str, Any](importance=[], dependence=[])
