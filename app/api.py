@@ -249,7 +249,8 @@ def _make_method_file(
     found = _METHOD.fullmatch(name)
     if found is None or found[2] not in {row["name"] for row in comparison["methods"]}:
         return None
-    match found[1], found[3]:
+    folder = found[1]
+    match folder, found[3]:
         case "code", "py":
             upload = here.job(job, owner).upload
             named = {"file": here.upload(upload, owner).name} if upload is not None else {}
@@ -260,9 +261,11 @@ def _make_method_file(
             kind = "text/csv"  # in the encoding of the table
         case "onnx", "onnx":
             kind = "application/octet-stream"
+        case "onnx", "py":  # scores a table with the ONNX file
+            folder, kind = "onnx-script", "text/x-python; charset=utf-8"
         case _:
             return None
-    data = here.artifact(job, f"{found[1]}/{found[2]}", owner=owner)
+    data = here.artifact(job, f"{folder}/{found[2]}", owner=owner)
     return None if data is None else (data, kind)
 
 

@@ -170,6 +170,6 @@ def file_url(job: str, file: str) -> str:
     It answers those alone who may see the job.
 
     file: report.html, comparison.json, leaderboard.csv, .md or .tex, code-<row>.py, and where the comparison keeps them
-    model-<row>.zip, onnx-<row>.onnx and augmented-<row>.csv; of a scoring scored.csv.
+    model-<row>.zip, onnx-<row>.onnx, onnx-<row>.py and augmented-<row>.csv; of a scoring scored.csv.
     """
     return f"/api/jobs/{job}/{file}"

@@ -17,6 +17,7 @@ MODEL_FILE, ONNX_FILE, AUGMENTED_FILE, CODE_FILE, REPORT_FILE = (
 )  # fmt: skip
 CSV_FILE, MARKDOWN_FILE, LATEX_FILE, JSON_FILE, ENGINE_FILE = "CSV", "Markdown", "LaTeX", "JSON", "Engine (zip)"
 LINKS_NOTE = "These links end when the table is forgotten."
+ONNX_SCRIPT = "Python that scores with it"
 NO_MODEL = "No model of this row was kept."
 NO_ONNX = "No ONNX file: {reason}"
 NO_AUGMENTED = "It adds no rows in the table's own columns."

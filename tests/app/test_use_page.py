@@ -31,7 +31,9 @@ def look(store: Store, monkeypatch: pytest.MonkeyPatch) -> Look:
 def job(store: Store) -> str:
     id = tables.upload(store)
     tables.profiled(store, id, target="left", positive="yes")
-    return decided.compared(store, id, artifacts=("model/trees", "onnx/trees", "model/smote", "augmented/smote")).id
+    return decided.compared(
+        store, id, artifacts=("model/trees", "onnx/trees", "onnx-script/trees", "model/smote", "augmented/smote")
+    ).id
 
 
 def bodies(page: AppTest) -> list[str]:
@@ -55,14 +57,16 @@ def test_a_model_and_its_files_are_linked(look: Look, job: str) -> None:
     page = look(job)
     assert title(page) == "Use"
     home = f"/api/jobs/{job}/"
-    assert {home + f for f in ("model-trees.zip", "onnx-trees.onnx", "code-trees.py", "report.html")} <= links(page)
+    assert {home + f for f in ("model-trees.zip", "onnx-trees.onnx", "onnx-trees.py", "code-trees.py", "report.html")} <= links(
+        page
+    )
     assert home + "model-smote.zip" not in links(page)
     page.session_state["use-more"] = True
     page.selectbox(key="data.take").select("smote").run()
     assert not page.exception
     more = {"model-smote.zip", "augmented-smote.csv", "leaderboard.csv", "leaderboard.md", "leaderboard.tex", "comparison.json"}
     assert {home + f for f in more} <= links(page) and "/api/engine.zip" in links(page)
-    assert home + "onnx-smote.onnx" not in links(page)
+    assert not {home + "onnx-smote.onnx", home + "onnx-smote.py"} & links(page)
     assert any("load_model" in c.value for c in page.code) and takeaway.INSTALL in [c.value for c in page.code]
     page.selectbox(key="data.take").select("ce").run()
     assert any(words.NO_MODEL in str(c.value) for c in page.caption)

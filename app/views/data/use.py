@@ -145,6 +145,8 @@ def _draw_model(job: str, result: Mapping[str, Any], titles: Mapping[str, str], 
         files.append((words.MODEL_FILE, jobs.file_url(job, f"model-{name}.zip")))
     if f"onnx/{name}" in there:
         files.append((words.ONNX_FILE, jobs.file_url(job, f"onnx-{name}.onnx")))
+    if f"onnx-script/{name}" in there:
+        files.append((words.ONNX_SCRIPT, jobs.file_url(job, f"onnx-{name}.py")))
     files += [(words.CODE_FILE, jobs.file_url(job, f"code-{name}.py")), (words.REPORT_FILE, jobs.file_url(job, "report.html"))]
     st.html(takeaway.write_links(files, first=False))
     if f"model/{name}" not in there:
