@@ -55,7 +55,14 @@ _STATUS = (
     (BadInput, 400),
     (StoreError, 503),
 )
-_METHOD = re.compile(r"(model|augmented|code|onnx)-([a-z0-9+-]{1,60})\.(zip|csv|py|onnx)")
+_METHOD = re.compile(r"(model|augmented|code|onnx-script|onnx)-([a-z0-9+-]{1,60})\.(zip|csv|py|onnx)")
+_KEPT = {
+    ("model", "zip"): "application/zip",
+    ("onnx", "onnx"): "application/octet-stream",
+    ("onnx-script", "py"): "text/x-python; charset=utf-8",
+    ("augmented", "csv"): "text/csv",  # in the encoding of the table
+}
+"""Files of a row that a job keeps as artifacts: (what, ending) -> content type."""
 _ALWAYS = {"Cache-Control": "no-store"}
 
 _stores: dict[str, Store] = {}
@@ -216,6 +223,9 @@ def _make_file(job: str, name: str, owner: str | None) -> tuple[bytes | str, str
     if name == "scored.csv":
         rows = here.artifact(job, name, owner=owner)
         return None if rows is None else (rows, "text/csv")  # in the encoding of the table
+    if (found := _METHOD.fullmatch(name)) is not None and (found[1], found[3]) in _KEPT:
+        kept = here.artifact(job, f"{found[1]}/{found[2]}", owner=owner)
+        return None if kept is None else (kept, _KEPT[found[1], found[3]])
     comparison = here.read_answer(job, "comparison", owner)
     if not isinstance(comparison, dict):
         return None
@@ -247,26 +257,15 @@ def _make_method_file(
     here: Store, job: str, name: str, owner: str | None, comparison: Mapping[str, Any]
 ) -> tuple[bytes | str, str] | None:
     found = _METHOD.fullmatch(name)
-    if found is None or found[2] not in {row["name"] for row in comparison["methods"]}:
+    if (
+        found is None
+        or (found[1], found[3]) != ("code", "py")
+        or found[2] not in {row["name"] for row in comparison["methods"]}
+    ):
         return None
-    folder = found[1]
-    match folder, found[3]:
-        case "code", "py":
-            upload = here.job(job, owner).upload
-            named = {"file": here.upload(upload, owner).name} if upload is not None else {}
-            return comparison_code.write_row(comparison, found[2], **named), "text/x-python; charset=utf-8"
-        case "model", "zip":
-            kind = "application/zip"
-        case "augmented", "csv":
-            kind = "text/csv"  # in the encoding of the table
-        case "onnx", "onnx":
-            kind = "application/octet-stream"
-        case "onnx", "py":  # scores a table with the ONNX file
-            folder, kind = "onnx-script", "text/x-python; charset=utf-8"
-        case _:
-            return None
-    data = here.artifact(job, f"{folder}/{found[2]}", owner=owner)
-    return None if data is None else (data, kind)
+    upload = here.job(job, owner).upload
+    named = {"file": here.upload(upload, owner).name} if upload is not None else {}
+    return comparison_code.write_row(comparison, found[2], **named), "text/x-python; charset=utf-8"
 
 
 def _status_code(error: LabError) -> int:

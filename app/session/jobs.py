@@ -17,6 +17,7 @@ from engine.events import Board, Note, Phase, unpack
 from engine.spec import RunSpec
 from engine.spec.comparison import CompareSpec
 from engine.spec.embedding import FEATURES
+from engine.spec.refit import RefitSpec
 from engine.spec.run import find_entry
 from engine.spec.score import ScoreSpec
 from engine.store import Job
@@ -102,6 +103,23 @@ def ask_score(spec: ScoreSpec, *, again: bool = False) -> Job:
     return get_store().submit_score(owner, spec.to_json(), again=again)
 
 
+def ask_refit(spec: RefitSpec, *, again: bool = False) -> Job:
+    """Ask for a row of a comparison trained on all rows; asking twice is one job. Raises UnknownName and BadParameter."""
+    return get_store().submit_refit(visitor.read_owner(), spec.to_json(), again=again)
+
+
+def list_refits(comparison: str) -> list[Job]:
+    """Rows of a comparison that were asked for on all rows, newest first."""
+    found = get_store().jobs(owner=visitor.read_owner(), kinds=("refit",))
+    return sorted((job for job in found if job.fingerprint == comparison), key=lambda job: -job.created)
+
+
+def read_refit(job: str) -> dict[str, Any] | None:
+    """The facts of a model on all rows (`engine.spec.refit`), None while there is none."""
+    found = get_store().read_answer(job, "refit", visitor.read_owner())
+    return found if isinstance(found, dict) else None
+
+
 def list_scorings() -> list[Job]:
     """Scorings of this browser's tables, newest first."""
     mine = visitor.read_owner()
@@ -170,6 +188,7 @@ def file_url(job: str, file: str) -> str:
     It answers those alone who may see the job.
 
     file: report.html, comparison.json, leaderboard.csv, .md or .tex, code-<row>.py, and where the comparison keeps them
-    model-<row>.zip, onnx-<row>.onnx, onnx-<row>.py and augmented-<row>.csv; of a scoring scored.csv.
+    model-<row>.zip, onnx-<row>.onnx, onnx-script-<row>.py and augmented-<row>.csv; of a model on all rows the first three; of a
+    scoring scored.csv.
     """
     return f"/api/jobs/{job}/{file}"

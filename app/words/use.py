@@ -13,11 +13,11 @@ AT_SHARE = "{kind}, at {share}"
 OWN_RULE = "by its own rule"
 AT_ALERTS = "{alerts} per 1,000"
 MODEL_FILE, ONNX_FILE, AUGMENTED_FILE, CODE_FILE, REPORT_FILE = (
-    "Model file", "ONNX: same to 1e-5", "Training rows with made ones", "Python that measures it again", "Report",
+    "Model file", "ONNX, same to 1e-5", "Training rows with made ones", "Python that measures it again", "Report",
 )  # fmt: skip
+SCRIPT_FILE = "Python that scores by ONNX"
 CSV_FILE, MARKDOWN_FILE, LATEX_FILE, JSON_FILE, ENGINE_FILE = "CSV", "Markdown", "LaTeX", "JSON", "Engine (zip)"
 LINKS_NOTE = "These links end when the table is forgotten."
-ONNX_SCRIPT = "Python that scores with it"
 NO_MODEL = "No model of this row was kept."
 NO_ONNX = "No ONNX file: {reason}"
 NO_AUGMENTED = "It adds no rows in the table's own columns."
@@ -37,8 +37,7 @@ ENGINE_STEPS = (
 
 REFIT, REFIT_AGAIN = "Refit on all rows", "Refit again"
 REFIT_HELP = "Trains once more, on every row, with the epochs, trees and cut that the replicates chose."
-REFIT_RUNNING, REFIT_DONE = "Refit: {phase}", "Refit on {rows} rows, as the replicates chose."
-REFIT_FAILED = "The refit ended: {reason}"
+REFIT_ENDED = "The refit ended: {reason}"
 
 # ---- a new table
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.analysis import threshold_tables
 from engine.compare.bench import Evaluator, ReplicateScore
 from engine.compare.halving import SuccessiveHalving
 from engine.data.dataset import Dataset
@@ -91,7 +92,7 @@ class _Facts:
         self.share = counts[data.classes[bench.positive]] / sum(counts.values())
         self.by_time = "time" in kind.split("-")
         self.day = number_days(data) if self.by_time else None
-        self.owner = _number_owners(data)
+        self.owner = number_owners(data)
         self.cost = _fill_costs(data)
         self.block = self.day if self.owner is None else self.owner
         self.note = ""
@@ -121,7 +122,7 @@ class _Facts:
             self._rows(outcome.test_rows, outcome.test_y == p, outcome.test_p[:, p], np.ones(len(outcome.test_y))),
             float(outcome.given[p]),
             float(outcome.natural[p]),
-            outcome.test_p,
+            threshold_tables.correct_prior(outcome.test_p, outcome.given, outcome.natural),
             outcome.test_y,
         )
 
@@ -142,7 +143,7 @@ def number_days(data: Dataset) -> np.ndarray | None:
     return np.floor(np.where(known, data.order, none)).astype(np.int64)
 
 
-def _number_owners(data: Dataset) -> np.ndarray | None:
+def number_owners(data: Dataset) -> np.ndarray | None:
     """The owner of each row; a row without one is its own."""
     if data.owner is None:
         return None

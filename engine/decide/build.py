@@ -65,7 +65,7 @@ class Rows:
 class Scored:
     """A replicate's validation and test rows. given, natural: share of the class looked for trained with, and before a remedy.
 
-    test_p [t, C], test_y [t]: of all classes, for a cost matrix.
+    test_p [t, C], test_y [t]: of all classes, prior-corrected, for a cost matrix.
     """
 
     valid: Rows

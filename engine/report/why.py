@@ -16,6 +16,7 @@ from engine.report import svg, words
 from engine.report.formats import MINUS, format_interval
 from engine.report.leaderboard import list_titles, metric_label, positive_class, to_number
 from engine.report.svg import Line, Row
+from engine.stats.intervals import CORRECTED_T
 from engine.text import html as safe
 from engine.text import one_line
 
@@ -34,7 +35,8 @@ def write_why(comparison: Mapping[str, Any]) -> str:
         _write_unsafe(comparison),
     ]
     row = _explained(comparison)
-    lead = f"<p>{words.WHY_ROW.format(title=safe(row, 80))}</p>" if row and any(parts[:3]) else ""
+    kind = safe((comparison.get("why") or {}).get("interval") or comparison.get("interval") or CORRECTED_T, 120)
+    lead = f"<p>{words.WHY_ROW.format(title=safe(row, 80), kind=kind)}</p>" if row and any(parts[:3]) else ""
     return lead + "".join(parts) if any(parts) else ""
 
 

@@ -271,14 +271,14 @@ DECIDE_HOW = (
 
 # ---- why, and for whom
 
-WHY_ROW = "Importance, dependence and groups are those of {title}."
+WHY_ROW = "Importance, dependence and groups are those of {title}. Intervals: {kind}."
 WHY_LINE = "{title}: {metric} without a column's values: {columns}."
 SUSPECTS_LINE = "The scores contradict the labels of {found} of {tested} rows; {chance} are expected by chance."
 REPEATED_LINE = "{same:,} rows repeat an earlier row; {mixed:,} rows also occur with another class."
 UNSAFE_LINE = "Unsafe synthetic rows: {each}."
 IMPORTANCE, DEPENDENCE = "Importance of the columns", "Partial dependence"
 IMPORTANCE_FIGURE = "Fall of {metric} where a column's values are shuffled"
-IMPORTANCE_CAPTION = "Mean and interval over replicates. A ring: the interval reaches 0."
+IMPORTANCE_CAPTION = "Mean and interval. A ring: the interval reaches 0."
 IMPORTANCE_ALT, IMPORTANCE_AXIS = "Fall of {metric} by column with its interval: ", "Fall of {metric}"
 IMPORTANCE_PART = "There was time for {columns} of {of} columns."
 IMPORTANCE_HOW = (

@@ -26,7 +26,8 @@ validation and test cases, or so many that the file stays small. Counts at a kno
 - `slope`, `shift` [V, R]: calibration v of V is sigmoid(slope logit(p) + shift); NaN for isotonic.
 - `isotonic_x`, `isotonic_y` [n], `isotonic_ends` [R + 1]: its corners, with isotonic among the calibrations.
 - `log_loss` [V, R]: on validation rows, cross-fitted. `test_log_loss`, `test_brier` [V, R]: on test rows. Weighted as above.
-- `class_p` [n, C] float16, `class_y` [n], `class_ends` [R + 1]: test rows for a cost matrix; with more than two classes.
+- `class_p` [n, C] float16, `class_y` [n], `class_ends` [R + 1]: test rows for a cost matrix, prior-corrected;
+  with more than two classes.
 """
 
 from __future__ import annotations
@@ -77,6 +78,10 @@ class Rule:
             raise BadParameter(f"rule {self.kind!r}: must be one of {', '.join(RULES)}.")
         if self.per not in ("1000", "day"):
             raise BadParameter(f"per {self.per!r}: must be 1000 or day.")
+        for name in ("value", "miss", "alarm"):
+            number = getattr(self, name)
+            if isinstance(number, bool) or not isinstance(number, (int, float)) and not (name == "miss" and number is None):
+                raise BadParameter(f"{name} must be a number; got {type(number).__name__}.")
         if not math.isfinite(self.value):
             raise BadParameter(f"{self.kind}: the value must be a number.")
         if self.kind == "alerts" and not self.value > 0:

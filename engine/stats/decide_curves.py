@@ -155,8 +155,9 @@ def step_cut(
 def choose_classes(arrays: Arrays, cost: np.ndarray) -> dict[str, Any]:
     """The class of lowest expected cost for every test row, by a cost matrix [C, C]: cost[true, chosen].
 
-    Nothing is chosen from rows. Returns cost and cost_likeliest (with the likeliest class instead), per 1,000 rows, {mean, low, high}, and
-    table [C, C]: rows of each true class (first) given each class, per 1,000. Raises BadParameter for a matrix that does not fit.
+    Probabilities are prior-corrected; nothing is chosen from rows. Returns cost and cost_likeliest (with the likeliest class instead), per
+    1,000 rows, {mean, low, high}, and table [C, C]: rows of each true class (first) given each class, per 1,000. Raises BadParameter for a
+    matrix that does not fit.
     """
     about = read_about(arrays)
     names = about["classes"]

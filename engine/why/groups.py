@@ -19,20 +19,20 @@ MOST_LEVELS, MOST_NUMBERS, MOST_GROUPS = 12, 6, 120
 FEW = 20
 """A group with fewer test rows of the class looked for, or of the others, is small."""
 
-BLOCK = 16
-"""Groups that are measured at once."""
-
 MISSING = "(missing)"
 
 
 @dataclass(frozen=True)
 class Tested:
-    """The test rows of one replicate. rows [t]: numbers in the table. truth, flagged [t] bool: of the class looked for, and above the cut.
-    score [t]: what ranks them. seed: of the replicate; the replicates of one seed test every row once at most. draws [B, t]: weights of
-    the rows in draws of them; None where every seed redraws the test rows.
+    """The test rows of one replicate.
+
+    rows [t]: numbers in the table. truth, flagged [t] bool: of the class looked for, and above the cut. score [t]: what ranks them. seed,
+    fold: of the replicate; the replicates of one seed test every row once at most. draws [B, t]: weights of the rows in draws of them;
+    None where every seed redraws the test rows.
     """
 
     seed: int
+    fold: int
     rows: np.ndarray
     truth: np.ndarray
     score: np.ndarray
@@ -40,9 +40,25 @@ class Tested:
     draws: np.ndarray | None = None
 
 
-def list_groups(dataset: Dataset) -> list[tuple[str, str, np.ndarray]]:
-    """(column, level, rows [n] bool) of the columns with few levels, in the order of the table, MOST_GROUPS at most."""
-    out: list[tuple[str, str, np.ndarray]] = []
+@dataclass(frozen=True)
+class Group:
+    """The rows of the table whose column has one value. values [n]: of the column; value: NaN for the rows where it is missing."""
+
+    column: str
+    level: str
+    values: np.ndarray
+    value: float
+
+    def find(self, rows: np.ndarray) -> np.ndarray:
+        """Which of these rows are in the group, bool."""
+        own = self.values[rows]
+        found: np.ndarray = np.isnan(own) if self.value != self.value else own == self.value
+        return found
+
+
+def list_groups(dataset: Dataset) -> list[Group]:
+    """The groups of the columns with few levels, in the order of the table, MOST_GROUPS at most."""
+    out: list[Group] = []
     for j, name in enumerate(dataset.numeric_names):
         column = dataset.numeric[:, j]
         gaps = np.isnan(column)
@@ -51,18 +67,18 @@ def list_groups(dataset: Dataset) -> list[tuple[str, str, np.ndarray]]:
             continue
         values = np.unique(column[~gaps])
         if len(values) + gaps.any() >= 2 and len(values) <= MOST_NUMBERS:
-            out += [(name, f"{value:.15g}", column == value) for value in values]
-            out += [(name, MISSING, gaps)] if gaps.any() else []
+            out += [Group(name, f"{value:.15g}", column, float(value)) for value in values]
+            out += [Group(name, MISSING, column, np.nan)] if gaps.any() else []
     for j, (name, levels) in enumerate(zip(dataset.categorical_names, dataset.categories, strict=True)):
         codes = dataset.categorical[:, j]
         there = np.flatnonzero(np.bincount(codes, minlength=len(levels)))
         if 2 <= len(there) <= MOST_LEVELS:
-            out += [(name, levels[c], codes == c) for c in there.tolist()]
+            out += [Group(name, levels[c], codes, c) for c in there.tolist()]
     return out[:MOST_GROUPS]
 
 
 def build_group_table(
-    groups: Sequence[tuple[str, str, np.ndarray]],
+    groups: Sequence[Group],
     tested: Sequence[Tested],
     summarise: Callable[[np.ndarray], Interval],
 ) -> list[dict[str, Any]]:
@@ -74,22 +90,19 @@ def build_group_table(
     """
     if not groups or not tested:
         return []
-    measured: list[dict[str, np.ndarray]] = []
-    for one in tested:
-        ranking = Ranking.of(one.score, one.truth)
-        size = BLOCK if one.draws is None else 1
-        blocks = [_measure(groups[g : g + size], one, ranking) for g in range(0, len(groups), size)]
-        measured.append({name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]})
-    found = {name: stack_draws([one[name] for one in measured]) for name in measured[0]}  # [R, G, 1 + B]
+    measured = [[_measure(group, one) for group in groups] for one in tested]
+    found = {
+        name: stack_draws([np.stack([g[name] for g in one]) for one in measured]) for name in measured[0][0]
+    }  # [R, G, 1 + B]
     passes = len({one.seed for one in tested})
     n, hits = found["n"][:, :, 0].sum(0) / passes, found["hits"][:, :, 0].sum(0) / passes
     out = []
-    for g, (column, level, _) in enumerate(groups):
+    for g, group in enumerate(groups):
         values = {name: summarise(found[name][:, g]) for name in ("ap", "recall", "precision")}
         out.append(
             {
-                "column": column,
-                "level": level,
+                "column": group.column,
+                "level": group.level,
                 "n": int(round(n[g])),
                 "share": float(hits[g] / n[g]) if n[g] else None,
                 **{name: describe_interval(one) for name, one in values.items()},
@@ -99,23 +112,26 @@ def build_group_table(
     return out
 
 
-def _measure(groups: Sequence[tuple[str, str, np.ndarray]], one: Tested, ranking: Ranking) -> dict[str, np.ndarray]:
-    """Rows, rows of the class looked for, and the measures of some groups in one replicate and its draws, each [G, 1 + B]; NaN where a
-    measure has no rows. With draws: of one group.
+def _measure(group: Group, one: Tested) -> dict[str, np.ndarray]:
+    """Rows, rows of the class looked for, and the measures of a group in one replicate and its draws, each [1 + B]; NaN where a measure
+    has no rows.
     """
-    drawn = np.stack([rows[one.rows] for _, _, rows in groups], 1).astype(float)  # [t, G]
+    inside = np.flatnonzero(group.find(one.rows))
+    weight = np.ones((len(inside), 1))
     if one.draws is not None:
-        drawn = drawn * np.concatenate([np.ones((1, len(one.rows))), one.draws]).T  # [t, 1 + B]
-    n, hits = drawn.sum(0), drawn[one.truth].sum(0)
-    flagged, right = drawn[one.flagged].sum(0), drawn[one.flagged & one.truth].sum(0)
-    found = {
+        weight = np.concatenate([weight, one.draws[:, inside].T], axis=1)  # [t, 1 + B]
+    truth, flagged = one.truth[inside], one.flagged[inside]
+    n, hits, alerts = weight.sum(0), weight[truth].sum(0), weight[flagged].sum(0)
+    right = weight[flagged & truth].sum(0)
+    none = np.full(weight.shape[1], np.nan)
+    ranked = Ranking.of(one.score[inside], truth).scores(weight)["average_precision"] if len(inside) else none
+    return {
         "n": n,
         "hits": hits,
-        "ap": ranking.scores(drawn)["average_precision"],
+        "ap": ranked,
         "recall": safe_ratio(right, hits, np.nan),
-        "precision": safe_ratio(right, flagged, np.nan),
+        "precision": safe_ratio(right, alerts, np.nan),
     }
-    return {name: values.reshape(len(groups), -1) for name, values in found.items()}
 
 
 def describe_interval(one: Interval) -> Mapping[str, float]:

@@ -12,7 +12,7 @@ from engine.data.dataset import Task
 from engine.seeds import numpy_stream
 from engine.training.fitted import Fitted
 
-MOST_MADE, LEAST_MADE, MOST_PRODUCTS = 2000, 100, 500_000_000
+MOST_MADE, LEAST_MADE, MOST_PRODUCTS = 2000, 100, 200_000_000
 """Synthetic rows of a replicate that are looked at: as many as MOST_PRODUCTS multiplications allow, between these."""
 
 

@@ -227,7 +227,6 @@ def finished(store: Store, owner: str) -> str:
     assert claimed is not None and claimed.id == job.id
     found, _ = comparison()
     artifacts = {"comparison": json.dumps(found).encode(), "model/smote": b"PK the model", "augmented/ce": b"a,b\n1,2\n"}
-    artifacts |= {"onnx/smote": b"an ONNX file", "onnx-script/smote": b"import onnxruntime"}
     assert store.save_result(job.id, ("{}", b""), artifacts, attempt=1)
     return job.id
 
@@ -243,8 +242,6 @@ def test_files_of_a_comparison_are_its_owner_s_alone(served: tuple[int, Store]) 
         "code-smote.py": b"import",
         "model-smote.zip": b"PK the model",
         "augmented-ce.csv": b"a,b",
-        "onnx-smote.onnx": b"an ONNX file",
-        "onnx-smote.py": b"import onnxruntime",
     }
     for name, holds in files.items():
         status, headers, body = call(port, "GET", f"/api/jobs/{job}/{name}")

@@ -198,14 +198,31 @@ def test_a_comparison_without_cuts_says_so(store: Store, look: Look, table: str)
 
 def test_a_cut_that_is_taken_opens_the_last_step_with_its_row(store: Store, look: Look, table: str) -> None:
     job = decided.compared(store, table)
-    first = component.choose_first(read_about(decided.cuts()))
+    arrays = decided.cuts()
+    about = read_about(arrays)
+    first = component.choose_first(about)
+    taken = decide.take_cut(job.id, "trees", about, first, decide.read_cut(arrays, about, first))
+    assert taken is not None and taken.rule["kind"] == "alerts" and taken.rule["value"] == 5.0
     page = look(job.id)
-    page.session_state["data.cut-taken"] = (job.id, "trees", first, 4.8)
+    page.session_state["data.cut-taken"] = taken
     page.session_state["data.go-use"] = True
     page.run()
     assert not page.exception
     assert dict(page.query_params.items())["step"] in (["use"], "use")
     assert page.session_state["data.take"] == "trees"
+
+
+def test_a_cut_taken_at_another_share_flags_the_same_rows_at_the_tables() -> None:
+    arrays = decided.cuts()
+    about = read_about(arrays)
+    choice = replace(component.choose_first(about), share=0.002, rule="hand", cut=0.2, kind="sigmoid")
+    found = decide.read_cut(arrays, about, choice)
+    taken = decide.take_cut("j", "trees", about, choice, found)
+    assert taken is not None and taken.rule["kind"] == "hand" and taken.rule["value"] > 0.2
+    again = read_decide(arrays, rule=Rule(**taken.rule), calibration="sigmoid")["readings"]
+    assert again["recall"]["mean"] == pytest.approx(found["readings"]["recall"]["mean"], abs=0.03)
+    none = replace(choice, cut=1.0)
+    assert decide.take_cut("j", "trees", about, none, decide.read_cut(arrays, about, none)) is None
 
 
 # ---- why and for whom

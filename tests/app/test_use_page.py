@@ -31,9 +31,7 @@ def look(store: Store, monkeypatch: pytest.MonkeyPatch) -> Look:
 def job(store: Store) -> str:
     id = tables.upload(store)
     tables.profiled(store, id, target="left", positive="yes")
-    return decided.compared(
-        store, id, artifacts=("model/trees", "onnx/trees", "onnx-script/trees", "model/smote", "augmented/smote")
-    ).id
+    return decided.compared(store, id, artifacts=("model/trees", "onnx/trees", "model/smote", "augmented/smote")).id
 
 
 def bodies(page: AppTest) -> list[str]:
@@ -57,16 +55,14 @@ def test_a_model_and_its_files_are_linked(look: Look, job: str) -> None:
     page = look(job)
     assert title(page) == "Use"
     home = f"/api/jobs/{job}/"
-    assert {home + f for f in ("model-trees.zip", "onnx-trees.onnx", "onnx-trees.py", "code-trees.py", "report.html")} <= links(
-        page
-    )
+    assert {home + f for f in ("model-trees.zip", "onnx-trees.onnx", "code-trees.py", "report.html")} <= links(page)
     assert home + "model-smote.zip" not in links(page)
     page.session_state["use-more"] = True
     page.selectbox(key="data.take").select("smote").run()
     assert not page.exception
     more = {"model-smote.zip", "augmented-smote.csv", "leaderboard.csv", "leaderboard.md", "leaderboard.tex", "comparison.json"}
     assert {home + f for f in more} <= links(page) and "/api/engine.zip" in links(page)
-    assert not {home + "onnx-smote.onnx", home + "onnx-smote.py"} & links(page)
+    assert home + "onnx-smote.onnx" not in links(page)
     assert any("load_model" in c.value for c in page.code) and takeaway.INSTALL in [c.value for c in page.code]
     page.selectbox(key="data.take").select("ce").run()
     assert any(words.NO_MODEL in str(c.value) for c in page.caption)
@@ -120,6 +116,34 @@ def test_another_budget_scores_the_file_again(store: Store, look: Look, job: str
     assert len(asked) == 2 and second.upload == first.upload
     assert second.spec["alerts"] == 7.0 and second.spec["model"] == {"job": job, "artifact": "model/trees"}
     assert title(page) == "Scoring next month.csv."
+
+
+def test_a_row_on_all_rows_is_asked_for_and_then_used(store: Store, look: Look, job: str) -> None:
+    page = look(job)
+    assert "768 rows of a replicate" in " ".join(Page(body).text for body in bodies(page))
+    next(b for b in page.button if b.key == "use-refit").click().run()
+    assert not page.exception
+    (refit,) = store.jobs(owner=tables.OWNER, kinds=("refit",))
+    assert refit.spec == {"comparison": job, "row": "trees", "rule": None, "calibration": None}
+    assert "use-refit" not in {b.key for b in page.button} and page.get("progress")
+    claimed = store.claim("engine-1", kinds=("refit",))
+    assert claimed is not None
+    facts = {"rows": 1200, "text": "Trees are trained on all 1,200 rows.", "calibration": {"kind": "sigmoid"}}
+    kept = {"refit": json.dumps(facts).encode(), "model/trees": b"zip"}
+    assert store.save_result(refit.id, ("{}", b""), kept, attempt=claimed.attempt)
+    page = look(job)
+    text = " ".join(Page(body).text for body in bodies(page))
+    assert "all 1,200 rows" in text and "sigmoid, at 7.5%" in text
+    assert f"/api/jobs/{refit.id}/model-trees.zip" in links(page) and any("all 1,200" in str(c.value) for c in page.caption)
+    decided.scored(store, refit.id)
+    assert title(look(job)).startswith("118 of 24,102 rows are flagged.")
+
+
+def test_a_refit_that_failed_says_why_and_can_be_asked_for_again(store: Store, look: Look, job: str) -> None:
+    refit = store.submit_refit(tables.OWNER, {"comparison": job, "row": "trees", "rule": None, "calibration": None})
+    assert store.claim("engine-1", kinds=("refit",)) and store.finish(refit.id, "failed", "It <b>was</b> too small.")
+    page = look(job)
+    assert any("too small" in str(e.value) for e in page.error) and "use-refit" in {b.key for b in page.button}
 
 
 def test_a_column_beyond_the_lane_and_a_model_without_facts() -> None:

@@ -10,9 +10,10 @@ from urllib.parse import urlencode
 
 import pytest
 
+from app.views.data import sample
 from app.words import lab
 from engine.store import Store
-from tests.app import decided, fabricate, tables
+from tests.app import boards, decided, fabricate, tables
 from tests.app.test_compare import SPEC, filled
 from tests.browser.visitor import Visitor
 
@@ -85,6 +86,9 @@ def shelf(serve, tmp_path_factory):
     tables.profiled(store, ids["table"], target="left", positive="yes")
     ids["comparison"] = decided.compared(store, ids["table"], replicates=3, rows=500, share=0.05).id
     decided.scored(store, ids["comparison"])
+    ids["board"] = tables.compared(store, ids["table"], found=boards.comparison(), artifacts=(), budget=45.0).id
+    ids["payments"] = tables.upload(store, sample.write_sample(), sample.NAME)
+    tables.profiled(store, ids["payments"])
     yield serve("app/server.py", {"LAB_STORE": place, "LAB_ENGINE": "off"}), ids
     store.close()
 
@@ -99,6 +103,8 @@ def states(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str], str]]:
         "deep": ("deep", {"run": ids["deep"]}, ".lab-map[data-drawn]"),
         "data-empty": ("data", {}, ".st-key-data-state-empty"),
         "data-result": ("data", {"compare": ids["comparison"], "step": "decide"}, ".decide .counts td"),
+        "data-questions": ("data", {"data": ids["payments"], "delay": "7", "alerts": "5"}, ".origins .way"),
+        "data-board": ("data", {"compare": ids["board"]}, "table.board .leads"),
         "data-use": ("data", {"compare": ids["comparison"], "step": "use"}, ".st-key-use-found .drift"),
         "papers": ("papers", {"paper": "eos", "table": "1"}, ".strips .mark"),
         "compare": ("compare", sweep, ".panel .mark"),
@@ -108,7 +114,7 @@ def states(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str], str]]:
     }
 
 
-STATES = tuple(states(dict.fromkeys(("run", "failed", "deep", "table", "comparison"), "")))
+STATES = tuple(states(dict.fromkeys(("run", "failed", "deep", "table", "comparison", "payments", "board"), "")))
 
 
 class Anyone(Visitor):
@@ -118,7 +124,11 @@ class Anyone(Visitor):
         page, words, there = states(ids)[state]
         self.path = page
         cookie = {"name": "lab_owner", "value": tables.OWNER, "url": url}
-        mine = {"storage_state": {"cookies": [cookie], "origins": []}} if state in ("data-result", "data-use") else {}
+        mine = (
+            {"storage_state": {"cookies": [cookie], "origins": []}}
+            if state.startswith("data-") and state != "data-empty"
+            else {}
+        )
         super().__init__(chromium, url, f"?{urlencode(words)}" if words else "", color_scheme="light", **mine)
         self.page.locator(there).first.wait_for(state="attached", timeout=30_000)
         self.settle()

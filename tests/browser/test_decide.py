@@ -124,10 +124,15 @@ def test_budget_and_share_move_the_counts_as_the_verdict_says(me, until):
     assert dashes not in ("none", "")
 
     def agrees():
-        """The precision that the browser computed is that of the engine in the heading."""
-        right = re.search(r"(\d+) of 100 alerts", me.title())
-        told = re.search(r"precision ([.\d]+)", me.values()[0])
-        return right and told and abs(float(right[1]) / 100 - float(told[1])) < 0.0051
+        """The numbers that the browser computed are those of the engine in the heading."""
+        said = re.match(r"At ([.\d,]+) alerts per 1,000, (\d+) of 100 alerts are right and (\d+) of 100", me.title())
+        told = re.search(r": ([.\d,]+) alerts, precision ([.\d]+), recall ([.\d]+)\.", me.values()[0])
+        if not said or not told:
+            return False
+        alerts, right, found = (float(v.replace(",", "")) for v in said.groups())
+        mine = [float(v.replace(",", "")) for v in told.groups()]
+        near = abs(alerts - mine[0]) <= 0.051 * max(1, alerts / 10)
+        return near and abs(right / 100 - mine[1]) < 0.0051 and abs(found / 100 - mine[2]) < 0.0051
 
     until(agrees, 15, "the same numbers in both")
     page.locator(".decide select").select_option("precision")
@@ -214,6 +219,11 @@ def test_from_the_cut_to_next_months_file(chromium, product, until, tmp_path):
         30,
         "the drop field",
     )
+    me.press("use-refit")
+    told = page.locator(".st-key-use-model")
+    until(lambda: "is trained on all 600 rows" in told.inner_text() or me.there("use-refit-failed"), LONG, "the refit")
+    assert "all 600 rows" in told.inner_text(), told.inner_text()
+    me.settle()
     april = {"name": "april.csv", "mimeType": "text/csv", "buffer": tables.csv(300, 30)}
     page.locator(".st-key-use-drop input[type=file]").set_input_files(april)
     until(lambda: "rows are flagged." in me.title() or me.there("use-failed"), LONG, "the scoring")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -211,10 +212,9 @@ def test_groups_by_hand():
     inside = np.array([1, 1, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0], bool)
     truth = np.array([1, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0], bool)
     score = np.array([0.9, 0.2, 0.6, 0.1, 0.8, 0.7, 0.3, 0.3, 0.1, 0.1, 0.0, 0.0])
-    one = groups.Tested(0, np.arange(12), truth, score, score >= 0.5)
-    row, rest = groups.build_group_table(
-        [("c", "in", inside), ("c", "out", ~inside)], [one, one], lambda values: corrected_t(values[:, 0], 0.5)
-    )
+    one = groups.Tested(0, 0, np.arange(12), truth, score, score >= 0.5)
+    both = [groups.Group("c", "in", inside, True), groups.Group("c", "out", inside, False)]
+    row, rest = groups.build_group_table(both, [one, one], lambda values: corrected_t(values[:, 0], 0.5))
     assert {k: row[k] for k in ("column", "level", "n", "share", "small")} == {
         "column": "c", "level": "in", "n": 8, "share": 0.5, "small": True,
     }  # fmt: skip
@@ -226,25 +226,30 @@ def test_groups_by_hand():
 def test_groups_are_those_of_the_levels_alone():
     data = planted()
     found = groups.list_groups(data)
-    assert [(c, v) for c, v, _ in found] == [
+    assert [(g.column, g.level) for g in found] == [
         ("visits", "0"), ("visits", "1"), ("visits", "2"), *(("colour", v) for v in data.categories[0]),
         *(("kind", v) for v in data.categories[1]),
     ]  # fmt: skip
-    assert all((rows == (data.categorical[:, 0] == k)).all() for k, (_, _, rows) in enumerate(found[3:6]))
+    assert all((g.find(np.arange(400)) == (data.categorical[:, 0] == k)).all() for k, g in enumerate(found[3:6]))
     rng = np.random.default_rng(3)
     every, score = np.arange(400), rng.random(400)
-    tested = [groups.Tested(0, half, data.y[half] == 1, score[half], score[half] > 0.7) for half in (every[::2], every[1::2])]
-    for record, (_, _, rows) in zip(
+    tested = [
+        groups.Tested(0, 0, half, data.y[half] == 1, score[half], score[half] > 0.7) for half in (every[::2], every[1::2])
+    ]
+    for record, group in zip(
         groups.build_group_table(found, tested, lambda values: corrected_t(values[:, 0], 0.5)), found, strict=True
     ):
+        rows = group.find(every)
         values = [average_precision_score(data.y[h][rows[h]], score[h][rows[h]]) for h in (every[::2], every[1::2])]
         assert record["ap"]["mean"] == pytest.approx(np.mean(values), abs=1e-12) and record["n"] == rows.sum()
 
 
 def test_a_measure_without_rows_is_unknown():
     inside = np.ones(4, bool)
-    one = groups.Tested(0, np.arange(4), np.zeros(4, bool), np.arange(4.0), np.zeros(4, bool))
-    (row,) = groups.build_group_table([("c", "x", inside)], [one], lambda values: corrected_t(values[:, 0], 0.5))
+    one = groups.Tested(0, 0, np.arange(4), np.zeros(4, bool), np.arange(4.0), np.zeros(4, bool))
+    (row,) = groups.build_group_table(
+        [groups.Group("c", "x", inside, True)], [one], lambda values: corrected_t(values[:, 0], 0.5)
+    )
     assert np.isnan([row[name]["mean"] for name in ("ap", "recall", "precision")]).all() and row["small"]
 
 
@@ -465,11 +470,13 @@ def test_values_on_draws_are_those_of_the_rows_drawn(fitted):
     assert values.shape == (3, 3) and depends.shape == (3, 1, 3)
     level = data.categorical[:, 0] == 0
     tested = [
-        groups.Tested(0, on.test_source[r], asked.y[r] == 1, p[r][:, 1], p[r][:, 1] >= 0.4, counts[r].astype(float))
+        groups.Tested(0, r, on.test_source[r], asked.y[r] == 1, p[r][:, 1], p[r][:, 1] >= 0.4, counts[r].astype(float))
         for r in range(3)
     ]
     taken: list[np.ndarray] = []
-    groups.build_group_table([("c", "x", level)], tested, lambda v: (taken.append(v), corrected_t(v[:, 0], 0.5))[1])
+    groups.build_group_table(
+        [groups.Group("c", "x", level, True)], tested, lambda v: (taken.append(v), corrected_t(v[:, 0], 0.5))[1]
+    )
     for r in range(3):
         for b in range(2):
             again = np.repeat(np.arange(len(asked.y[r])), counts[r][b])
@@ -535,3 +542,62 @@ def test_three_classes_are_explained():
     assert found["importance"][0]["columns"][0] in ("score", "colour") and found["suspects_by_chance"] > 0
     assert {one["label"] for one in found["suspects"]} <= {"stays", "leaves", "third"} and found["unsafe"]["smote"]["n"] > 100
     assert {g["column"] for g in found["groups"]} == {"visits", "colour"} and found["dependence"]
+
+
+def test_missing_values_are_a_group_of_their_own():
+    data = planted(40)
+    data.numeric[:9, 3] = np.nan
+    found = [g for g in groups.list_groups(data) if g.column == "visits"]
+    assert [g.level for g in found] == ["0", "1", "2", "(missing)"]
+    assert found[-1].find(np.arange(40)).tolist() == [True] * 9 + [False] * 31
+    assert sum(g.find(np.arange(40)).sum() for g in found) == 40
+
+
+@pytest.mark.parametrize("alerts", [None, 120.0])
+def test_groups_of_all_rows_read_as_the_decision_does(alerts):
+    from engine.compare.why import _read_tested
+
+    data = planted(600)
+    data.categorical[:, 0] = 0
+    spec = CompareSpec({"upload": "x"}, target="t", budget=5.0, methods=("ce",), alerts=alerts)
+    kept: list[Any] = []
+
+    def read(bench: Any, outcomes: Any, row: Any, decide: Any) -> Any:
+        kept.extend(_read_tested(bench, outcomes, row, decide))
+        return kept
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(reasons, "_read_tested", read)
+        import itertools
+
+        clock = itertools.count()
+        found = finish(compare(data, spec, clock=lambda: next(clock) / 50))[0]
+    every = groups.Group("every", "row", np.ones(600), 1.0)
+    (row,) = groups.build_group_table([every], kept, lambda values: corrected_t(values[:, 0], 0.25))
+    for name in ("recall", "precision"):
+        assert row[name]["mean"] == pytest.approx(found["decide"][name]["mean"], abs=1e-9)
+    if alerts is not None:
+        assert np.mean([one.flagged.mean() for one in kept]) == pytest.approx(0.12, abs=0.01)
+
+
+def test_by_time_days_of_the_test_rows_are_drawn():
+    """By hand: a mean over ten days of unlike size, whose standard error is that of a Bayesian bootstrap of days."""
+    rng = np.random.default_rng(0)
+    day = np.repeat(np.arange(40.0), rng.integers(5, 40, 40))
+    data = planted(len(day))
+    data = replace(data, order=day + 0.25, is_date=True)
+    bench: Any = SimpleNamespace(dataset=data, spec=SimpleNamespace(seed=0))
+    result = {"split": {"kind": "time"}, "protocol": {"test_share": 0.25}}
+    spread = reasons._Spread(bench, result)
+    rows = np.flatnonzero(day >= 20)
+    weights = spread.draw(rows, 0)
+    assert weights is not None and weights.shape == (reasons.DRAWS, len(rows)) and spread.name == reasons.BY_DRAWS
+    assert all(np.ptp(weights[:, day[rows] == d], axis=1).max() == 0 for d in range(20, 40))
+    value = rng.normal(size=40)[day[rows].astype(int)]
+    found = spread.measure(np.r_[value.mean(), weights @ value / weights.sum(1)][None], None)
+    sizes = np.bincount(day[rows].astype(int))[20:]
+    means = np.array([value[day[rows] == d].mean() for d in range(20, 40)])
+    error = np.sqrt((sizes**2 * (means - value.mean()) ** 2).sum()) / len(rows)
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.3)
+    random = reasons._Spread(bench, {"split": {"kind": "random"}, "protocol": {"test_share": 0.25}})
+    assert random.draw(rows, 0) is None and random.measure(np.array([[0.1], [0.3]]), None).kind == random.name

@@ -88,6 +88,20 @@ function quantile(sorted, q) {
   return sorted[below] + (sorted[Math.min(below + 1, sorted.length - 1)] - sorted[below]) * (at - below);
 }
 
+// The place with the most cases that a budget per 1,000 allows; of equal places the first.
+function fitBudget(tpr, fpr, pi, alerts) {
+  const flagged = (i) => pi * tpr[i] + (1 - pi) * fpr[i];
+  const most = alerts * (1 + 1e-9);
+  let [low, high] = [0, tpr.length - 1];
+  while (low < high) {
+    const middle = (low + high + 1) >> 1;
+    if (flagged(middle) * 1000 <= most) low = middle;
+    else high = middle - 1;
+  }
+  while (low > 0 && flagged(low - 1) >= flagged(low)) low -= 1;
+  return low;
+}
+
 function precisionAt(pi, tpr, fpr) {
   const hit = pi * tpr;
   return hit + (1 - pi) * fpr > 0 ? hit / (hit + (1 - pi) * fpr) : NaN;
@@ -214,18 +228,20 @@ export class Table {
     const out = { place: [], tpr: [], fpr: [], missed: [], cut: [], tied: [], reached: [], isDay: false };
     cases.forEach((one, r) => {
       const place = this.choosePlace(one, own[r], choice, share);
-      const i = place ?? 0;
-      const n = one.cut.length;
+      let i = place ?? 0;
+      let chosen = i;
       let tie = i - 1;
-      if (choice.rule === "alerts") { // the cases that no longer fit
-        tie = i;
-        while (tie < n && !one.tied[tie]) tie += 1;
+      if (choice.rule === "alerts") {
+        tie = i; // the cases that no longer fit
+        while (tie < one.cut.length && !one.tied[tie]) tie += 1;
+        i = fitBudget(one.testTpr, one.testFpr, share ?? one.testShare, choice.alerts); // kept on test rows as in use
+        chosen = chosen || i;
       }
       out.place.push(i);
       out.tpr.push(one.testTpr[i]);
       out.fpr.push(one.testFpr[i]);
       out.missed.push(one.testMissed ? one.testMissed[i] : NaN);
-      out.cut.push(i ? own[r][i - 1] : NaN);
+      out.cut.push(chosen ? own[r][chosen - 1] : NaN);
       out.tied.push(one.tied[tie] ?? 0);
       out.reached.push(place !== null);
     });
@@ -237,13 +253,7 @@ export class Table {
     const n = one.validTpr.length;
     const flagged = (i) => pi * one.validTpr[i] + (1 - pi) * one.validFpr[i];
     if (choice.rule === "hand") return countNoSmaller(own, choice.cut);
-    if (choice.rule === "alerts") {
-      const most = choice.alerts * (1 + 1e-9);
-      let i = 0;
-      while (i + 1 < n && flagged(i + 1) * 1000 <= most) i += 1;
-      while (i > 0 && flagged(i - 1) >= flagged(i)) i -= 1;
-      return i;
-    }
+    if (choice.rule === "alerts") return fitBudget(one.validTpr, one.validFpr, pi, choice.alerts);
     const values = new Float64Array(n).fill(-Infinity); // the highest is best
     for (let i = 0; i < n; i++) {
       const [tpr, fpr, all] = [one.validTpr[i], one.validFpr[i], flagged(i)];

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from app.charts import palette
@@ -28,6 +28,7 @@ STYLE = f"""<style>
 .card .two {{ font-size: 12px; color: {_SOFT}; }}
 .card .line {{ position: relative; display: block; height: 18px; }} .card .line i {{ position: absolute; }}
 .card .axis {{ left: 0; right: 0; top: 8px; border-top: 1px solid rgba(128, 128, 128, .32); }}
+.card .from {{ top: -2px; bottom: -2px; border-left: 2px dotted {_SOFT}; margin-left: -1px; }}
 .card .reach {{ top: 7px; height: 3px; border-radius: 2px; }}
 .card .mean {{ top: 3px; width: 11px; height: 11px; margin-left: -5.5px; border-radius: 50%; }}
 </style>"""
@@ -140,8 +141,10 @@ def write_optimism(result: Mapping[str, Any]) -> str:
     if not (math.isfinite(mean) and math.isfinite(low) and low > 0):
         return ""
     kind = str((result.get("split") or {}).get("kind") or "")
-    rows = [(words.RANDOM_SPLIT, read_interval(found.get("random")), _RANDOM)]
-    rows.append((words.SPLIT_BY.get(kind, words.SPLIT_USED), read_interval(found.get("used")), _USED))
+    random, used = read_interval(found.get("random")), read_interval(found.get("used"))
+    if not math.isfinite(random[1]):  # means alone are stored: the interval is that of the difference, from the other dot on
+        random = (random[0], used[0] + low, used[0] + high)
+    rows = [(words.RANDOM_SPLIT, random, _RANDOM), (words.SPLIT_BY.get(kind, words.SPLIT_USED), used, _USED)]
     values = [v for _, reading, _ in rows for v in reading if math.isfinite(v)]
     if not values:
         return ""
@@ -151,16 +154,20 @@ def write_optimism(result: Mapping[str, Any]) -> str:
     def place(value: float) -> float:
         return 6 + 88 * (value - bottom) / span
 
-    drawn = ""
+    drawn, zero = "", f"<i class='from' style='left:{place(used[0]):.1f}%'></i>"
     for name, reading, colour in rows:
-        drawn += f"<span>{html.escape(name)} {format_score(reading[0], 2)}</span>{_draw_reading(reading, colour, place, name)}"
+        drawn += (
+            f"<span>{html.escape(name)} {format_score(reading[0], 2)}</span>{_draw_reading(reading, colour, place, name, zero)}"
+        )
     by = format_change(mean)
     more = html.escape(_say_interval((mean, low, high)), quote=True)
     said = words.OPTIMISM_MORE.get(kind, words.OPTIMISM_BY).format(by=by.lstrip("+"))
     return f"<div class='card'><h2>{words.OPTIMISM}</h2><div class='two'>{drawn}</div><p title='{more}'>{said}</p></div>"
 
 
-def _draw_reading(reading: tuple[float, float, float], colour: str, place: Any, name: str) -> str:
+def _draw_reading(
+    reading: tuple[float, float, float], colour: str, place: Callable[[float], float], name: str, under: str
+) -> str:
     mean, low, high = reading
     reach = ""
     if math.isfinite(low) and math.isfinite(high):
@@ -169,4 +176,4 @@ def _draw_reading(reading: tuple[float, float, float], colour: str, place: Any, 
         )
     label = html.escape(f"{name}: {format_score(mean)}. {_say_interval(reading)}", quote=True)
     dot = f"<i class='mean' style='left:{place(mean):.1f}%;background:{colour}'></i>"
-    return f"<span class='line' role='img' aria-label='{label}' title='{label}'><i class='axis'></i>{reach}{dot}</span>"
+    return f"<span class='line' role='img' aria-label='{label}' title='{label}'><i class='axis'></i>{under}{reach}{dot}</span>"

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,12 +15,12 @@ import streamlit as st
 from app.decide import Choice, choose_first, encode_decide, mount_decide, read_choice
 from app.frame import headline
 from app.session import jobs
-from app.views.data import board, why
+from app.views.data import board, cost_matrix, why
 from app.words import decide as words
 from app.words.naming import BLANK
 from app.words.text import format_score
 from engine.spec.companions import BASELINE
-from engine.stats.decide import AS_TRAINED, read_about, read_cases, read_decide
+from engine.stats.decide import AS_TRAINED, Rule, move_share, read_about, read_cases, read_decide
 from engine.stats.verdict import Cut, State, Verdict, verdict
 from engine.text import one_line
 
@@ -52,10 +53,39 @@ def draw_decision(job: str, result: Mapping[str, Any], use: Callable[[], None]) 
         why.draw_why(result)
 
 
-def read_taken(job: str) -> tuple[str, Choice, float] | None:
-    """The row, choice and alerts per 1,000 rows of the cut that a person took for this comparison; None where they took none."""
+@dataclass(frozen=True)
+class Taken:
+    """The cut that a person took. row: of the board. alerts: per 1,000 rows, as read at the share in use. kind: of the probabilities.
+
+    rule: arguments of `engine.stats.decide.Rule` that choose the same cut at the table's share.
+    """
+
+    job: str
+    row: str
+    alerts: float
+    kind: str
+    rule: Mapping[str, Any]
+
+
+def read_taken(job: str) -> Taken | None:
+    """The cut that a person took for this comparison; None where they took none."""
     taken = st.session_state.get(_TAKEN)
-    return taken[1:] if taken is not None and taken[0] == job else None
+    return taken if isinstance(taken, Taken) and taken.job == job else None
+
+
+def take_cut(job: str, row: str, about: Mapping[str, Any], choice: Choice, found: Mapping[str, Any]) -> Taken | None:
+    """The cut of a choice; None where it flags nothing or does not reach what is asked. found: as `read_cut` gives it.
+
+    At another share in use the cut itself is taken, as the probability that it is at the table's share.
+    """
+    readings = found["readings"]
+    if readings is None or not math.isfinite(readings["cut"]["mean"]):
+        return None
+    rule, share = choice.make_rule(), choice.find_share(about)
+    if share is not None:
+        cut = readings["cut"]["mean"]
+        rule = Rule("hand", cut if choice.kind == AS_TRAINED else float(move_share(cut, share, float(about["share"]))))
+    return Taken(job, row, float(readings["alerts"]["mean"]), choice.kind, rule.to_json())
 
 
 def _draw_decision(job: str, result: Mapping[str, Any], titles: Mapping[str, str], use: Callable[[], None]) -> None:
@@ -94,15 +124,16 @@ def _draw_decision(job: str, result: Mapping[str, Any], titles: Mapping[str, str
     def take(said: Any) -> None:
         _keep_choice(job, name, about, said)
 
-    def take_cut(said: Any) -> None:
+    def go_on(said: Any) -> None:
         _keep_choice(job, name, about, said)
         chosen = _find_choice(job, name, about)
-        readings = read_cut(arrays, about, chosen)["readings"]
-        if readings is not None:
-            state[_TAKEN] = (job, name, chosen, float(readings["alerts"]["mean"]))
+        taken = take_cut(job, name, about, chosen, read_cut(arrays, about, chosen))
+        if taken is not None:
+            state[_TAKEN] = taken
             state["data.go-use"] = True
 
-    mount_decide(payload, key=f"decide-{job}-{name}", on_choice=take, on_use=take_cut)
+    mount_decide(payload, key=f"decide-{job}-{name}", on_choice=take, on_use=go_on)
+    cost_matrix.draw_matrix(arrays, f"{job}.{name}")
 
 
 def find_first(result: Mapping[str, Any], titles: Mapping[str, str]) -> str:

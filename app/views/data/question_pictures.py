@@ -59,6 +59,11 @@ def draw_times(bars: Sequence[int], parts: Sequence[Stretch]) -> str:
     return _frame(f"<div class='bars'>{body}</div><div class='marks'>{named}</div>", words.TIMES_ALT)
 
 
+def _place_name(one: Stretch) -> str:
+    """The last part's name ends with it, so that it stands apart from the one before."""
+    return f"right:{100 - 100 * one.end:.1f}%" if one.part == "test" else f"left:{100 * one.start:.1f}%"
+
+
 def draw_sizes(sizes: Sequence[int]) -> str:
     """Return how many owners have 1, 2, ... rows; the last place stands for all more."""
     if not sizes:

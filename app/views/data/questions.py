@@ -23,6 +23,8 @@ from engine.text import one_line
 
 SHOWN_COLUMNS = 8
 """Left-out columns that a card lists."""
+FEATURES = ("numeric", "categorical", "boolean", "date")
+"""Kinds of columns that can be learnt from."""
 DELAYS = (0, 1, 7, 14, 30, 60, 90)
 """Days that the delay offers; others can be typed."""
 _SOFT, _ACCENT = "light-dark({}, {})".format(*palette.SOFT_INK), "light-dark(#00644B, #3CC79A)"
@@ -255,7 +257,8 @@ def _ask_more(profile: Mapping[str, Any], guesses: Guesses, found: Answers, vers
             take,
             help=words.COST_HELP,
         )
-    named = [name for name in (found.time, found.group) if name is not None]
+    kinds = {str(c["name"]): c["kind"] for c in profile["columns"]}
+    named = [name for name in (found.time, found.group) if name is not None and kinds.get(name) in FEATURES]
     if named:
         places, key = answers.find_places(named, profile), f"mine.keep.{version}"
         shown = label_names([str(c["name"]) for c in profile["columns"]])

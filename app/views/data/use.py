@@ -23,6 +23,7 @@ from app.words import use as words
 from app.words.naming import BLANK
 from app.words.text import escape
 from engine.errors import LabError, UnknownName
+from engine.spec.refit import RefitSpec
 from engine.spec.score import ScoreSpec
 from engine.store import Job
 from engine.store.uploads import ENDINGS
@@ -53,11 +54,11 @@ def draw_use(job: str, result: Mapping[str, Any]) -> None:
     state = st.session_state
     names = [*board.rank_names(rows)]
     if state.get(ROW) not in titles:
-        known = [taken[0] if taken else "", state.get(decide.METHOD), decide.find_first(result, titles), *names]
+        known = [taken.row if taken else "", state.get(decide.METHOD), decide.find_first(result, titles), *names]
         state[ROW] = next(name for name in known if name in titles and (f"model/{name}" in there or not _any_model(there)))
-    if taken is not None and state.get("data.take-of") != (job, *taken):
-        state["data.take-of"] = (job, *taken)  # a cut was taken just now: its row is used
-        state[ROW] = taken[0]
+    if taken is not None and state.get("data.take-of") != taken:
+        state["data.take-of"] = taken  # a cut was taken just now: its row is used
+        state[ROW] = taken.row
     scoring = _find_scoring(job)
     if scoring is not None and scoring.active:
         st.fragment(_draw_running, run_every=TICK)(scoring.id, scoring.state)
@@ -136,51 +137,118 @@ def _draw_running(id: str, state: str) -> None:
 
 
 def _draw_model(job: str, result: Mapping[str, Any], titles: Mapping[str, str], names: list[str], there: set[str]) -> None:
-    """Draw the model's facts and files."""
+    """Draw the model's facts and files: of the model on all rows where there is one, else of a replicate's."""
     st.markdown(f"**{words.MODEL_HEAD}**")
     name = str(st.selectbox(words.ROW, names, format_func=titles.__getitem__, key=ROW, label_visibility="collapsed"))
-    st.html(write_facts(result, name, decide.read_taken(job)))
+    taken = decide.read_taken(job)
+    refit = _find_refit(job, name, taken)
+    facts = jobs.read_refit(refit.id) if refit is not None and refit.state == "done" else None
+    st.html(write_facts(result, name, taken, facts))
+    _draw_refit(job, name, taken, refit, facts)
+    owner, kept = (refit.id, set(jobs.list_artifacts(refit.id))) if refit is not None and facts is not None else (job, there)
     files = []
-    if f"model/{name}" in there:
-        files.append((words.MODEL_FILE, jobs.file_url(job, f"model-{name}.zip")))
-    if f"onnx/{name}" in there:
-        files.append((words.ONNX_FILE, jobs.file_url(job, f"onnx-{name}.onnx")))
-    if f"onnx-script/{name}" in there:
-        files.append((words.ONNX_SCRIPT, jobs.file_url(job, f"onnx-{name}.py")))
+    for what, file, title in (
+        ("model", f"model-{name}.zip", words.MODEL_FILE), ("onnx", f"onnx-{name}.onnx", words.ONNX_FILE),
+        ("onnx-script", f"onnx-script-{name}.py", words.SCRIPT_FILE),
+    ):  # fmt: skip
+        if f"{what}/{name}" in kept:
+            files.append((title, jobs.file_url(owner, file)))
     files += [(words.CODE_FILE, jobs.file_url(job, f"code-{name}.py")), (words.REPORT_FILE, jobs.file_url(job, "report.html"))]
     st.html(takeaway.write_links(files, first=False))
-    if f"model/{name}" not in there:
+    if f"model/{name}" not in kept:
         st.caption(words.NO_MODEL)
-    elif (why := explain_no_onnx(result, name)) and f"onnx/{name}" not in there:
+    elif f"onnx/{name}" not in kept and (why := explain_no_onnx(result, name, facts)):
         st.caption(words.NO_ONNX.format(reason=escape(why, 240)))
 
 
-def explain_no_onnx(result: Mapping[str, Any], name: str) -> str:
-    """Why a row has no ONNX file, '' where nothing is known of it."""
-    return str((result.get("onnx") or {}).get(name) or "")
+def explain_no_onnx(result: Mapping[str, Any], name: str, facts: Mapping[str, Any] | None = None) -> str:
+    """Why a row has no ONNX file, '' where nothing is known of it. facts: of its model on all rows."""
+    found = (facts or {}).get("onnx") if facts is not None else (result.get("onnx") or {})
+    if isinstance(found, Mapping):
+        found = found.get(name)
+    return found if isinstance(found, str) else ""
 
 
-def write_facts(result: Mapping[str, Any], name: str, taken: tuple[str, Any, float] | None) -> str:
-    """Return the model's facts as HTML, every text escaped."""
+# ---- a model on all rows
+
+
+def _make_refit(job: str, name: str, taken: decide.Taken | None) -> RefitSpec:
+    """What is asked for: the row on all rows, with the rule and the probabilities of the cut that was taken with it."""
+    if taken is None or taken.row != name:
+        return RefitSpec(job, name)
+    return RefitSpec(job, name, taken.rule, taken.kind)
+
+
+def _find_refit(job: str, name: str, taken: decide.Taken | None) -> Job | None:
+    """The model on all rows that was asked for with this row and cut."""
+    asked = _make_refit(job, name, taken).to_json()
+    return next((one for one in jobs.list_refits(job) if one.spec == asked), None)
+
+
+def _draw_refit(job: str, name: str, taken: decide.Taken | None, refit: Job | None, facts: Mapping[str, Any] | None) -> None:
+    """Draw the button that trains the row on all rows, or how far that is."""
+    if refit is not None and refit.active:
+        st.fragment(_draw_refitting, run_every=TICK)(refit.id, refit.state)
+        return
+    if facts is not None:
+        st.caption(escape(str(facts.get("text") or ""), 300))
+        return
+    if refit is not None:
+        with st.container(key="use-refit-failed"):
+            st.error(words.REFIT_ENDED.format(reason=escape(refit.reason or refit.state, 400)))
+    if visitor.is_demo() or visitor.read_owner() is None:
+        return
+    st.button(
+        words.REFIT_AGAIN if refit is not None else words.REFIT, key="use-refit", on_click=_refit,
+        args=(job, name, taken, refit is not None), help=words.REFIT_HELP, width="stretch",
+    )  # fmt: skip
+
+
+def _refit(job: str, name: str, taken: decide.Taken | None, again: bool) -> None:
+    try:
+        jobs.ask_refit(_make_refit(job, name, taken), again=again)
+    except LabError as error:
+        st.session_state["data.trouble"] = str(error)
+
+
+def _draw_refitting(id: str, state: str) -> None:
+    """Draw the progress of a model on all rows. A fragment; it reruns the page when that has ended."""
+    try:
+        live = jobs.read_progress(id)
+    except UnknownName:
+        st.rerun()
+    if live.job.state != state:
+        st.rerun()
+    phase = words.WAITING if live.job.state == "queued" else f"{escape(live.phase or words.REFIT, 80)} …"
+    st.progress(0.0 if live.job.state == "queued" else 0.5, text=phase)
+    if not get_store().engines():
+        st.warning(panel.NO_ENGINE, icon=":material/power_off:")
+
+
+def write_facts(
+    result: Mapping[str, Any], name: str, taken: decide.Taken | None, model: Mapping[str, Any] | None = None
+) -> str:
+    """Return the model's facts as HTML, every text escaped. model: facts of the one on all rows."""
     row = next((one for one in result.get("methods") or () if one["name"] == name), {})
     refit, made, data = row.get("refit") or {}, result.get("provenance") or {}, result.get("data") or {}
     facts = []
     rows = number(refit.get("rows")) if refit else number(row.get("rows"))
-    if math.isfinite(rows):
+    if model is not None:
+        facts.append((words.REFIT_ROWS, words.ALL_ROWS.format(rows=f"{number(model.get('rows')):,.0f}")))
+    elif math.isfinite(rows):
         facts.append((words.REFIT_ROWS if refit else words.TRAINED_ROWS, words.ROWS_EACH.format(rows=f"{rows:,.0f}")))
     facts.append((words.LOOKED_FOR, one_line(str(data.get("positive")), 30) or BLANK))
-    kind = (
-        ((result.get("decide") or {}).get("calibration") or {}).get("chosen")
-        if name == (result.get("decide") or {}).get("row")
-        else None
-    )
+    chosen = result.get("decide") or {}
+    kind = (chosen.get("calibration") or {}).get("chosen") if name == chosen.get("row") else None
+    if model is not None:
+        kind = (model.get("calibration") or {}).get("kind")
     counts = data.get("counts") or {}
     share = number(counts.get(data.get("positive"))) / sum(counts.values()) if sum(counts.values() or [0]) else math.nan
     if kind and math.isfinite(share):
         title = decide_words.KINDS.get(str(kind), str(kind))
         facts.append((words.CALIBRATED, words.AT_SHARE.format(kind=title.lower(), share=f"{100 * share:.2g}%")))
-    mine = taken is not None and taken[0] == name
-    facts.append((words.CUT, words.AT_ALERTS.format(alerts=f"{taken[2]:.3g}") if mine and taken else words.OWN_RULE))
+    mine = taken is not None and taken.row == name
+    facts.append((words.CUT, words.AT_ALERTS.format(alerts=f"{taken.alerts:.3g}") if mine and taken else words.OWN_RULE))
     versions = [
         f"{title} {made[key]}" for key, title in (("scikit_learn", "scikit-learn"), ("torch", "torch")) if made.get(key)
     ]
@@ -230,12 +298,14 @@ def _draw_budget(job: str, name: str, own: bool) -> None:
     """Draw by which rule rows are flagged: the model's own, the cut that was taken, or another budget."""
     state = st.session_state
     taken = decide.read_taken(job)
-    mine = taken is not None and taken[0] == name and not own
-    if _BUDGET not in state or state.get("data.score-of") != (job, taken):
-        state["data.score-of"] = (job, taken)
+    refit = _find_refit(job, name, taken)
+    is_refit = refit is not None and refit.state == "done"  # its own rule is the cut that was taken
+    mine = taken is not None and taken.row == name and not own and not is_refit
+    if _BUDGET not in state or state.get("data.score-of") != (job, taken, is_refit):
+        state["data.score-of"] = (job, taken, is_refit)
         state[_BUDGET] = "set" if mine else "own"
         if mine and taken is not None:
-            state[_ALERTS], state[_PER] = max(0.001, float(f"{taken[2]:.3g}")), "1000"
+            state[_ALERTS], state[_PER] = max(0.001, float(f"{taken.alerts:.3g}")), "1000"
     rule = {"own": words.BUDGET_OWN, "set": words.BUDGET_SET}
     st.selectbox(words.BUDGET, list(rule), format_func=rule.__getitem__, key=_BUDGET)
     if state[_BUDGET] == "set":
@@ -284,7 +354,10 @@ def _leave_model() -> None:
 def _score(job: str, file: str) -> None:
     """Ask for a scoring of a file by the model of the page."""
     own = _find_own_model()
-    model = {"upload": own[0]} if own is not None else {"job": job, "artifact": f"model/{st.session_state[ROW]}"}
+    name = str(st.session_state[ROW])
+    refit = _find_refit(job, name, decide.read_taken(job)) if own is None else None
+    made = refit.id if refit is not None and refit.state == "done" else job
+    model = {"upload": own[0]} if own is not None else {"job": made, "artifact": f"model/{name}"}
     alerts, per = _read_budget()
     try:
         asked = jobs.ask_score(ScoreSpec(file, model, alerts, per))
@@ -305,8 +378,9 @@ def _find_scoring(job: str) -> Job | None:
     """The scoring that is shown with a comparison: the one asked for here, else the newest by a model of it."""
     shown = st.session_state.get(SHOWN, {}).get(job)
     every = jobs.list_scorings()
+    made = {job, *(one.id for one in jobs.list_refits(job))} if every else {job}
     return next((one for one in every if one.id == shown), None) or next(
-        (one for one in every if (one.spec.get("model") or {}).get("job") == job), None
+        (one for one in every if (one.spec.get("model") or {}).get("job") in made), None
     )
 
 

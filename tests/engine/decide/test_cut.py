@@ -8,7 +8,7 @@ from sklearn.metrics import confusion_matrix_at_thresholds, fbeta_score, metric_
 
 from engine.errors import BadParameter
 from engine.events import pack, unpack
-from engine.stats.decide import AS_TRAINED, Rule, read_cases, read_decide
+from engine.stats.decide import AS_TRAINED, Rule, choose_place, read_cases, read_decide
 from engine.stats.decide_curves import choose_classes, read_curves, step_cut
 from tests.engine.decide.made import build, draw, pair, rows
 
@@ -107,6 +107,50 @@ def test_best_f_beta_and_lowest_cost_are_those_of_scikit_learn():
         assert read_decide(arrays, rule=Rule("f-beta", beta))["cuts"][0] == pytest.approx(best, abs=1e-12)
     cost, cuts = metric_at_thresholds(valid.y, valid.score, lambda y, flag: 7 * (y & ~flag).sum() + 2 * (~y & flag).sum())
     assert read_decide(arrays, rule=Rule("cost", miss=7, alarm=2))["cuts"][0] == pytest.approx(cuts[cost.argmin()], abs=1e-12)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_cuts_are_those_of_a_search_over_all_of_them(seed):
+    """Random scores with many ties, weights and a share in use, against plain loops over every score."""
+    rng = np.random.default_rng(seed)
+    y, score, weight = rng.random(40) < 0.3, np.round(rng.random(40), 1), rng.uniform(0.5, 3, 40)
+    y[:2] = [True, False]
+    share = (None, 0.05)[seed % 2]
+    pi = float(np.average(y, weights=weight)) if share is None else share
+    part = rows(y, score)
+    part = type(part)(part.y, part.score, weight)
+    case = read_cases(build([pair(part)] * 2))[0]
+    found = {}
+    for cut in sorted(set(part.score), reverse=True):
+        flagged = part.score >= cut
+        tpr = sum(w for w, t, f in zip(weight, y, flagged, strict=True) if t and f) / weight[y].sum()
+        fpr = sum(w for w, t, f in zip(weight, y, flagged, strict=True) if not t and f) / weight[~y].sum()
+        found[cut] = (pi * tpr, (1 - pi) * fpr, tpr)
+
+    def best(value, fits=lambda hit, alarm, tpr: True):
+        kept = [(value(*v), cut) for cut, v in found.items() if fits(*v)]
+        top = max((v for v, _ in kept), default=None)
+        return None if top is None else max(cut for v, cut in kept if v >= top - 1e-12)
+
+    def precise(hit, alarm, tpr):
+        return hit / (hit + alarm)
+
+    def open_end(hit, alarm, tpr):
+        return hit + alarm < 1 - 1e-12
+
+    expected = {
+        Rule("f-beta", 2.0): best(lambda hit, alarm, tpr: 5 * hit / (4 * pi + hit + alarm)),
+        Rule("recall", 0.5): best(precise, lambda *v: v[2] >= 0.5 and open_end(*v)),
+        Rule("precision", 1.2 * pi): best(lambda hit, alarm, tpr: tpr, lambda *v: precise(*v) >= 1.2 * pi and open_end(*v)),
+        Rule("alerts", 300): best(lambda hit, alarm, tpr: hit + alarm, lambda *v: v[0] + v[1] <= 0.3),
+    }
+    for rule, cut in expected.items():
+        place = choose_place(case, rule, case.cut, share)
+        assert (None if place in (None, 0) else case.cut[place - 1]) == (None if cut is None else pytest.approx(cut)), rule
+    costs = {cut: 3 * (pi - v[0]) + 2 * v[1] for cut, v in found.items()} | {np.inf: 3 * pi}
+    place = choose_place(case, Rule("cost", miss=3, alarm=2), case.cut, share)
+    own = case.cut[place - 1] if place else np.inf
+    assert costs[own] == pytest.approx(min(costs.values()), abs=1e-12)
 
 
 def test_a_cost_column_is_summed_over_the_missed():
@@ -240,6 +284,9 @@ def test_a_cost_matrix_chooses_the_class_of_lowest_expected_cost():
         ({"kind": "alerts", "value": -1.0}, "above 0"),
         ({"kind": "recall", "value": 1.5}, "at most 1"),
         ({"kind": "hand", "value": float("nan")}, "a number"),
+        ({"kind": "hand", "value": "0.5"}, "got str"),
+        ({"kind": "cost", "alarm": None}, "got NoneType"),
+        ({"kind": "cost", "miss": True}, "got bool"),
         ({"kind": "cost", "miss": 0.0, "alarm": 0.0}, "one of them above"),
         ({"kind": "cost", "miss": -1.0}, "at least 0"),
     ],
