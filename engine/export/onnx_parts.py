@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.errors import BadInput
 from engine.export.onnx_graph import OPSETS, Graph
+from engine.models.committee import LEAST, MAX_LEVELS, Bag, Folded
 from engine.models.feature_classifiers import ClassMeans
 from engine.models.mlp import MLP
 from engine.models.net import Net, WithHead
@@ -17,9 +18,6 @@ from engine.training.probes import Linear
 
 CONVERTED = ("LogisticRegression", "RandomForestClassifier", "ExtraTreesClassifier", "HistGradientBoostingClassifier")
 """Models of scikit-learn that have a converter here."""
-
-LEAST, MAX_LEVELS = 1e-12, 255
-"""Smallest probability whose logarithm is taken; most levels of a column that scikit-learn's boosted trees take as one."""
 
 LEAST_LENGTH = 1e-12
 """As torch's normalize: the least length that a row is divided by."""
@@ -30,15 +28,15 @@ def add_classifier(graph: Graph, fitted: Any, x: str, classes: int) -> str:
 
     Raises BadInput, with one sentence, where there is no converter.
     """
-    if hasattr(fitted, "members"):  # one estimator per replicate
-        p = _add_member(graph, fitted.members[0], x, classes)
-        if fitted.shifts is None:
-            return p
+    if hasattr(fitted, "members"):  # a Committee, or what a model file holds of one
+        p = _add_estimator(graph, fitted.members[0].estimator, x, classes)
         logits = graph.add("Log", graph.add("Max", p, graph.constant(np.array(LEAST))))
-        return graph.add("Softmax", graph.add("Add", logits, graph.constant(fitted.shifts[:1].double().cpu().numpy())), axis=-1)
+        if fitted.shifts is not None:
+            logits = graph.add("Add", logits, graph.constant(fitted.shifts[:1].double().cpu().numpy()))
+        return graph.add("Softmax", logits, axis=-1)
     if isinstance(fitted, Net):
         return graph.add("Softmax", graph.cast(_add_network(graph, fitted, x), "float64"), axis=-1)
-    return _add_member(graph, SimpleNamespace(estimator=fitted, levels=()), x, classes)
+    return _add_estimator(graph, fitted, x, classes)
 
 
 # ---- networks
@@ -93,14 +91,16 @@ def _add_head(graph: Graph, classify: Any, z: str) -> str:
 # ---- scikit-learn's models
 
 
-def _add_member(graph: Graph, member: Any, x: str, classes: int) -> str:
+def _add_estimator(graph: Graph, estimator: Any, x: str, classes: int) -> str:
     """Probabilities [n, C] double of a fitted estimator."""
-    estimator = member.estimator
-    name = type(estimator).__name__
-    if name not in CONVERTED or not type(estimator).__module__.startswith("sklearn."):
+    if isinstance(estimator, (Bag, dict)):
+        raise BadInput("An ensemble of trees on drawn rows has no ONNX file: there is no converter for it.")
+    own = estimator.estimator if isinstance(estimator, Folded) else estimator
+    name = type(own).__name__
+    if name not in CONVERTED or not type(own).__module__.startswith("sklearn."):
         raise BadInput(f"This model has no ONNX file: there is no converter for a {name}.")
     if name == "HistGradientBoostingClassifier":
-        estimator, x = _encode_levels(graph, member, x)
+        estimator, x = _encode_levels(graph, estimator, x)
     p = graph.cast(graph.join(_convert(estimator), graph.cast(x, "float32"), "probabilities"), "float64")
     own = np.asarray(estimator.classes_).astype(np.int64)
     if own.tolist() == list(range(classes)):
@@ -108,20 +108,23 @@ def _add_member(graph: Graph, member: Any, x: str, classes: int) -> str:
     return graph.add("MatMul", p, graph.constant(np.eye(classes)[own]))
 
 
-def _encode_levels(graph: Graph, member: Any, x: str) -> tuple[Any, str]:
-    """(boosted trees without native categories, their features).
+def _encode_levels(graph: Graph, estimator: Any, x: str) -> tuple[Any, str]:
+    """(boosted trees without native categories, their features). estimator: the trees, or a `Folded` with them.
 
     A split of a column of categories becomes a column of its own, 0 for rows that go left, since skl2onnx converts such splits to
     something else. Thresholds become the next lower number of single precision, which parts the same rows.
     """
-    trees = copy.copy(member.estimator)
+    fitted = estimator.estimator if isinstance(estimator, Folded) else estimator
+    trees = copy.copy(fitted)
     stages = [[_copy_tree(tree) for tree in stage] for stage in trees._predictors]
     trees._predictors = stages
-    if trees.is_categorical_ is None:
+    if not isinstance(estimator, Folded):
+        if trees.is_categorical_ is not None:
+            raise BadInput("These boosted trees have no ONNX file: what their categories were is not known.")
         return trees, x
-    columns = _Columns(member)
+    columns = _Columns(estimator)
     splits: dict[tuple[int, bytes], int] = {}
-    for tree, own in zip((t for s in stages for t in s), (t for s in member.estimator._predictors for t in s), strict=True):
+    for tree, own in zip((t for s in stages for t in s), (t for s in fitted._predictors for t in s), strict=True):
         for i in np.flatnonzero(tree.nodes["is_leaf"] == 0):
             node = own.nodes[i]
             place = int(node["feature_idx"])
@@ -138,13 +141,15 @@ def _encode_levels(graph: Graph, member: Any, x: str) -> tuple[Any, str]:
     start = np.zeros((1, len(splits)), np.float32)
     for (place, packed), split in splits.items():
         right = np.frombuffer(packed, np.float32)
-        at, count = columns.levels_of(place)
-        start[0, split], weights[at : at + count, split] = right[-1], right[:-1] - right[-1]
+        at, seen = columns.levels[place]
+        start[0, split] = right[-1]
+        weights[[at + level for level in seen], split] = right[:-1] - right[-1]
     x = graph.cast(x, "float32")
     parts = [graph.add("Gather", x, graph.constant(np.array(columns.plain, np.int64)), axis=1)] if columns.plain else []
     if splits:
         parts.append(graph.add("Add", graph.add("MatMul", x, graph.constant(weights)), graph.constant(start)))
     trees.n_features_in_ = len(columns.plain) + len(splits)
+    trees.is_categorical_ = None
     return trees, graph.concat(parts)
 
 
@@ -159,44 +164,38 @@ def _copy_tree(tree: Any) -> Any:
 
 
 class _Columns:
-    """Where boosted trees have their columns. They put categories first. Before that a row has its numbers, then columns of 0 and 1 of
-    wide categories, then a number for each other category.
+    """Where boosted trees on folded features (`Folded.fold`) have their columns: level numbers first, then all others.
 
-    width: of the features. plain: features that go in as numbers, in the order in which the converted trees have them.
+    width: of the features before. levels: (first feature, levels that training had) of each column of level numbers. plain: features that
+    go in as numbers, in the order in which the trees have them.
     """
 
-    def __init__(self, member: Any) -> None:
-        trees, levels = member.estimator, member.levels
-        categorical = np.flatnonzero(trees.is_categorical_)
+    def __init__(self, folded: Folded) -> None:
+        trees = folded.estimator
         self._encoder = trees._preprocessor
-        self._inputs = len(trees.is_categorical_)
-        self._order = [*categorical.tolist(), *np.flatnonzero(~trees.is_categorical_).tolist()]
-        small = [n <= MAX_LEVELS for n in levels]
-        numeric = self._inputs - sum(small) - sum(n for n, s in zip(levels, small, strict=True) if not s)
-        ends = numeric + np.cumsum(levels)
-        self.width = int(ends[-1]) if len(ends) else numeric
-        starts = [int(end - n) for end, n in zip(ends, levels, strict=True)]
-        kept = [range(at, at + n) for at, n, s in zip(starts, levels, small, strict=True) if not s]
+        self._inputs = int(trees.n_features_in_)
+        wide = [n > MAX_LEVELS for n in folded.levels]
+        numeric = self._inputs - folded.count - sum(n for n, own in zip(folded.levels, wide, strict=True) if own)
+        ends = (numeric + np.cumsum(folded.levels)).tolist()
+        self.width = int(ends[-1]) if ends else numeric
+        starts = [end - n for end, n in zip(ends, folded.levels, strict=True)]
+        kept = [range(at, end) for at, end, own in zip(starts, ends, wide, strict=True) if own]
         self.plain = [*range(numeric), *(i for own in kept for i in own)]
-        self._levels = [(at, n) for at, n, s in zip(starts, levels, small, strict=True) if s]
+        self.levels = [(at, seen) for at, seen, own in zip(starts, folded.seen, wide, strict=True) if not own]
 
     def find_plain(self, place: int) -> int:
         """The converted trees' number of a column of numbers. place: the trees' own."""
-        return self._order[place]
-
-    def levels_of(self, place: int) -> tuple[int, int]:
-        """(first feature, features) of a column of categories."""
-        return self._levels[self._order[place] - len(self.plain)]
+        return place - len(self.levels)
 
     def find_right(self, place: int, left: np.ndarray, missing_left: bool) -> np.ndarray:
         """float32 [levels + 1]: 1 for the levels that go right at a split, the last for a row without a level.
 
         left: the split's set of codes as bits of uint32.
         """
-        count = self.levels_of(place)[1]
+        count = len(self.levels[place][1])
         rows = np.full((count + 1, self._inputs), np.nan)
-        rows[:count, self._order[place]] = np.arange(count)
-        codes = np.asarray(self._encoder.transform(rows), np.float64)[:, place]
+        rows[:count, place] = np.arange(count)
+        codes = rows[:, place] if self._encoder is None else np.asarray(self._encoder.transform(rows), np.float64)[:, place]
         known = np.nan_to_num(codes, nan=0).astype(np.int64)
         goes_left = np.where(np.isnan(codes), missing_left, (left[known // 32] >> (known % 32).astype(np.uint32)) & 1)
         return (1 - goes_left).astype(np.float32)
