@@ -21,7 +21,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from engine.spec.fields import catalog_field
-from engine.spec.pens import DASHES, MARKERS, RESERVED, UNKNOWN
+from engine.spec.pens import DASHES, EARLIER, MARKERS, RESERVED, UNKNOWN
 
 PAPERS = ("#FFFFFF", "#121315")
 """Light and dark paper."""
@@ -70,8 +70,8 @@ _changes = 0
 
 
 def read_strokes(catalog: Mapping[str, Any]) -> dict[str, Stroke]:
-    """The stroke of every method, control and row of a paper's table that a catalog has, by its name, and of `RESERVED`."""
-    pens = {key: dataclasses.asdict(pen) for key, pen in RESERVED.items()}
+    """The stroke of every method, control and row of a paper's table that a catalog has, by its name, of `RESERVED` and of `EARLIER`."""
+    pens = {key: dataclasses.asdict(pen) for key, pen in (RESERVED | EARLIER).items()}
     for entry in catalog["methods"]:
         names = (entry["name"], *catalog_field(entry, "paper_rows"))
         pens |= dict.fromkeys(names, catalog_field(entry, "pen")) | catalog_field(entry, "control_pens")

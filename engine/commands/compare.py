@@ -18,7 +18,8 @@ from engine.errors import BadData, BadInput
 from engine.events import Board, Event, Note, Phase, finish, unpack
 from engine.report import ReportRequest, page, write_report
 from engine.report.decide import summarise_decide
-from engine.report.leaderboard import compare_to_plain, metric_interval, sort_rows
+from engine.report.leaderboard import compare_to_plain, group_rows, metric_interval
+from engine.report.split import summarise_split
 from engine.report.why import summarise_why
 from engine.spec.comparison import CompareSpec
 from engine.spec.result import METRICS
@@ -179,7 +180,7 @@ WORDS = {"reference": "", "better": "better", "worse": "worse", "no difference f
 
 
 def summarise_comparison(comparison: Mapping[str, Any]) -> str:
-    """A comparison for a person: what was compared, a row a method, best first, and the verdict."""
+    """A comparison for a person: what was compared, a row for each model and remedy, by model, and the verdict."""
     data, spec, metric = comparison["data"], comparison["spec"], comparison["metric"]
     counts, positive = data["counts"], data["positive"]
     target = f", target {one_line(spec['target'], 60)}" if spec["target"] else ""
@@ -188,33 +189,39 @@ def summarise_comparison(comparison: Mapping[str, Any]) -> str:
         f"{one_line(positive, 40)} {counts[positive]:,}, largest to smallest class {data['ratio']:.1f}:1",
         "",
     ]
-    head = ("", METRICS[metric][0], "against plain training", "p (Holm)", "n", "seconds", "")
+    head = ("", METRICS[metric][0], "against the same plain", "p (Holm)", "to the first", "n", "rows", "seconds", "")
     rows = [head]
-    for row in sort_rows(comparison):
-        difference = row["difference"] or {}
+    place = {name: n for n, name in enumerate(comparison.get("ranked") or (), 1)}
+    for row in group_rows(comparison):
+        difference, behind = row["difference"] or {}, row.get("difference_to_leader") or {}
+        used = row.get("train_rows", row.get("rows"))
+        mark = f"{place[row['name']]:>2}  " if row["name"] in place else "    " if place else ""
         rows.append(
             (
-                row["title"],
+                f"{mark}{row['title']}",
                 _format_interval(metric_interval(row, metric)),
                 _format_interval(difference, "+") if difference.get("mean") is not None else "",
                 "" if difference.get("p_holm") is None else f"{difference['p_holm']:.3f}",
+                "" if behind.get("mean") is None else f"{behind['mean']:+.3f}",
                 str(row["replicates"]),
+                "" if used is None else f"{used:,.0f}",
                 f"{row['seconds']:.1f}",
                 WORDS[compare_to_plain(row, comparison)] if difference.get("p_holm") is not None else "",
             )
         )
     widths = [max(len(row[i]) for row in rows) for i in range(len(head))]
-    right = (False, False, False, True, True, True, False)
+    right = (False, False, False, True, True, True, True, True, False)
     for texts in rows:
         cells = (text.rjust(w) if r else text.ljust(w) for text, w, r in zip(texts, widths, right, strict=True))
         out.append(("  " + "  ".join(cells)).rstrip())
     out += [
         "",
         *map(_to_ascii, (comparison["verdict"], *comparison.get("verdict_more", ()))),
-        f"Mean over n replicates; {comparison['interval']}; differences are paired.",
+        f"Mean over n replicates; {comparison['interval']}; differences are paired. Numbers before titles: places of ranked rows.",
     ]
     out += [f"{row['title']}: {one_line(row['failed'])}" for row in comparison["methods"] if row["failed"]]
     out += comparison["shortened"]
+    out += map(_to_ascii, summarise_split(comparison))
     out += summarise_decide(comparison)
     out += summarise_why(comparison)
     out.append(f"{comparison['seconds']:.1f} s of {spec['budget']:g} s on {comparison['provenance']['device']}")

@@ -88,10 +88,9 @@ def _check_remedies(names: list[str]) -> tuple[str, ...]:
     known = dict.fromkeys(REMEDIES)
     if any(name not in known for name in names):
         from engine.methods import describe_methods
-        from engine.spec.companions import BASELINE
-        from engine.spec.comparison import TREES, list_contenders
+        from engine.spec.contest import list_remedies
 
-        known |= dict.fromkeys(n for n in list_contenders({"methods": describe_methods()}) if n not in (BASELINE, TREES))
+        known |= dict.fromkeys(list_remedies({"methods": describe_methods()}))
     if unknown := [name for name in names if name not in known]:
         raise BadParameter(f"--remedies {one_line(unknown[0], 40)!r}: is not known here; there are: {', '.join(known)}.")
     return tuple(names)

@@ -10,7 +10,8 @@ from typing import Any
 from engine.errors import BadParameter
 from engine.report.comparison_code import write_row
 from engine.report.leaderboard import sort_rows
-from engine.spec.comparison import CompareSpec, list_contenders
+from engine.spec.comparison import CompareSpec
+from engine.spec.contest import RENAMED, find_installed, list_rows
 from engine.text import one_line
 
 
@@ -46,9 +47,11 @@ def find_method(asked: str, spec: CompareSpec) -> str:
     """The name of the method that `asked` means: its name or its title, in any case. Raises BadParameter."""
     from engine.methods import describe_methods
 
-    titles = list_contenders({"methods": describe_methods()})
-    here = {name: title for name, title in titles.items() if spec.methods is None or name in spec.methods}
-    for name, title in here.items():
+    rows = list_rows(spec, {"methods": describe_methods()}, installed=find_installed())
+    here = {row.name: row.title for row in rows}
+    for name, title in (*here.items(), *((old, name) for old, name in RENAMED.items() if name in here)):
+        if name in RENAMED:
+            name, title = RENAMED[name], name
         if asked.strip().casefold() in (name.casefold(), title.casefold()):
             return name
     raise BadParameter(f"--of {one_line(asked, 80)!r}: is not compared here; there are: {', '.join(here)}.")

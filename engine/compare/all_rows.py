@@ -17,6 +17,7 @@ from engine.compare.artifacts import ALL_ROWS
 from engine.compare.bench import Evaluator
 from engine.compare.comparison import rebuild_evaluator
 from engine.compare.decision import build_decision
+from engine.compare.installed import find_method
 from engine.data.dataset import Dataset
 from engine.data.prepare import encode, fit_scale
 from engine.data.split import split
@@ -25,11 +26,11 @@ from engine.events import Event, Phase
 from engine.export.model_facts import build_facts
 from engine.export.pipeline import Pipeline
 from engine.export.write import model_bytes
-from engine.methods import method
 from engine.methods.base import Method
 from engine.runner.provenance import collect_provenance
 from engine.settings import read_setting
 from engine.spec.comparison import CompareSpec
+from engine.spec.contest import IN_USE, NETWORK, read_model
 from engine.spec.refit import RefitSpec
 from engine.spec.table_reading import TableReading
 from engine.stats.decide import Rule
@@ -66,7 +67,10 @@ def train_row(
 
 def _make_method(row: Mapping[str, Any]) -> Method:
     """The method of a row, with its parameters. Raises BadInput."""
-    kind = method(row["name"])
+    model = read_model(row)
+    if model == IN_USE:
+        raise BadInput("The score in use is a column of the table: there is nothing to train.")
+    kind = find_method(row["name"] if model == NETWORK else model)
     own = {f.name for f in dataclasses.fields(kind)}
     return kind(**{name: value for name, value in row["params"].items() if name in own})
 

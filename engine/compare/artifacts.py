@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -10,13 +13,18 @@ from engine.compare.bench import MAX_CELLS, Evaluator
 from engine.compare.halving import SuccessiveHalving
 from engine.compare.leaderboard import count_folds
 from engine.data.prepare import encode, fit_scale
+from engine.errors import BadInput
 from engine.events import pack
+from engine.export.estimators import count_nodes
 from engine.export.pipeline import Pipeline
 from engine.export.rows import encode_text, write_augmented_csv
 from engine.export.write import model_bytes
+from engine.models.committee import Committee
 from engine.runner.provenance import collect_provenance
 from engine.spec.table_reading import TableReading
-from engine.training.fitted import Fitted
+
+LARGE_NODES = 20_000
+"""Nodes of trees from which writing a model takes long."""
 
 TRAINED_ON = "the training rows of one replicate"
 TRAINED_AGAIN = "the training and validation rows of one replicate, with what its validation rows chose"
@@ -26,7 +34,8 @@ ALL_ROWS = "all rows, with what the replicates chose"
 
 def build_arrays(halving: SuccessiveHalving) -> dict[str, bytes]:
     """The artifact `arrays` and the threshold tables, over the replicates whose scores are kept."""
-    every = list(halving.outcomes(halving.names[0]).values())
+    # the rows' replicates are the first ones of the same rounds, so those of the longest row hold all others
+    every = max((list(halving.outcomes(name).values()) for name in halving.names), key=len)
     pooled = [o for o in every if o.scores]
     sizes = [len(o.truth) for o in pooled]
     arrays: dict[str, np.ndarray] = {
@@ -50,17 +59,34 @@ def build_arrays(halving: SuccessiveHalving) -> dict[str, bytes]:
 
 
 def export_models(
-    halving: SuccessiveHalving, bench: Evaluator, target: str | None, reading: TableReading | None
+    halving: SuccessiveHalving,
+    bench: Evaluator,
+    target: str | None,
+    reading: TableReading | None,
+    *,
+    ranked: Sequence[str] = (),
+    notes: list[str] | None = None,
 ) -> dict[str, bytes]:
-    """`model/<name>`: each method's model of replicate 0, at the level that counts for it. `augmented/<name>`: the training
+    """`model/<name>`: each row's model of replicate 0, at the level that counts for it. `augmented/<name>`: the training
     rows with the synthetic rows. reading: how the table was read, if it was a file.
+
+    ranked: rows that are written first. Large models take long to write: once the time is over the others are left out. notes: gets a
+    sentence for what has no file.
     """
-    table, pipelines, out = encode(bench.dataset)[0], {}, {}
-    for name in halving.names:
+    table, pipelines = encode(bench.dataset)[0], dict[Any, Pipeline]()
+    out: dict[str, bytes] = {}
+    late: list[str] = []
+    said = [] if notes is None else notes
+    order = sorted(halving.names, key=lambda name: (name not in ranked, ranked.index(name) if name in ranked else 0))
+    for name in order:
         level = halving.level_of(name)
         if (name, level) not in bench.kept:
             continue
         fitted, train = bench.kept[name, level]
+        large = isinstance(fitted.net, Committee) and count_nodes(fitted.net.members[0].estimator) > LARGE_NODES
+        if large and out and halving.clock() > halving.deadline:
+            late.append(halving.titles[name])
+            continue
         again = bench.refitted.get((name, level))
         base = train
         if again is not None:
@@ -79,11 +105,15 @@ def export_models(
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
         }
         own = pipelines[key]
-        net = fitted.net if isinstance(fitted, Fitted) else fitted
-        out[f"model/{name}"] = model_bytes(net, own, classes=bench.dataset.classes, about=about)
-        if isinstance(fitted, Fitted) and fitted.synthetic is not None:
+        try:
+            out[f"model/{name}"] = model_bytes(fitted.net, own, classes=bench.dataset.classes, about=about)
+        except BadInput as error:
+            said.append(f"{halving.titles[name]}: no model file. {error}")
+        if fitted.synthetic is not None:
             added = int(fitted.synthetic.mask[0].sum())
             if (len(train) + added) * (len(own.columns) + 2) <= MAX_CELLS:
                 text = write_augmented_csv(bench.dataset, own, train, fitted, target=target or "class")
                 out[f"augmented/{name}"] = encode_text(text, reading)
+    if late:
+        said.append(f"No time was left to write the models of: {', '.join(late)}.")
     return out

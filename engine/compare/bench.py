@@ -11,20 +11,22 @@ import numpy as np
 import torch
 
 from engine.analysis import curves, metrics, threshold_tables
+from engine.analysis.shifts import find_shifts
 from engine.compare.halving import Resource
+from engine.compare.installed import find_method
+from engine.compare.spread import Spread
 from engine.data.dataset import Dataset, Replicate, Task
 from engine.data.prepare import prepare
 from engine.data.split import Parts
+from engine.data.splits.plan import SplitPlan
 from engine.data.thin import reduce_counts, thin
 from engine.events import Event, Phase
-from engine.methods import method
-from engine.methods.base import EPOCH_OVERHEAD, USUAL_EPOCHS
+from engine.methods.base import Method
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec, limits
 from engine.spec.companions import BASELINE
-from engine.spec.comparison import TREES
+from engine.spec.contest import IN_USE, NETWORK, ContestRow
 from engine.spec.run import default_params
-from engine.training import trees
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.refit import join_rows, refit
@@ -36,9 +38,11 @@ EPOCHS = 200
 """Largest number of epochs, the methods' own default."""
 
 NEEDS = ("scipy.optimize", "safetensors.torch")
-"""Modules that every method imports on first use. A method's own modules are its `needs`."""
-TREES_NEED = ("sklearn.ensemble", "skops.io")
-"""Modules that gradient-boosted trees also import."""
+"""Modules that every row imports on first use. A method's own modules are its `needs`."""
+ESTIMATORS_NEED = ("skops.io",)
+"""Modules that the models besides the network also import."""
+TREES_AN_EPOCH = 2
+"""Trees or members of a level per epoch that it allows the network."""
 
 MAX_CELLS = 400_000
 """Largest number of cells of an augmented training set that is saved."""
@@ -61,6 +65,8 @@ class ReplicateScore:
 
     valid_rows [v], test_rows [t]: row numbers in the dataset compared. valid_y, test_y: their classes. valid_p [v, C], test_p [t, C]:
     probabilities as trained, float32. All six are empty for seeds that are not pooled.
+
+    draws: metric -> its values on draws of the test rows, blocks: the number of blocks drawn from; by time alone (`Spread.draw`).
     """
 
     replicate: Replicate
@@ -80,6 +86,8 @@ class ReplicateScore:
     test_y: np.ndarray
     test_p: np.ndarray
     again: Again | None = None
+    draws: dict[str, np.ndarray] = field(default_factory=dict)
+    blocks: int = 0
 
 
 @dataclass(frozen=True)
@@ -109,50 +117,79 @@ class Refitted:
 class Evaluator:
     """Fits and scores methods on a table.
 
-    Keeps the task of the last level and seeds, and each method's fit of replicate 0. titles: name -> title of the methods,
-    plain training first. refits: whether methods are trained again on training and validation rows before test rows are scored.
-    refitted: the second fit of replicate 0.
+    Keeps the task of the last level and seeds, and each row's fit of replicate 0. rows: by name, plain ones first. refits: whether
+    rows are trained again on training and validation rows before test rows are scored. refitted: the second fit of replicate 0.
+    plan: how rows are split.
     """
 
     dataset: Dataset
     spec: RunSpec
-    titles: Mapping[str, str]
+    rows: Mapping[str, ContestRow]
     positive: int
     clock: Callable[[], float]
     task: Task | None = None
     prepared: tuple[Resource, tuple[int, ...]] | None = None
     natural: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
-    kept: dict[tuple[str, Resource], tuple[Any, np.ndarray]] = field(default_factory=dict)
+    kept: dict[tuple[str, Resource], tuple[Fitted, np.ndarray]] = field(default_factory=dict)
     refits: bool = True
     refitted: dict[tuple[str, Resource], Refitted] = field(default_factory=dict)
     joined: dict[bool, Task] = field(default_factory=dict)
+    plan: SplitPlan = field(default_factory=SplitPlan)
+    mean_counts: list[int] = field(default_factory=list)
+
+    @property
+    def spread(self) -> Spread:
+        """How certain means and differences are, by the split."""
+        return Spread.of(self.plan, self.dataset.owner is not None)
+
+    @property
+    def titles(self) -> dict[str, str]:
+        """name -> title of the rows."""
+        return {name: row.title for name, row in self.rows.items()}
+
+    def kind(self, name: str) -> type[Method]:
+        """The method of a row."""
+        return find_method(self.rows[name].method)
 
     def choose_params(self, name: str, level: Resource) -> dict[str, Any]:
-        """The method's parameters at a level: its defaults for tables, its `quick` values, and at most the level's epochs."""
-        epochs = EPOCHS if level.epochs is None else level.epochs
-        if name == TREES:
-            return {**trees.PARAMS, "max_iter": min(trees.PARAMS["max_iter"], 2 * epochs)}
-        kind = method(name)
-        out = default_params(kind.describe(), "tabular")
+        """The row's parameters at a level: the method's defaults for tables, its `quick` values, and at most the level's epochs, or
+        TREES_AN_EPOCH times as many trees.
+        """
+        row = self.rows[name]
+        if name == IN_USE:
+            return {}
+        epochs, kind = EPOCHS if level.epochs is None else level.epochs, self.kind(name)
+        out = {**default_params(kind.describe(), "tabular"), **kind.quick, **row.params}
         short = {"epochs": epochs, "meta_epochs": epochs, "rounds": max(2, epochs // 5), "head_epochs": max(2, epochs // 5)}
+        if row.model != NETWORK:
+            grown = TREES_AN_EPOCH * epochs
+            short = {} if level.epochs is None else {"trees": grown, "members": max(2, grown // 10), "rounds": grown}
         for key, value in short.items():
             if key in out:
                 out[key] = min(out[key], value)
-        return {**out, **kind.quick}
+        return out
 
     def estimate_rows(self, name: str, level: Resource) -> float:
         """Estimated training rows that one seed processes (rows x epochs)."""
+        if name == IN_USE:
+            return 1.0
         params = self.choose_params(name, level)
         counts = self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows)
-        if name == TREES:
-            return float(min(params["max_iter"], USUAL_EPOCHS) * (sum(counts) + 2 * EPOCH_OVERHEAD))
-        kind = method(name)
-        trained = kind.reuses_plain and BASELINE in self.titles  # the cache already has plain training
+        kind = self.kind(name)
+        trained = kind.reuses_plain and BASELINE in self.rows  # the cache already has plain training
         return kind.estimate_rows(params | ({"epochs": 1} if trained else {}), counts)
 
     @property
     def train_counts(self) -> list[int]:
-        """Training rows of each class, before any cut."""
+        """Training rows of each class, before any cut; a mean over folds or origins where rows are not split at random."""
+        if self.plan.kind != "random":
+            if not self.mean_counts:
+                each = [
+                    np.bincount(self.dataset.y[parts.train], minlength=len(self.dataset.classes))
+                    for parts in self.plan.cut(self.dataset, self.spec, 0)
+                ]
+                self.mean_counts = np.mean(each, axis=0).round().astype(int).tolist()
+            return self.mean_counts
         counts = limits.target_counts(self.dataset.counts.tolist(), self.spec.imbalance)
         return [limits.count_training_rows(n, self.spec.folds) for n in counts]
 
@@ -162,8 +199,10 @@ class Evaluator:
         return sum(self.train_counts)
 
     def import_needs(self, name: str) -> None:
-        """Imports the modules a method needs, so that importing is not timed as training."""
-        for module in (*NEEDS, *(TREES_NEED if name == TREES else method(name).needs)):
+        """Imports the modules a row needs, so that importing is not timed as training."""
+        own = () if name == IN_USE else self.kind(name).needs
+        estimators = () if self.rows[name].model == NETWORK else ESTIMATORS_NEED
+        for module in (*NEEDS, *estimators, *own):
             importlib.import_module(module)
 
     def evaluate(
@@ -175,17 +214,11 @@ class Evaluator:
         fixed = self.clock() - began
         yield Phase("fit", self.titles[name])
         out: dict[int, ReplicateScore] = {}
-        if name == TREES:
+        if name == IN_USE:
             for r in range(len(task.replicates)):
-                fitted = trees.fit_trees(task, r, self.choose_params(name, level)["max_iter"])
-                yield Phase("measuring", self.titles[name])
-                began = self.clock()
-                given = task.train.counts(len(task.classes))[r].numpy()
-                self._add(out, task, r, _predict_trees(fitted, task, r), given, fitted.n_iter_)
-                self._keep(name, level, task, r, fitted)
-                fixed += self.clock() - began
-            return out, fixed
-        trained = method(name)(**self.choose_params(name, level))
+                self._add(out, task, r, read_score(self.dataset, task, r), self.natural[task.replicates[r].number][0], 0)
+            return out, self.clock() - began
+        trained = self.kind(name)(**self.choose_params(name, level))
         result = yield from trained.fit(task, camera=Camera(task, 0))
         second = None
         if self.refits:
@@ -219,7 +252,7 @@ class Evaluator:
             self.joined[hold] = join_rows(self.dataset, task, hold=hold)
         return self.joined[hold]
 
-    def _keep(self, name: str, level: Resource, task: Task, r: int, fitted: Any) -> None:
+    def _keep(self, name: str, level: Resource, task: Task, r: int, fitted: Fitted) -> None:
         """Keeps the fit of replicate 0 for export."""
         if task.replicates[r].number == 0:
             self.kept[name, level] = (fitted, task.source[r])
@@ -229,8 +262,11 @@ class Evaluator:
         rows = sum(self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows))
         table = min(MAX_POOLED, 4 * len(self.dataset.y))
         columns = int(self.dataset.numeric.shape[1] + self.dataset.categorical.shape[1])
-        cells = 1.5 * rows * (columns + 2) * sum(name != TREES and method(name).adds_rows for name in self.titles)
-        return 0.4 + len(self.titles) * (0.02 + 1e-6 * table) + 3e-6 * min(cells, 2 * MAX_CELLS)
+        cells = 1.5 * rows * (columns + 2) * sum(self._adds_rows(name) for name in self.rows)
+        return 0.4 + len(self.rows) * (0.02 + 1e-6 * table) + 3e-6 * min(cells, 2 * MAX_CELLS)
+
+    def _adds_rows(self, name: str) -> bool:
+        return name != IN_USE and (self.kind(name).adds_rows or self.rows[name].remedy == "smote")
 
     @property
     def pooled_seeds(self) -> int:
@@ -251,7 +287,7 @@ class Evaluator:
                 return parts if level.rows is None else thin(parts, y, level.rows, stream)
 
             numbers = [seed * self.spec.folds + fold for seed in seeds for fold in range(self.spec.folds)]
-            self.task = replace(prepare(self.dataset, self.spec, numbers, thin=cut), patience=PATIENCE)
+            self.task = replace(prepare(self.dataset, self.spec, numbers, thin=cut, cut=self.plan.cut), patience=PATIENCE)
             self.prepared, self.joined = (level, seeds), {}
         return self.task
 
@@ -285,6 +321,7 @@ class Evaluator:
                 "isotonic": threshold_tables.calibrate_isotonic(valid_p[:, p], valid_y == p, weight[valid_y], test_p[:, p]),
             }
         most = None if pooled else 0
+        draws, blocks = self.spread.draw(task.test_source[r], test_y, test_p, self.spec.seed, replicate.fold)
         outcomes[replicate.number] = ReplicateScore(
             replicate,
             {name: float(v[0]) for name, v in metrics.scores(test_p, test_y).items()},
@@ -303,7 +340,31 @@ class Evaluator:
             test_y=test_y[:most],
             test_p=test_p[:most].astype(np.float32),
             again=again,
+            draws=draws,
+            blocks=blocks,
         )
+
+
+def read_score(dataset: Dataset, task: Task, r: int) -> tuple[np.ndarray, np.ndarray]:
+    """The score in use as probabilities [n, 2] of replicate r's validation and test rows: its order is kept, ties too.
+
+    A score between 0 and 1 is taken as it is. Any other becomes its rank among all rows, stretched so that the cut with the highest
+    balanced accuracy on validation rows lies at 0.5. A missing score is the lowest.
+    """
+    assert dataset.score is not None
+    score = np.where(np.isnan(dataset.score), -np.inf, dataset.score)
+    known = score[np.isfinite(score)]
+    if len(known) and known.min() >= 0 and known.max() <= 1:
+        p = np.where(np.isfinite(score), score, 0.0)
+    else:
+        values, rank = np.unique(score, return_inverse=True)
+        p = (rank + 0.5) / len(values)
+        valid, y = task.valid_source[r], task.valid.y[r][task.valid.mask[r]].numpy()
+        shift = find_shifts(np.stack([-p[valid], p[valid]], 1), y)[1]
+        cut = min(max(-shift / 2, 0.25 / len(values)), 1 - 0.25 / len(values))
+        p = np.where(p <= cut, p * 0.5 / cut, 0.5 + (p - cut) * 0.5 / (1 - cut))
+    out = np.stack([1 - p, p], 1)
+    return out[task.valid_source[r]], out[task.test_source[r]]
 
 
 def _describe_again(second: Fitted, joined: Task, r: int, before: np.ndarray, y: np.ndarray) -> Again:
@@ -314,9 +375,3 @@ def _describe_again(second: Fitted, joined: Task, r: int, before: np.ndarray, y:
         len(joined.valid_source[r]),
         {name: float(v[0]) for name, v in metrics.scores(before, y).items()},
     )
-
-
-def _predict_trees(fitted: Any, task: Task, r: int) -> tuple[np.ndarray, np.ndarray]:
-    classes = len(task.classes)
-    valid, test = (trees.probabilities(fitted, part.x[r][part.mask[r]].numpy(), classes) for part in (task.valid, task.test))
-    return valid, test

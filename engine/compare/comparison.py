@@ -18,12 +18,14 @@ from engine.compare.artifacts import build_arrays, export_models
 from engine.compare.bench import Evaluator
 from engine.compare.decide import decide, decide_seconds
 from engine.compare.halving import Resource, SuccessiveHalving
-from engine.compare.leaderboard import build_leaderboard
+from engine.compare.leaderboard import build_leaderboard, is_settled, rank_rows
 from engine.compare.onnx_files import export_onnx, find_seconds
+from engine.compare.optimism import keep_for_optimism, measure_optimism
 from engine.compare.result import describe_table, make_result
 from engine.compare.why import explain, keep_seconds
 from engine.data.dataset import Dataset
 from engine.data.prepare import encode
+from engine.data.splits.plan import plan_split
 from engine.data.tables.named import describe_named, find_named
 from engine.data.tables.profile import list_notes, propose_folds
 from engine.data.tables.sheet import Sheet
@@ -39,7 +41,8 @@ from engine.seeds import numpy_stream
 from engine.settings import read_setting
 from engine.spec import RunSpec, limits
 from engine.spec.companions import BASELINE
-from engine.spec.comparison import CompareSpec, list_contenders
+from engine.spec.comparison import CompareSpec
+from engine.spec.contest import IN_USE, NETWORK, find_installed, list_rows
 from engine.spec.table_reading import TableReading
 from engine.training import network_cache
 
@@ -49,11 +52,17 @@ MAX_SEEDS = 10
 """Largest number of seeds. More replicates hardly narrow an interval whose training parts overlap."""
 
 LOOK = Resource(rows=256, epochs=8)
-"""The level of the quick look, which gives every method a first score."""
+"""The level of the quick look, which gives every row a first score."""
+MODEL_LOOK = Resource(rows=256, epochs=4)
+"""The same of models besides the network."""
 
-ROWS = (32_768, 16_384, 8_192, 4_096, 2_048, 1_024, 512)
+ROWS = (32_768, 16_384, 12_288, 8_192, 4_096, 2_048, 1_024, 512)
+WANTED = 10_000
+"""Training rows of the network that are worth more than a score of every remedy; all rows where there are fewer. Other models: all."""
 SHORTER = (100, 50, 25, 12)
-"""Epochs of the lowest levels. Rows are cut first, then epochs."""
+"""Epochs of the network's lowest levels. Its rows are cut first, then its epochs."""
+FEWER = (25, 12)
+"""Epochs of the levels of other models: their trees are cut first (`bench.TREES_AN_EPOCH`), then their rows."""
 
 MAX_ROWS = 150_000
 """Largest number of rows used. MAX_VALUES encoded values is a second limit."""
@@ -107,7 +116,7 @@ def compare(
     comparison. sentences: what is said of the table, the first of the result's notes.
 
     Result: see `engine.compare.result.make_result`. `arrays`: pr_recall [G]; pr/<name> [G], the mean over replicates; truth,
-    fold, seed [N]: the test rows of plain training's replicates, seed after seed, for as many seeds as MAX_POOLED rows allow;
+    fold, seed [N]: the test rows of the replicates of the row with the most, seed after seed, for as many seeds as MAX_POOLED rows allow;
     score/<name> [n], n <= N: probabilities of the first n of them, as trained. A model is that of replicate 0: fitted on its
     training rows, its epoch chosen on its validation rows; its test rows are not used. Raises BadData or BadParameter, and what
     plain training raises. Close it at any event to stop.
@@ -128,11 +137,13 @@ def compare(
                     continue
                 notes.append(event.text)
             yield event
+        until = halving.deadline - halving.saving_seconds(halving.level) + keep_for_optimism(bench.plan, spec.budget)
+        optimism = yield from measure_optimism(halving, bench, spec.metric, until)
         yield Phase("measuring", "Putting the result together")
         artifacts = build_arrays(halving)
         yield Phase("saving", "Saving the models")
         target = spec.target if told is None else told.name
-        artifacts |= export_models(halving, bench, target, reading)
+        artifacts |= export_models(halving, bench, target, reading, ranked=rank_rows(halving, spec.metric), notes=notes)
         table = describe_table(bench, dropped, guesses)
         result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
         decided, cuts = decide(halving, bench, spec, result)
@@ -143,6 +154,7 @@ def compare(
         )
         artifacts |= files
         return result | {
+            "optimism": optimism,
             "reading": None if reading is None else reading.to_json(),
             "seconds": clock() - began,
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
@@ -152,19 +164,25 @@ def compare(
 
 
 def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float], began: float) -> SuccessiveHalving:
+    network = _network_levels(bench)
+    others = _model_levels(bench)
+    looks = {NETWORK: _cut_look(bench, LOOK)}
     return SuccessiveHalving(
-        names=tuple(bench.titles),
+        names=tuple(bench.rows),
+        model_of={name: row.model for name, row in bench.rows.items()},
+        plain_of={name: row.plain for name, row in bench.rows.items()},
         import_needs=bench.import_needs,
         evaluate=bench.evaluate,
         estimate_rows=bench.estimate_rows,
         rounds=_rounds(bench),
-        levels=_levels(bench),
-        look=replace(LOOK, rows=min(bench.train_rows, LOOK.rows or 0)),
+        levels=lambda model: network if model == NETWORK else [Resource()] if model == IN_USE else others,
+        look=lambda model: looks.get(model) or _cut_look(bench, MODEL_LOOK),
         score=lambda outcome: float(outcome.metrics[spec.metric]),
         titles=bench.titles,
         clock=clock,
         began=began,
-        deadline=began + spec.budget,
+        deadline=began + spec.budget - keep_for_optimism(bench.plan, spec.budget),
+        spread=bench.spread,
         saving_seconds=lambda level: (
             bench.saving_seconds(level)
             + decide_seconds(bench)
@@ -172,7 +190,20 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
             + find_seconds(spec.budget)
         ),
         build_rows=lambda halving: build_leaderboard(halving, spec.metric),
+        is_wanted=_is_wanted,
+        free=frozenset({IN_USE} & set(bench.rows)),
+        is_settled=lambda halving, name: is_settled(halving, spec.metric, name),
     )
+
+
+def _is_wanted(model: str, level: Resource) -> bool:
+    if model == NETWORK:
+        return level.epochs is None and (level.rows is None or level.rows >= WANTED)
+    return level.rows is None and (level.epochs is None or level.epochs >= FEWER[0])
+
+
+def _cut_look(bench: Evaluator, look: Resource) -> Resource:
+    return replace(look, rows=min(bench.train_rows, look.rows or 0))
 
 
 def rebuild_evaluator(dataset: Dataset, spec: CompareSpec, positive: str | None) -> Evaluator:
@@ -211,16 +242,15 @@ def _make_evaluator(
             + ("." if spec.ratio is None else ": use a lower ratio.")
         )
     run = RunSpec(dataset.name, BASELINE, spec.imbalance, folds=propose_folds(min(kept)), seeds=MAX_SEEDS, seed=spec.seed)
+    plan = plan_split(dataset, run, spec.split_kind, spec.delay)
+    run = replace(run, folds=plan.folds)
     classes = dataset.classes
     positive = 1 if len(classes) == 2 else classes.index(asked) if asked is not None else int(np.argmin(kept))
-    return Evaluator(dataset, run, _titles(spec), positive, clock, refits=spec.refits), said
-
-
-def _titles(spec: CompareSpec) -> dict[str, str]:
-    """name -> title of the spec's methods. Raises BadParameter for an unknown one."""
-    catalog = {"methods": describe_methods()}
-    known = list_contenders(catalog)
-    return {name: known[name] for name in spec.complete(catalog).methods or known}
+    offered = list_rows(spec, {"methods": describe_methods()}, installed=find_installed(), in_use=dataset.score is not None)
+    if dataset.score is not None and len(classes) > 2:
+        offered = [row for row in offered if row.name != IN_USE]
+        said.append("The score in use is compared where there are two classes; here are more.")
+    return Evaluator(dataset, run, {row.name: row for row in offered}, positive, clock, refits=spec.refits, plan=plan), said
 
 
 def with_positive(dataset: Dataset, positive: str | None) -> Dataset:
@@ -251,7 +281,17 @@ def _rounds(bench: Evaluator) -> list[tuple[int, ...]]:
     return [(0,), (1,), *((seed, seed + 1) for seed in range(2, MAX_SEEDS, 2))]
 
 
-def _levels(bench: Evaluator) -> list[Resource]:
-    """Levels from the highest down: fewer rows, then fewer epochs."""
-    rows: list[int | None] = [None, *(n for n in ROWS if n < bench.train_rows)]
+def _network_levels(bench: Evaluator) -> list[Resource]:
+    """The network's levels from the highest down: fewer rows, then fewer epochs."""
+    rows = _list_sizes(bench)
     return [*(Resource(n) for n in rows), *(Resource(rows[-1], epochs) for epochs in SHORTER)]
+
+
+def _model_levels(bench: Evaluator) -> list[Resource]:
+    """Those of the other models: fewer trees, then fewer rows."""
+    rows = _list_sizes(bench)
+    return [Resource(), *(Resource(None, epochs) for epochs in FEWER), *(Resource(n, FEWER[-1]) for n in rows[1:])]
+
+
+def _list_sizes(bench: Evaluator) -> list[int | None]:
+    return [None, *(n for n in ROWS if n < bench.train_rows)]

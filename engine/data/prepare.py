@@ -26,6 +26,7 @@ def prepare(
     device: torch.device | str = "cpu",
     dtype: torch.dtype = torch.float32,
     thin: Callable[[Parts, Replicate], Parts] | None = None,
+    cut: Callable[[Dataset, RunSpec, int], list[Parts]] = split,
 ) -> Task:
     """The replicates of a spec with these numbers (number = seed index * folds + fold), all of them by default.
 
@@ -36,14 +37,14 @@ def prepare(
     Images: flat, every channel with mean 0 and sd 1 over the pixels of the training rows. A set with `redraw` gives every seed index
     rows of its own. The points of the spec are training rows of every replicate. Raises BadData, BadParameter.
 
-    thin: removes rows from a replicate's parts before anything is fitted.
+    thin: removes rows from a replicate's parts before anything is fitted. cut: makes the parts of a seed index; at random by default.
     """
     numbers = range(spec.replicates) if numbers is None else numbers
     replicates = tuple(Replicate(n, *divmod(n, spec.folds)) for n in numbers)
     if not numbers or any(not 0 <= n < spec.replicates for n in numbers):
         raise BadParameter(f"replicates are numbered 0 to {spec.replicates - 1}; got {list(numbers)}.")
     drawn = {index: dataset.draw(spec.seed, index) for index in sorted({r.seed for r in replicates})}
-    cuts = {index: split(rows, spec, index) for index, rows in drawn.items()}
+    cuts = {index: cut(rows, spec, index) for index, rows in drawn.items()}
     if spec.points:
         for index, whole in drawn.items():
             drawn[index], cuts[index] = add_points(whole, cuts[index], spec.points)

@@ -12,6 +12,9 @@ probabilities."""
 READABLE = (1, 2)
 """Versions that are read. Files of version 1 have no decision and no facts of columns."""
 
+BITSET = 8
+"""Words of 32 bits that say for each of 256 levels on which side of a split it is."""
+
 MAX_UNPACKED = 256 << 20
 """Largest number of bytes that a model may unpack to."""
 
@@ -31,10 +34,22 @@ MODEL, PREPROCESSING, WEIGHTS, TREES, README = (
 
 def check_trees(trees: Any, width: int) -> None:
     """Raises ValueError if an index of a node is out of range, since scikit-learn's compiled code does not check."""
-    if trees.n_features_in_ != width or trees._n_features != width or trees.is_categorical_ is not None:
+    if trees.is_categorical_ is not None:
+        raise ValueError("its trees do not fit its columns")
+    check_nodes(trees, width)
+
+
+def check_nodes(trees: Any, width: int, *, categories: bool = False) -> None:
+    """The same of boosted trees whose last columns may be level numbers. categories: whether they may."""
+    if trees.n_features_in_ != width or trees._n_features != width:
         raise ValueError("its trees do not fit its columns")
     if trees._preprocessor is not None or not trees._predictors:
         raise ValueError("its trees cannot predict")
+    is_categorical = trees.is_categorical_
+    if is_categorical is not None:
+        own = np.asarray(is_categorical)
+        if own.dtype != bool or own.shape != (width,):
+            raise ValueError("its categories do not fit its columns")
     for predictor in (p for stage in trees._predictors for p in stage):
         nodes = predictor.nodes
         if nodes.ndim != 1 or not len(nodes):
@@ -46,5 +61,19 @@ def check_trees(trees: Any, width: int) -> None:
             to = inner[side].astype(np.int64)
             if (to <= own).any() or (to >= len(nodes)).any():
                 raise ValueError("the nodes of its trees do not end")
-        if (inner["feature_idx"] < 0).any() or (inner["feature_idx"] >= width).any() or nodes["is_categorical"].any():
+        if (inner["feature_idx"] < 0).any() or (inner["feature_idx"] >= width).any():
             raise ValueError("its trees ask for columns that are not there")
+        by_level = inner["is_categorical"] != 0
+        if by_level.any():
+            _check_levels(trees, predictor, inner[by_level], allowed=categories and is_categorical is not None)
+
+
+def _check_levels(trees: Any, predictor: Any, nodes: np.ndarray, *, allowed: bool) -> None:
+    """Raises ValueError where nodes that split levels point outside of their tables of bits."""
+    if not allowed:
+        raise ValueError("its trees ask for columns that are not there")
+    bits = predictor.raw_left_cat_bitsets
+    if bits.ndim != 2 or bits.shape[1] != BITSET or bits.dtype != np.uint32:
+        raise ValueError("the levels of its trees are no tables of bits")
+    if (nodes["bitset_idx"].astype(np.int64) >= len(bits)).any() or not trees.is_categorical_[nodes["feature_idx"]].all():
+        raise ValueError("its trees ask for levels that are not there")

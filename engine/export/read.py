@@ -20,6 +20,7 @@ from torch import Tensor
 
 from engine.errors import BadData
 from engine.export.decision import Decision
+from engine.export.estimators import read_estimator
 from engine.export.flags import UNDECIDED, check_budget, find_time, flag_days, flag_most, read_days
 from engine.export.format import MAX_UNPACKED, MODEL, PREPROCESSING, READABLE, README, TREES, TRUSTED, WEIGHTS, check_trees
 from engine.export.inputs import open_table
@@ -190,6 +191,14 @@ class Model:
         return "\n".join(lines)
 
 
+ESTIMATORS = {
+    "boosting": "gradient-boosted trees",
+    "forest": "a forest of trees",
+    "bag": "an ensemble of trees",
+    "logistic": "logistic regression",
+}
+"""Kind of an estimator in a file -> in words."""
+
 _UNREADABLE = (
     *(OSError, EOFError, ValueError, KeyError, IndexError, TypeError, AttributeError, OverflowError, RecursionError),
     *(MemoryError, RuntimeError, ImportError, struct.error, zipfile.BadZipFile, zlib.error),
@@ -299,6 +308,9 @@ def _read_kind(
         except _UNREADABLE as error:
             raise BadData("The trees in this file cannot predict; it is damaged.") from error
         return "gradient-boosted trees", "", of_trees, trees
+    if words["kind"] == "estimator":
+        answer, fitted = read_estimator(words, parts[TREES], width, classes)
+        return ESTIMATORS[str(words["estimator"])], "", lambda x: answer(x.astype(dtype)), fitted
     if words["kind"] != "network":
         raise ValueError("it is of an unknown kind")
     net = _read_network(words, parts[WEIGHTS], width, classes)

@@ -53,7 +53,7 @@ def write_readme(words: Mapping[str, Any], pipeline: Pipeline) -> str:
         if head == "nearest neighbours"
         else ""
     )
-    what = "scikit-learn's gradient-boosted trees" if words["kind"] == "trees" else "a neural network"
+    what = _name_model(words)
     columns = "\n".join(f"- {markdown(c.name, 80)} ({c.kind})" for c in pipeline.columns[:200])
     more = f"\n- and {len(pipeline.columns) - 200} more" if len(pipeline.columns) > 200 else ""
     how = "" if pipeline.reading is None else _describe_file(pipeline.reading)
@@ -91,9 +91,9 @@ Where Imbalance Lab is installed (`pip install .` in the folder of its source), 
 
 - `model.json`: classes, the shape of the model, its method, parameters and where it was made.
 - `preprocessing.json`: columns in their order, levels, means, standard deviations.
-- `{TREES if words["kind"] == "trees" else WEIGHTS}`: {
+- `{TREES if words["kind"] != "network" else WEIGHTS}`: {
         "the trees, as skops writes them"
-        if words["kind"] == "trees"
+        if words["kind"] != "network"
         else "the weights, layer by layer, [out, in] as torch.nn.Linear has them"
     }.
 
@@ -112,3 +112,10 @@ def _describe_file(reading: TableReading) -> str:
     return (
         f"text in {markdown(reading.encoding or 'utf-8', 40)}, columns parted by {parted.get(mark) or markdown(repr(mark), 10)}"
     )
+
+
+def _name_model(words: Mapping[str, Any]) -> str:
+    kinds = {"forest": "a forest of trees", "bag": "an ensemble of trees", "logistic": "a logistic regression"}
+    if words["kind"] == "network":
+        return "a neural network"
+    return kinds.get(str(words.get("estimator")), "scikit-learn's gradient-boosted trees")

@@ -20,15 +20,20 @@ from torch import Tensor
 
 from engine.errors import BadInput
 from engine.export.decision import Decision
+from engine.export.estimators import pack_estimator
 from engine.export.format import FORMAT, MODEL, PREPROCESSING, README, TREES, TRUSTED, WEIGHTS, check_trees
 from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
 from engine.export.readme import write_readme
+from engine.models.committee import Committee
 from engine.models.feature_classifiers import ClassMeans
 from engine.models.mlp import MLP
 from engine.models.net import Net, WithHead
 from engine.plain import to_plain
 from engine.training.probes import Linear, Neighbours
+
+LARGE = 4 << 20
+"""Bytes from which a part is packed quickly rather than well."""
 
 
 def save_model(
@@ -46,11 +51,10 @@ def save_model(
     """Writes one replicate of a fitted model as a zip.
 
     classifier: a Net whose features are an MLP's (its own last layer, or a classifier of `engine.models.feature_classifiers` or
-    `engine.training.probes` on top), or scikit-learn's HistGradientBoostingClassifier fitted on the pipeline's features and the
-    numbers of classes. about: JSON-plain facts: name, title, params, spec, provenance, target ... precision: of the features
+    `engine.training.probes` on top), a Committee, or scikit-learn's HistGradientBoostingClassifier fitted on the pipeline's features
+    and the numbers of classes. about: JSON-plain facts: name, title, params, spec, provenance, target ... precision: of the features
     that trees were fitted on. decision: the class looked for, its calibration, the cut and what was promised. facts: of the training
-    rows' columns. Raises BadInput for a classifier that cannot be written exactly: convolutional networks, other
-    estimators.
+    rows' columns. Raises BadInput for a classifier that cannot be written exactly: convolutional networks, other estimators.
     """
     words: dict[str, Any] = {
         "format": FORMAT,
@@ -59,7 +63,12 @@ def save_model(
         "decision": None if decision is None else decision.to_json(),
         "facts": None if facts is None else facts.to_json(),
     }
-    if isinstance(classifier, Net):
+    if isinstance(classifier, Committee):
+        shift = None if classifier.shifts is None else classifier.shifts[replicate].cpu().numpy()
+        described, data = pack_estimator(classifier.members[replicate], shift)
+        words |= described | {"precision": precision}
+        name = TREES
+    elif isinstance(classifier, Net):
         described, tensors = _network(classifier, replicate)
         words |= described
         data, name = _safetensors(tensors), WEIGHTS
@@ -80,7 +89,7 @@ def save_model(
             # a fixed date, so that the same model gives the same bytes
             entry = zipfile.ZipInfo(member, date_time=(1980, 1, 1, 0, 0, 0))
             entry.external_attr = 0o644 << 16
-            zipped.writestr(entry, content, zipfile.ZIP_DEFLATED)
+            zipped.writestr(entry, content, zipfile.ZIP_DEFLATED, compresslevel=1 if len(content) > LARGE else None)
 
 
 def model_bytes(classifier: Any, pipeline: Pipeline, **how: Any) -> bytes:

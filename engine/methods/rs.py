@@ -24,6 +24,7 @@ class RS(DeepMethod):
     kinds = ("tabular", "points", "images")
     source = "Baseline RS of Yasinnik et al., section 5, as the text says: exactly balanced batches. Their code balances only on average."
     pen = Pen("orange", "solid", "square")
+    comparison = 8
     suggested = 1
     paper_rows = ("RS",)
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from engine.data.dataset import Task
@@ -14,10 +12,10 @@ from engine.data.rows import take
 from engine.events import Event, Phase
 from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod, param
-from engine.seeds import numpy_stream
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
+from engine.training.undersampling import keep_rows
 
 
 @dataclass(frozen=True)
@@ -31,6 +29,7 @@ class RUS(DeepMethod):
     kinds = ("tabular", "points", "images")
     source = "As imbalanced-learn's RandomUnderSampler, whose rows are kept for the same draws; a pass is as short as the rows are few."
     pen = Pen("sky", "longdash", "triangle-up")
+    comparison = 9
     cost = 0.3
 
     ratio: float = param(
@@ -45,15 +44,5 @@ class RUS(DeepMethod):
         return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=rows))
 
     def keep(self, task: Task) -> Tensor:
-        """Which training rows are kept, [R, N] bool. Drawn without replacement, class after class, one stream per replicate."""
-        kept = task.train.mask.clone()
-        for r, replicate in enumerate(task.replicates):
-            stream = numpy_stream(task.seed, "points", replicate.seed, replicate.fold)
-            rng = np.random.RandomState(stream.integers(2**32, dtype=np.uint32))  # imbalanced-learn's kind of generator
-            members = [torch.nonzero(kept[r] & (task.train.y[r] == c)).squeeze(1) for c in range(len(task.classes))]
-            most = int(self.ratio * min(len(own) for own in members if len(own)))
-            for own in members:
-                if len(own) > most:
-                    kept[r, own] = False
-                    kept[r, own[torch.from_numpy(rng.choice(len(own), most, replace=False)).to(own.device)]] = True
-        return kept
+        """Which training rows are kept, [R, N] bool."""
+        return keep_rows(task, self.ratio)

@@ -14,14 +14,15 @@ from engine.losses import Loss
 class Net(abc.ABC):
     """R networks of one shape, one per replicate. Replicates do not affect each other.
 
-    width: features H. classes: C. cosine: the head multiplies normalised features by normalised weights, without a bias (as
-    LDAM needs). `flat` [R, P] holds every parameter. The last (H + 1) C of a row are the head: weights [H, C] row by row, then
-    biases [C].
+    width: features H. classes: C. cosine: the head multiplies normalised features by normalised weights, without a bias (as LDAM needs).
+    learns_features: False where the features are the input rows, so that they have no generalisation gap. `flat` [R, P] holds every
+    parameter. The last (H + 1) C of a row are the head: weights [H, C] row by row, then biases [C].
     """
 
     width: int
     classes: int
     cosine: bool = False
+    learns_features: bool = True
 
     @property
     @abc.abstractmethod

@@ -25,6 +25,7 @@ from engine.report.leaderboard import (
     deciding_metric,
     find_baseline,
     format_p,
+    group_rows,
     list_featured,
     list_titles,
     metric_interval,
@@ -33,6 +34,7 @@ from engine.report.leaderboard import (
     sort_rows,
     to_number,
 )
+from engine.report.split import is_random, write_split
 from engine.report.svg import Line, Row
 from engine.report.why import write_why
 from engine.spec.result import METRICS
@@ -120,6 +122,7 @@ def write_comparison(
     parts = {
         "asked": _write_request(comparison, file),
         "data": _write_data(comparison, profile or {}),
+        "split": write_split(comparison),
         "board": _write_leaderboard(comparison),
         "precision-recall": _write_curves(comparison, arrays),
         "decide": decided,
@@ -183,7 +186,7 @@ def _write_request(comparison: Mapping[str, Any], file: str) -> str:
             ("Seed", safe(spec.get("seed", ""))),
             (
                 "Split",
-                words.SPLIT.format(folds=safe(folds), seeds=safe(seeds)) if folds else "",
+                words.SPLIT.format(folds=safe(folds), seeds=safe(seeds)) if folds and is_random(comparison) else "",
             ),
         ]
     )
@@ -267,9 +270,10 @@ def _describe_counts(counts: Mapping[str, int]) -> str:
 
 def _write_leaderboard(comparison: Mapping[str, Any]) -> str:
     metric, label, plain = deciding_metric(comparison), metric_label(comparison), find_baseline(comparison)
-    head = ["Method", METRICS[metric][0], "Difference to plain", "p (Holm)", "Standing", "Replicates", "Seconds", "Note"]
+    head = ["Method", METRICS[metric][0], "Difference to plain", "p (Holm)", "Standing", "Difference to the first"]
+    head += ["Training rows", "Replicates", "Seconds", "Note"]
     rows, marks, deltas = [], [], []
-    order = sort_rows(comparison)
+    order = group_rows(comparison)
     for row in order:
         found, difference, stands = metric_interval(row, metric), row.get("difference") or {}, compare_to_plain(row, comparison)
         mark, style, sign = SIGNS.get(stands, ("ring", "a", "\u25cb"))
@@ -279,9 +283,11 @@ def _write_leaderboard(comparison: Mapping[str, Any]) -> str:
             [
                 safe(title, 80),
                 doc.html_interval(found),
-                doc.DASH if own else doc.html_interval(difference, sign=True),
-                doc.DASH if own else format_p(difference.get("p_holm")),
+                doc.html_interval(difference, sign=True) if difference and not own else doc.DASH,
+                format_p(difference.get("p_holm")) if difference and not own else doc.DASH,
                 f'<span class="now">{sign} {stands}</span>' if stands else doc.DASH,
+                doc.html_interval(behind, sign=True) if (behind := row.get("difference_to_leader")) else doc.DASH,
+                doc.format_count(used) if (used := row.get("train_rows", row.get("rows"))) else doc.DASH,
                 str(count_replicates(row)),
                 doc.format_fixed(row.get("seconds"), 1),
                 _describe_outcome(row),
@@ -289,15 +295,19 @@ def _write_leaderboard(comparison: Mapping[str, Any]) -> str:
         )
         numbers = [to_number(found[k]) for k in ("mean", "low", "high")]
         marks.append(Row(title, numbers[0], format_interval(found), numbers[1], numbers[2], style, mark))
-        if not own:
+        if difference and not own:
             numbers = [to_number(difference.get(k)) for k in ("mean", "low", "high")]
             deltas.append(Row(title, numbers[0], format_interval(difference, sign=True), numbers[1], numbers[2], style, mark))
     if not rows:
         return f"<p>{words.NO_METHOD}</p>"
     base = next((to_number(metric_interval(row, metric)["mean"]) for row in order if row.get("name") == plain), math.nan)
-    kept = [k for k, row in enumerate(order) if row.get("name") == comparison.get("best")]
+    kept = [
+        k
+        for k, row in enumerate(order)
+        if row.get("name") == (comparison.get("best") or next(iter(comparison.get("ranked") or ()), None))
+    ]
     kind = safe(comparison.get("interval") or CORRECTED_T)
-    out = doc.html_table(words.BOARD_TABLE.format(metric=label), head, rows, texts=(4, 7), kept=kept)
+    out = doc.html_table(words.BOARD_TABLE.format(metric=label), head, rows, texts=(4, 9), kept=kept)
     out += doc.html_how(words.BOARD_HOW.format(kind=kind))
     out += f'<div class="two">{_draw_means(marks, deltas, metric, label, base)}</div>'
     return out + _write_measures(order) + _write_classes(comparison)

@@ -14,12 +14,23 @@ from typing import Any
 from engine.report import comparison_pandas, run_code
 from engine.report.formats import format_interval
 from engine.report.leaderboard import count_replicates, deciding_metric, metric_interval, to_number
+from engine.report.split import is_random, write_arguments, write_plan
+from engine.spec.contest import NETWORK, RENAMED, read_model
 from engine.spec.table_reading import ColumnReading, DateFormat, NumberFormat, TableReading, TargetReading
 from engine.text import one_line
 
 CATALOG = Path(__file__).resolve().parents[1] / "catalog.json"
 FOLDS = 5
 """Where a comparison does not say how many."""
+
+
+def _choose_classifier(row: Mapping[str, Any]) -> str:
+    """The class of a row: of engine.estimators; trees of earlier comparisons are scikit-learn's."""
+    name = str(row.get("name"))
+    if name in RENAMED:
+        return TREES
+    model = read_model(row)
+    return _list_classifiers()[name if model == NETWORK else model]
 
 
 @cache
@@ -50,7 +61,7 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
         raise KeyError(name)
     spec = comparison.get("spec") or {}
     table = _choose_table(comparison, reading=reading)
-    classifier = _list_classifiers().get(name, TREES)
+    classifier = _choose_classifier(row)
     thinned = row.get("most_rows")
     seed, folds = int(spec.get("seed") or 0), int((comparison.get("protocol") or {}).get("folds") or FOLDS)
     seeds = int((comparison.get("protocol") or {}).get("seeds") or 1 + max(_list_replicates(row)) // folds)
@@ -61,14 +72,15 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
         f"# {one_line(row.get('title') or name, 80)}: {metric} {format_interval(found)}, "
         f"n = {len(_list_replicates(row))}, in the comparison",
         *([QUICK_LOOK] if row.get("look") else []),
-        *_list_imports(classifier, table=table, thinned=thinned is not None),
+        *_list_imports(classifier, table=table, thinned=thinned is not None, random=is_random(comparison)),
         "",
         *_write_rows(comparison, table, file),
         *_check_count(comparison.get("data") or {}),
         "",
-        "# the comparison's splits: they depend on the classes of the rows alone",
+        f"# the comparison's splits: they depend on the rows' classes{'' if is_random(comparison) else ', times and owners'} alone",
         f"spec = RunSpec('table', 'ce', {imbalance}, folds={folds}, seeds={seeds}, seed={seed})",
         "rows = numeric_only('table', 'tabular', np.zeros((len(y), 0)), y, (), tuple(classes))",
+        *write_plan(comparison),
         *run_code.write_replicates(
             classifier,
             _list_arguments(row, classifier),
@@ -78,6 +90,7 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
             metric=metric,
             frame=table == "pandas",
             thinned=thinned,
+            parts="split(rows, spec, seed)" if is_random(comparison) else "plan.cut(rows, spec, seed)",
             again=_write_again(row, classifier, frame=table == "pandas"),
             cut=find_cut(comparison, name),
         ),
@@ -145,11 +158,13 @@ def _write_rows(comparison: Mapping[str, Any], table: str, file: str | None) -> 
     return _load_table(comparison, file, guess=table == "guess")
 
 
-def _list_imports(classifier: str, *, table: str, thinned: bool) -> list[str]:
+def _list_imports(classifier: str, *, table: str, thinned: bool, random: bool) -> list[str]:
     """The imports of a row's Python. table: where its rows are from: "catalog", or a person's table by "reading", "guess" or "pandas"."""
     own, frame = table in ("reading", "guess"), table == "pandas"
     home = "sklearn.ensemble" if classifier == TREES else "engine.estimators"
     imports = [
+        ("from dataclasses import replace", not random),
+        ("", not random),
         ("import numpy as np", True),
         ("import pandas as pd", frame),
         ("from sklearn.compose import make_column_transformer", frame),
@@ -161,7 +176,8 @@ def _list_imports(classifier: str, *, table: str, thinned: bool) -> list[str]:
         ("from engine.analysis.metrics import scores", True),
         ("from engine.data.catalog import load", table == "catalog"),
         ("from engine.data.prepare import encode", not frame),
-        ("from engine.data.split import split", True),
+        ("from engine.data.split import split", random),
+        ("from engine.data.splits.plan import plan_split", not random),
         ("from engine.data.table import numeric_only", True),
         ("from engine.data.tables.reading import read_sheet", own),
         ("from engine.data.tables.target import to_dataset", own),
@@ -220,7 +236,7 @@ def _load_table(comparison: Mapping[str, Any], file: str | None, *, guess: bool)
         *lines,
         "with open(name, 'rb') as file:",
         f"    sheet = read_sheet(file.read(), name, {how})",
-        "data = to_dataset(sheet, target, positive)",
+        f"data = to_dataset(sheet, target, positive{write_arguments(comparison)})",
         *_encode(data),
     ]
 

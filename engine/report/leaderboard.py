@@ -9,6 +9,7 @@ from typing import Any
 from engine.report import formats
 from engine.report.formats import format_interval
 from engine.spec.companions import BASELINE
+from engine.spec.contest import NETWORK, NONE, read_model, read_remedy
 from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.text import csv_table, markdown
 
@@ -23,24 +24,42 @@ def deciding_metric(comparison: Mapping[str, Any]) -> str:
 
 
 def sort_rows(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """The methods of a comparison, the furthest above plain training in the deciding metric first; those without a value last.
+    """The rows of a comparison, best first; those without a value last.
 
-    Methods are measured on different replicates, which are not equally hard: they are sorted by the paired difference to plain
-    training, and by the mean itself only where there is no pair.
+    Ranked rows, which have the same replicates, come first in their order. Rows that are measured on different replicates, which are not
+    equally hard, are sorted by the paired difference to plain training, and by the mean itself only where there is no pair.
     """
     rows, metric, plain = (
         [dict(m) for m in comparison.get("methods") or ()],
         deciding_metric(comparison),
         find_baseline(comparison),
     )
-    level = next((to_number(metric_interval(m, metric)["mean"], 0.0) for m in rows if m.get("name") == plain), 0.0)
+    place = {name: n for n, name in enumerate(comparison.get("ranked") or ())}
+    levels = {m.get("name"): to_number(metric_interval(m, metric)["mean"], 0.0) for m in rows}
+    level = levels.get(plain, 0.0)
 
     def height(row: Mapping[str, Any]) -> float:
-        gain = to_number(metric_interval(row, metric)["mean"], -math.inf) - level
+        mean = to_number(metric_interval(row, metric)["mean"], -math.inf)
         against = row.get("difference") or {}
-        return -to_number(against.get("mean"), gain) if against.get("metric") == metric and math.isfinite(gain) else -gain
+        base = levels.get(find_plain(row), level) - level
+        paired = against.get("metric") == metric and math.isfinite(mean - level)
+        return -(to_number(against.get("mean"), mean - level - base) + base) if paired else level - mean
 
-    return sorted(rows, key=height)
+    return sorted(rows, key=lambda row: (place.get(row.get("name"), len(place)), height(row)))
+
+
+def find_plain(row: Mapping[str, Any]) -> str:
+    """The name of the plain row of a row's model."""
+    model = read_model(row)
+    return BASELINE if model == NETWORK else model
+
+
+def group_rows(comparison: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The rows by model: the model of the best row first, its plain row before its remedies, those in the order of `sort_rows`."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for row in sort_rows(comparison):
+        groups.setdefault(read_model(row), []).append(row)
+    return [row for own in groups.values() for row in sorted(own, key=lambda row: read_remedy(row) != NONE)]
 
 
 def metric_interval(row: Mapping[str, Any], metric: str) -> dict[str, Any]:
@@ -72,8 +91,13 @@ def find_baseline(comparison: Mapping[str, Any]) -> str:
 
 
 def compare_to_plain(row: Mapping[str, Any], comparison: Mapping[str, Any]) -> str:
-    """better, worse or no difference found to plain training, after Holm's correction; 'reference' for plain training itself."""
-    if row.get("name") == find_baseline(comparison):
+    """better, worse or no difference found to the same model plain, after Holm's correction; 'reference' for a plain row that others are
+    compared with, '' for a row that stands alone.
+    """
+    name = row.get("name")
+    if name == find_baseline(comparison):
+        return "reference"
+    if any(other.get("name") != name and find_plain(other) == name for other in comparison.get("methods") or ()):
         return "reference"
     difference = row.get("difference") or {}
     if difference.get("better"):
@@ -91,7 +115,7 @@ def format_p(p: Any) -> str:
 
 def write_leaderboard_csv(comparison: Mapping[str, Any]) -> str:
     """Every metric with its interval, one row per method, best first; cells that begin like a formula are escaped."""
-    head = ["place", "method", "name", "replicates"]
+    head = ["place", "method", "name", "model", "remedy", "train_rows", "replicates"]
     for metric in METRICS:
         head += [metric, f"{metric}_low", f"{metric}_high"]
     head += [
@@ -101,18 +125,32 @@ def write_leaderboard_csv(comparison: Mapping[str, Any]) -> str:
         "p",
         "p_holm",
         "against_plain",
+        "difference_to_leader",
+        "difference_to_leader_low",
+        "difference_to_leader_high",
         "seconds",
         "dropped_after_round",
         "failed",
     ]
     rows: list[list[Any]] = [head]
     for place, row in enumerate(sort_rows(comparison), 1):
-        cells: list[Any] = [place, row.get("title"), row.get("name"), count_replicates(row)]
+        used = row.get("train_rows", row.get("rows"))
+        cells: list[Any] = [
+            place,
+            row.get("title"),
+            row.get("name"),
+            read_model(row),
+            read_remedy(row),
+            used,
+            count_replicates(row),
+        ]
         for metric in METRICS:
             cells += metric_interval(row, metric).values()
         difference = row.get("difference") or {}
         cells += [difference.get(k) for k in ("mean", "low", "high", "p", "p_holm")]
-        rows.append([*cells, compare_to_plain(row, comparison), row.get("seconds"), row.get("stopped"), row.get("failed")])
+        behind = row.get("difference_to_leader") or {}
+        cells += [compare_to_plain(row, comparison), *(behind.get(k) for k in ("mean", "low", "high"))]
+        rows.append([*cells, row.get("seconds"), row.get("stopped"), row.get("failed")])
     return csv_table(rows)
 
 
@@ -131,14 +169,14 @@ def _build_cells(comparison: Mapping[str, Any]) -> tuple[list[str], list[dict[st
     metrics = _list_metrics(comparison)
     head = ["Method", *(METRICS[m][0] for m in metrics), "Difference to plain", "p (Holm)", "n", "Seconds"]
     rows = []
-    for row in sort_rows(comparison):
+    for row in group_rows(comparison):
         difference = row.get("difference") or {}
         own = compare_to_plain(row, comparison) == "reference"
         cells = [
             str(row.get("title") or row.get("name")),
             *(format_interval(metric_interval(row, m)) for m in metrics),
-            "reference" if own else format_interval(difference, sign=True),
-            "" if own else format_p(difference.get("p_holm")),
+            "reference" if own else format_interval(difference, sign=True) if difference else "",
+            "" if own or not difference else format_p(difference.get("p_holm")),
             str(count_replicates(row)),
             "\N{EN DASH}" if math.isnan(s := to_number(row.get("seconds"))) else f"{s:.1f}",
         ]
@@ -151,7 +189,7 @@ def _describe_means(comparison: Mapping[str, Any]) -> str:
     most = f" (up to {max(counts)})" if counts else ""
     return (
         f"Values are means over n replicates{most} with a 95% interval. Differences in {METRICS[deciding_metric(comparison)][0]} are "
-        "paired with plain training on common replicates. p is corrected by Holm over all methods."
+        "paired with the same model without a remedy, on common replicates. p is corrected by Holm over all of them."
     )
 
 
@@ -179,7 +217,7 @@ def list_featured(comparison: Mapping[str, Any]) -> list[str]:
     """The methods looked at more closely: plain training, and the best one, or else the highest of the others on the board."""
     names, plain = list(list_titles(comparison)), find_baseline(comparison)
     others = [name for name in names if name != plain]
-    best = comparison.get("best")
+    best = comparison.get("best") or next(iter(comparison.get("ranked") or ()), None)
     return [name for name in (plain, best if best in others else others[0] if others else None) if name in names]
 
 

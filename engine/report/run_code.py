@@ -162,6 +162,7 @@ def write_replicates(
     metric: str,
     frame: bool = False,
     thinned: Any = None,
+    parts: str = "split(rows, spec, seed)",
     cut: tuple[float, int] | None = None,
     again: Sequence[str] = (),
 ) -> list[str]:
@@ -170,7 +171,7 @@ def write_replicates(
     They stand on X, y, rows (a Dataset), spec and columns (what fills and encodes). arguments: of the class, as Python. numbers: the
     replicates, as Python. frame: X is a data frame. thinned: training rows at most (`engine.data.thin`), None for all of them. cut: (the
     probability from which on a row is flagged, number of the class looked for): what it flags is measured too. again: lines
-    that train `model` anew once it is fitted; they stand on `own`.
+    that train `model` anew once it is fitted; they stand on `own`. parts: the parts of a seed, as Python.
     """
     at = "X.iloc[{}]" if frame else "X[{}]"
     thin = f"    parts = thin(parts, y, {thinned!r}, numpy_stream({seed}, 'thin', seed, fold))"
@@ -183,7 +184,7 @@ def write_replicates(
         ),
         f"for number in {numbers}:  # replicates",
         f"    seed, fold = divmod(number, {folds})",
-        "    parts = split(rows, spec, seed)[fold]",
+        f"    parts = {parts}[fold]",
         *([] if thinned is None else [thin]),
         "    own = np.concatenate([parts.train, parts.valid])",
         "    share = len(parts.valid) / len(own)  # of the rows that choose when to stop",

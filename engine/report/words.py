@@ -136,6 +136,7 @@ TABLE_TITLE, NO_VERDICT = "Which method helps on {file}?", "No verdict is stored
 TABLE_SECTIONS = {
     "asked": "Settings of the comparison",
     "data": "The data",
+    "split": "How the rows are split",
     "board": "Results of the methods",
     "precision-recall": "Precision and recall",
     "decide": "The decision",
@@ -152,6 +153,20 @@ TIME = "{budget:g} s; {used} s were used"
 SPLIT = (
     "A fifth of the rows chooses the epoch. The others form {folds} folds, each tested in turn. At most {seeds} such splits."
 )
+SPLIT_KINDS = {
+    "random": "at random",
+    "group": "by owner: all rows of an owner are in one part",
+    "time": "by time: trained on the past, chosen on the next part, tested on the last",
+    "time-group": "by time and owner: trained on the past, and no owner in two parts",
+}
+SPLIT_PARTS = {"train": "training", "valid": "validation", "test": "test"}
+SPLIT_TABLE = "Rows of each part, by fold or origin of the first seed"
+INTERVALS = "Intervals: {kind}."
+OPTIMISM = "What a random split would read"
+OPTIMISM_HOW = (
+    "Plain training was measured both ways, on the same rows in parts of the same sizes. At random, rows of one owner or day are on both "
+    "sides. It is a finding only where the interval leaves out zero."
+)
 SMALLEST = "{n:,} rows of the smallest class: differences below {half:.2g} cannot be shown."
 DATA_HOW = (
     "The number of rows of the smallest class limits what can be shown. Intervals shrink with its square root. Check a column that "
@@ -159,14 +174,18 @@ DATA_HOW = (
 )
 MORE_CLASSES = "{n} more classes are not drawn."
 LOOKED_FOR = "The class to find: {label}."
-BOARD_TABLE = "Methods, the largest difference to plain training in {metric} first"
+BOARD_TABLE = "Models with their remedies, the model of the highest {metric} first"
 BOARD_HOW = (
-    "Values are means over replicates with their interval: {kind}. Compare methods by the paired difference: both have the same splits. "
-    "p is corrected by Holm over all methods. A difference is found where p is below 0.05. \u25b2 better than plain training, "
-    "\u25bc worse, \u25cb no difference found, \u25c6 plain training itself. "
-    "Methods dropped early have fewer replicates and wider intervals."
+    "Values are means over replicates with their interval: {kind}. Two questions are answered apart. Does a remedy beat the same model "
+    "plain? And how far is a row from the first one? Both differences are paired: the splits are the same. p is corrected by Holm over "
+    "all remedies. A difference is found where p is below 0.05. \u25b2 better than the same model plain, "
+    "\u25bc worse, \u25cb no difference found, \u25c6 a plain row itself. Only rows with the same replicates are compared with the first. "
+    "Rows dropped early have fewer replicates and wider intervals."
 )
-MEANS_CAPTION, DIFFERENCES_CAPTION = "Mean and interval. Dotted: plain training.", "Right of the dotted line is better."
+MEANS_CAPTION, DIFFERENCES_CAPTION = (
+    "Mean and interval. Dotted: the network's plain training.",
+    "Right of the dotted line is better.",
+)
 NO_METHOD = "No method ran."
 QUICK, DROPPED, FAILED_ROW = "quick look only", "dropped after round {round}", "failed: {why}"
 SHARE_LINE = "dotted: share of the class to find"

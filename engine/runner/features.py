@@ -20,6 +20,8 @@ from engine.training.fitted import Fitted
 
 MAX_COLUMNS, MAX_LETTERS = 16, 40
 """Columns whose values a sample of rows keeps, and letters of a column's or a level's name, at most."""
+GAPS = ("before", "after", "correct", "errors", "equal_size")
+"""Kinds of gaps of a replicate."""
 EQUAL_DRAWS = 20
 """Draws over which the equal-size control of the gap is averaged."""
 
@@ -29,7 +31,7 @@ class Extracted:
     """One replicate's features, float64 [n, H].
 
     earlier_*: from the net before its head, or all of it, was retrained (the same arrays if nothing was). synthetic: None if
-    the method has no synthetic rows.
+    the method has no synthetic rows. learnt: False where the features are the input rows: they have no gap.
     """
 
     train: Part
@@ -38,6 +40,7 @@ class Extracted:
     earlier_train: np.ndarray
     earlier_test: np.ndarray
     earlier_predicted: np.ndarray
+    learnt: bool = True
 
     def known(self) -> tuple[np.ndarray, np.ndarray]:
         """Features and classes of all rows that the head was trained on: real rows, then synthetic ones."""
@@ -79,6 +82,7 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
             _floats(own[r][kept]),
             _floats(own_test[r][new]),
             _numbers(before[r][new]),
+            net.learns_features,
         )
 
 
@@ -143,9 +147,11 @@ def compute_gaps(one: Extracted, classes: int, rng: np.random.Generator) -> dict
     before: of the earlier net, training range of real rows. after: of the final net, training range of real and synthetic rows.
     correct, errors: as before, on test rows that the earlier net classifies correctly and wrongly (by true class). equal_size:
     as before, with equal numbers of training and test rows of every class, mean over draws. It removes the effect of sample
-    size.
+    size. All are NaN where no features are learnt.
     """
     train, test = one.train, one.test
+    if not one.learnt:
+        return {name: np.full(classes, np.nan) for name in GAPS}
     known, known_y = one.known()
     outcomes = gaps_by_outcome(one.earlier_train, train.y, one.earlier_test, test.y, one.earlier_predicted, classes)
     fewest = int(np.bincount(train.y, minlength=classes).min())
@@ -164,6 +170,8 @@ def compute_gaps(one: Extracted, classes: int, rng: np.random.Generator) -> dict
 def draw_gaps(one: Extracted, classes: int, stream: Callable[[], np.random.Generator], n: int) -> dict[str, np.ndarray]:
     """The net gap on n stratified bootstrap draws of the test rows, before and after (the same draws): each [n]."""
     train, test = one.train, one.test
+    if not one.learnt:
+        return {name: np.full(n, np.nan) for name in ("before", "after")}
     known, known_y = one.known()
     before = bootstrap_gap(one.earlier_train, train.y, one.earlier_test, test.y, classes, stream(), n=n)
     after = bootstrap_gap(known, known_y, test.x, test.y, classes, stream(), n=n)

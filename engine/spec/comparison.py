@@ -11,14 +11,11 @@ from typing import Any
 
 from engine.errors import BadParameter
 from engine.spec.companions import BASELINE
-from engine.spec.fields import catalog_field, is_number
+from engine.spec.fields import is_number
 from engine.spec.result import DEFAULT_METRIC, METRICS
 from engine.spec.run import MAX_RATIO, Imbalance, canonical_json
 from engine.text import quote
 from engine.version import NUMERICS
-
-TREES, TREES_TITLE = "trees", "Gradient-boosted trees"
-"""Compared in addition to the methods of the catalog."""
 
 SOURCES = {"upload", "dataset", "file"}
 
@@ -184,10 +181,13 @@ class CompareSpec:
         """
         if self.methods is None:
             return self
+        from engine.spec.contest import RENAMED, list_contenders
+
         known = list_contenders(catalog)
-        if unknown := [name for name in self.methods if name not in known]:
+        names = {RENAMED.get(name, name): name for name in self.methods}
+        if unknown := [name for now, name in names.items() if now not in known]:
             raise BadParameter(f"method {quote(unknown[0])} is not compared here; it must be one of {', '.join(known)}.")
-        return dataclasses.replace(self, methods=tuple(name for name in known if name in self.methods))
+        return dataclasses.replace(self, methods=tuple(names[name] for name in known if name in names))
 
     @property
     def imbalance(self) -> Imbalance:
@@ -236,11 +236,3 @@ LATER = (
     *("models", "remedies", "ensembles", "tune", "refit"),
 )
 """Fields that comparisons made before they came do not have."""
-
-
-def list_contenders(catalog: Mapping[str, Any]) -> dict[str, str]:
-    """name -> title of everything that can be compared, in run order: methods by their `comparison`, then the trees."""
-    places = {entry["name"]: catalog_field(entry, "comparison") for entry in catalog["methods"]}
-    offered = sorted((place, name) for name, place in places.items() if place is not None)
-    titles = {entry["name"]: entry["title"] for entry in catalog["methods"]}
-    return {name: titles[name] for _, name in offered} | {TREES: TREES_TITLE}

@@ -37,10 +37,12 @@ RESERVED = {
     "an unknown key": UNKNOWN,
     "beside": Pen("vermilion", "longdashdot", "circle"),
     "both": Pen("pink", "dashdot", "hexagon"),
-    "trees": Pen("blue", "dot", "triangle-up"),
 }
 """Pens that no method may have. beside: the run that another run is compared with; both: plain training on both parts
 (`engine.spec.companions`)."""
+
+EARLIER = {"trees": Pen("blue", "dot", "triangle-up")}
+"""Pens of rows of earlier comparisons under the names they had: those of the methods that they are now."""
 
 
 def check_pens(pens: Iterable[tuple[str, Pen]]) -> None:

@@ -18,12 +18,13 @@ ALPHA = 1 - LEVEL
 class Difference:
     """A method minus plain training on common replicates. test: mean, 95% interval, p and n; p_holm: adjusted over all methods.
 
-    level: of `interval`, that of the test's step of Holm's correction.
+    level: of `interval`, that of the test's step of Holm's correction. kind: of the interval.
     """
 
     test: TTest
     p_holm: float
     level: float = LEVEL
+    kind: str = CORRECTED_T
 
     @property
     def better(self) -> bool:
@@ -38,7 +39,7 @@ class Difference:
     @property
     def interval(self) -> Interval:
         """The interval that leaves out 0 exactly where Holm's correction finds a difference."""
-        found = Interval(self.test.mean, self.test.low, self.test.high, self.test.n, CORRECTED_T)
+        found = Interval(self.test.mean, self.test.low, self.test.high, self.test.n, self.kind)
         return change_level(found, self.level)
 
 
@@ -57,9 +58,14 @@ def compute_differences(values: Mapping[str, Values], plain: str, test_share: fl
         if name != plain:
             common = sorted(own.keys() & base.keys())
             tests[name] = t_test(np.array([own[r] - base[r] for r in common]), test_share)
+    return adjust_tests(tests)
+
+
+def adjust_tests(tests: Mapping[str, TTest], kind: str = CORRECTED_T) -> dict[str, Difference]:
+    """Tests of one family, with Holm's correction. kind: of their intervals."""
     p = [t.p for t in tests.values()]
     return {
-        name: Difference(test, adjusted, level)
+        name: Difference(test, adjusted, level, kind)
         for (name, test), adjusted, level in zip(tests.items(), holm(p), holm_levels(p), strict=True)
     }
 

@@ -14,12 +14,12 @@ owners on two sides cost are estimated: the expected number. NumPy alone.
 from __future__ import annotations
 
 import datetime
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from engine.stats.time_cuts import LEAST, PARTS, Origin, cut_times, describe_short
+from engine.stats.time_cuts import AMPLE, LEAST, OWNER_WEIGHTS, PARTS, SHARES, Origin, cut_times, describe_short
 
 VALID = 0.2
 """Share of the rows in the validation part of a split that does not go by time."""
@@ -81,37 +81,63 @@ def _plan_time(
         raise LookupError("Name the column that says when a row happens.")
     if "group" in kind and owners is None:
         raise LookupError("Name the column that says whom a row belongs to.")
-    at, counts, classes = np.array(times["at"], float), np.array(times["counts"], np.int64), list(questions["classes"])
-    cuts = cut_times(at, counts.reshape(len(at), len(classes)), out["delay"], classes)
-    if cuts.refusal:
-        out["refusal"] = cuts.refusal
-        return
+    at, classes = np.array(times["at"], float), list(questions["classes"])
+    counts = np.array(times["counts"], np.int64).reshape(len(at), len(classes))
     is_date = bool(times["is_date"])
     out["unit"] = "days" if is_date else "units"
-    out["parts"] = [{name: _describe_range(at, counts, getattr(one, name), is_date) for name in PARTS} for one in cuts.origins]
-    gaps = [
-        counts[: one.test[1]].sum() - sum(counts[slice(*getattr(one, name))].sum() for name in PARTS) for one in cuts.origins
-    ]
-    out["dropped"] |= {"time": int(times["missing"]), "delay": round(float(np.mean(gaps)))}
-    if "group" in kind:
-        lost = _estimate_lost(questions, out, list(cuts.origins))
-        for part, share in zip(out["parts"], lost, strict=True):
-            for name in PARTS:
-                part[name]["rows"] = round(part[name]["rows"] * (1 - share[name]))
-                part[name]["counts"] = [round(n * (1 - share[name])) for n in part[name]["counts"]]
-        whole = [{name: counts[slice(*getattr(one, name))].sum() for name in PARTS} for one in cuts.origins]
-        out["dropped"]["owner"] = round(
-            float(np.mean([sum(w[name] * s[name] for name in PARTS) for w, s in zip(whole, lost, strict=True)]))
-        )
-        short = next(((name, p[name]) for p in out["parts"] for name in PARTS if min(p[name]["counts"]) < LEAST), None)
-        if short is not None and len(out["parts"]) == 1:
-            n = min(short[1]["counts"])
-            c = short[1]["counts"].index(n)
-            out["refusal"] = describe_short("time and owner", short[0], classes[c], n, out["delay"] > 0)
-            out["parts"] = []
+    most, short = SHARES[0][0], None
+    while most:
+        cuts = cut_times(at, counts, out["delay"], classes, most=most)
+        if cuts.refusal:
+            out |= {"refusal": cuts.refusal, "parts": []}
+            return
+        lost = _estimate_lost(questions, out, cuts.origins) if "group" in kind else []
+        _fill_parts(out, at, counts, cuts.origins, is_date, lost)
+        least = AMPLE if len(cuts.origins) > 1 else LEAST
+        short = next((s for part in out["parts"] if (s := _find_short(part, least)) is not None), None) if lost else None
+        if short is None:
+            break
+        most = len(cuts.origins) - 1
+    out["dropped"]["time"] = int(times["missing"])
+    if short is not None:
+        name, c, n = short
+        refusal = describe_short("time and owner", name, classes[c], n, out["delay"] > 0)
+        out |= {"refusal": refusal, "parts": []}
 
 
-def _estimate_lost(questions: Mapping[str, Any], out: Mapping[str, Any], origins: list[Origin]) -> list[dict[str, float]]:
+def _find_short(part: Mapping[str, Any], least: int) -> tuple[str, int, int] | None:
+    """(part, class, rows) of a part with fewer rows of a class than it needs."""
+    for name in PARTS:
+        n = min(part[name]["counts"])
+        if n < (LEAST if name == "train" else least):
+            return name, part[name]["counts"].index(n), n
+    return None
+
+
+def _fill_parts(
+    out: dict[str, Any],
+    at: np.ndarray,
+    counts: np.ndarray,
+    origins: Sequence[Origin],
+    is_date: bool,
+    lost: Sequence[Mapping[str, float]],
+) -> None:
+    """Sets the parts and the rows that a delay and owners cost. lost: for each origin the share of each part's rows; empty for none."""
+    out["parts"] = [{name: _describe_range(at, counts, getattr(one, name), is_date) for name in PARTS} for one in origins]
+    whole = [{name: part[name]["rows"] for name in PARTS} for part in out["parts"]]
+    gaps = [counts[: one.test[1]].sum() - sum(rows.values()) for one, rows in zip(origins, whole, strict=True)]
+    out["dropped"]["delay"] = round(float(np.mean(gaps)))
+    if not lost:
+        return
+    gone = [sum(rows[name] * share[name] for name in PARTS) for rows, share in zip(whole, lost, strict=True)]
+    out["dropped"]["owner"] = round(float(np.mean(gone)))
+    for part, share in zip(out["parts"], lost, strict=True):
+        for name in PARTS:
+            part[name]["rows"] = round(part[name]["rows"] * (1 - share[name]))
+            part[name]["counts"] = [round(n * (1 - share[name])) for n in part[name]["counts"]]
+
+
+def _estimate_lost(questions: Mapping[str, Any], out: Mapping[str, Any], origins: Sequence[Origin]) -> list[dict[str, float]]:
     """For each origin the share of each part's rows that belongs to owners seen in several parts and stays in another one.
 
     `pairs` of the questions holds for a time and an owner column the rows of some owners: owner, and place among the times.
@@ -125,7 +151,7 @@ def _estimate_lost(questions: Mapping[str, Any], out: Mapping[str, Any], origins
     for one in origins:
         inside = [(places >= getattr(one, name)[0]) & (places < getattr(one, name)[1]) for name in PARTS]
         n = np.stack([np.bincount(owners[rows], minlength=many) for rows in inside]).astype(float)
-        weight = (n > 0) * np.maximum(1, n.sum(1, keepdims=True))
+        weight = (n > 0) * np.array(OWNER_WEIGHTS)[:, None]
         stays = weight / np.maximum(weight.sum(0), 1e-12)
         gone = (n * (1 - stays)).sum(1) / np.maximum(n.sum(1), 1)
         lost.append(dict(zip(PARTS, gone.tolist(), strict=True)))

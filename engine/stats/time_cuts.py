@@ -20,6 +20,8 @@ SHARES = ((4, 0.1), (3, 0.125), (2, 0.15), (1, 0.2), (1, 0.25), (1, 0.3), (1, 0.
 """(origins, share of the rows in each test part, and in each validation part), the first that the rows allow."""
 
 PARTS = ("train", "valid", "test")
+OWNER_WEIGHTS = (3.0, 1.0, 1.0)
+"""How often an owner seen in several parts stays in training, validation and test."""
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,22 @@ class Cuts:
     refusal: str = ""
 
 
-def cut_times(at: np.ndarray, counts: np.ndarray, delay: float, classes: list[str] | None = None) -> Cuts:
+def cut_times(
+    at: np.ndarray, counts: np.ndarray, delay: float, classes: list[str] | None = None, *, most: int = SHARES[0][0]
+) -> Cuts:
     """The origins of a split by time. at [T]: distinct times, ascending. counts [T, C]: rows of each class at each of them. delay: in
     the unit of `at`: a row counts as known at a later time t where its own time + delay <= t.
 
     Training rows are known when the first validation row happens, validation rows when the first test row happens; rows between are
-    left out. classes: names, for the sentence of a refusal.
+    left out. classes: names, for the sentence of a refusal. most: origins.
     """
     if len(at) < 3:
         n = f"{len(at)} different time{'' if len(at) == 1 else 's'}"
         return Cuts((), f"A split by time needs three different times or more; the column holds {n}.")
     refusal = ""
     for origins, share in SHARES:
+        if origins > most:
+            continue
         found = [_cut_once(at, counts, delay, *window, share) for window in _list_windows(counts, origins, share)]
         cuts = tuple(one for one in found if one is not None)
         if len(cuts) < origins:

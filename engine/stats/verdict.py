@@ -11,6 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from engine.stats.blocks import KINDS as BLOCKED
 from engine.stats.compared import Difference, find_best
 from engine.stats.intervals import LEVEL, Interval
 
@@ -130,7 +131,7 @@ def describe_numbers(interval: Interval, metric: str = "", level: float = LEVEL)
     if math.isfinite(interval.low):
         at = f"{100 * level:.4g}% "
         words.append(f"{at}interval from {format_change(interval.low)} to {format_change(interval.high)}")
-    return ", ".join([*words, _count(interval.n, "replicate")]) + "."
+    return ", ".join([*words, _count(interval.n, "block" if interval.kind in BLOCKED else "replicate")]) + "."
 
 
 def format_change(value: float) -> str:

@@ -122,7 +122,7 @@ def test_names_from_data_are_letters_in_every_chart() -> None:
 
 
 def test_every_method_has_a_pen_of_its_own_and_none_is_a_placeholder_of_streamlit() -> None:
-    keys = [key for m in methods().values() for key in (m.name, *m.controls)] + ["beside", "trees"]
+    keys = [key for m in methods().values() for key in (m.name, *m.controls)] + ["beside"]
     strokes = [stroke(key) for key in keys]
     assert len(set(strokes)) == len(keys) > 30 and stroke("a method of tomorrow") not in strokes
     assert stroke("a method of tomorrow") == Stroke(COLOURS["grey"][0], "solid", "circle-open")
@@ -144,6 +144,7 @@ def test_pens_are_the_catalog_s() -> None:
         assert stroke("no tomorrow") == Stroke(COLOURS["blue"][0], "dash", "star")
         assert stroke("older") == stroke("ce") == stroke("never heard of")
         assert read_strokes(catalog)["trees"] == stroke("trees")
+        assert stroke("trees") == read_strokes({"methods": describe_methods()})["boosting"]  # what it is called now
     finally:
         use_catalog({"methods": describe_methods()})
 

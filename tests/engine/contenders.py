@@ -1,8 +1,10 @@
 """What this engine compares on a table."""
 
 from engine.methods import describe_methods
-from engine.spec.comparison import list_contenders
+from engine.spec.contest import list_contenders
 
 CATALOG = {"methods": describe_methods()}
 CONTENDERS = list_contenders(CATALOG)
-"""name -> title, in the order in which they are run first."""
+"""name -> title of every row that can be compared."""
+
+TREES = "boosting"

@@ -16,7 +16,7 @@ from engine.spec.run import find_entry
 from engine.version import NUMERICS
 
 FILE = Path(__file__).with_name("golden.json")
-SMALL = {"hidden": [6], "epochs": 6, "meta_epochs": 6, "patience": 6}
+SMALL = {"hidden": [6], "epochs": 6, "meta_epochs": 6, "patience": 6, "trees": 5, "members": 3}
 
 
 def numbers() -> dict[str, Any]:

@@ -23,6 +23,7 @@ from engine.compare import artifacts as artifacts_module
 from engine.compare import bench as bench_module
 from engine.compare import comparison as module
 from engine.compare import result
+from engine.compare.bench import EPOCHS
 from engine.compare.comparison import CompareSpec, compare
 from engine.compare.halving import Resource
 from engine.data.dataset import Dataset, Task
@@ -35,7 +36,7 @@ from engine.events import Board, Event, Note, Phase, Progress, decode, encode, f
 from engine.methods import method
 from engine.spec import RunSpec
 from engine.spec.companions import BASELINE
-from engine.spec.comparison import TREES
+from engine.spec.contest import list_rows
 from engine.spec.result import METRICS
 from engine.spec.run import default_params
 from engine.stats import thresholds
@@ -44,12 +45,22 @@ from engine.stats.thresholds import VARIANTS
 from engine.training import network_cache
 from engine.training.camera import Camera
 from tests.engine.comparisons import comparison
-from tests.engine.contenders import CONTENDERS
+from tests.engine.contenders import CATALOG, TREES
 
-BUDGET = 7.0
+BUDGET = 10.0
 COLOURS = ("red", "green", "(missing)")
 SPEC = CompareSpec({"upload": "secret-id"}, target="left")
 CHEAP = replace(SPEC, methods=(BASELINE, "smote"))
+WHOLE = replace(
+    SPEC,
+    budget=BUDGET,
+    models=("network", "boosting"),
+    remedies=("class-weights", "threshold", "smote", "explicit-gradient"),
+    ensembles=("self-paced",),
+)
+ROWS = {row.name: row for row in list_rows(WHOLE, CATALOG)}
+"""name -> row of WHOLE, in the order in which they run."""
+REMEDIES = [name for name, row in ROWS.items() if row.plain != name]
 
 
 def table(counts: tuple[int, ...] = (150, 40), seed: int = 0) -> Dataset:
@@ -96,8 +107,8 @@ def looked(
 def whole() -> Iterator[tuple[Dataset, list[Event], dict[str, Any], dict[str, bytes]]]:
     """A real comparison of all methods in a few seconds, of processor time: other processes take none of them."""
     data = table()
-    spec, left_out = replace(SPEC, budget=BUDGET), [{"name": "id", "kind": "id"}]
-    events, found, artifacts = drive(compare(data, spec, clock=time.process_time, dropped=left_out))
+    left_out = [{"name": "id", "kind": "id"}]
+    events, found, artifacts = drive(compare(data, WHOLE, clock=time.process_time, dropped=left_out))
     yield data, events, found, artifacts
 
 
@@ -106,71 +117,109 @@ def whole() -> Iterator[tuple[Dataset, list[Event], dict[str, Any], dict[str, by
 
 def test_every_method_ends_with_a_score(whole):
     _, events, found, artifacts = whole
-    assert [m["name"] for m in found["methods"]] == list(CONTENDERS) and "potential" not in json.dumps(found)
+    assert [m["name"] for m in found["methods"]] == list(ROWS) and "potential" not in json.dumps(found)
     for row in found["methods"]:
         assert row["failed"] is None, row["failed"]
-        assert row["title"] == CONTENDERS[row["name"]] and row["replicates"] >= 5 and row["seconds"] > 0
+        own = ROWS[row["name"]]
+        assert (
+            (row["title"], row["model"], row["remedy"]) == (own.title, own.model, own.remedy)
+            and row["replicates"] >= 5
+            and row["seconds"] > 0
+        )
         assert len(row["numbers"]) == len(set(row["numbers"])) == len(row["epochs"]) == row["replicates"]
         for name, (_, (low, high), _) in METRICS.items():
             one = row["metrics"][name]
             assert low <= one["low"] <= one["mean"] <= one["high"] <= high
             assert one["mean"] == pytest.approx(np.mean(one["values"])) and one["n"] == len(one["values"]) == row["replicates"]
         assert set(row["per_class"]) == {"stays", "leaves"}
-    kept = {f"{kind}/{name}" for kind in ("model", "thresholds", "decide") for name in CONTENDERS}
-    assert kept | {"arrays", "augmented/smote", "augmented/explicit-gradient"} == set(artifacts)
+    kept = {f"{kind}/{name}" for kind in ("model", "thresholds", "decide") for name in ROWS}
+    assert kept | {"arrays", "augmented/smote", "augmented/boosting+smote", "augmented/explicit-gradient"} == set(artifacts)
 
 
 def test_the_budget_is_kept(whole):
     _, _, found, _ = whole
     assert 0 < found["seconds"] <= BUDGET * 1.1
-    assert found["methods"][0]["replicates"] >= 10 and not found["methods"][0]["look"]
+    assert found["methods"][0]["replicates"] >= 5 and not found["methods"][0]["look"]
 
 
 def test_it_is_plain_json_and_names_no_upload_but_in_its_spec(whole):
     _, _, found, artifacts = whole
     words = json.dumps(found, allow_nan=False)
     assert json.loads(words) == found and words.count("secret-id") == 1
-    assert CompareSpec.from_json(found["spec"]) == replace(SPEC, budget=BUDGET)
+    assert CompareSpec.from_json(found["spec"]) == WHOLE
     assert not any(b"secret-id" in data for data in artifacts.values())
 
 
-def test_differences_are_paired_on_common_replicates(whole):
-    _, _, found, _ = whole
-    rows = {m["name"]: m for m in found["methods"]}
-    plain, share = rows[BASELINE], found["protocol"]["test_share"]
-    assert plain["difference"] is None and share == pytest.approx(1 / (found["protocol"]["folds"] - 1))
-    base = dict(zip(plain["numbers"], plain["metrics"]["average_precision"]["values"], strict=True))
-    tests = {}
-    for name, row in rows.items():
-        if name != BASELINE and row["look"] == plain["look"]:
-            own = dict(zip(row["numbers"], row["metrics"]["average_precision"]["values"], strict=True))
-            tests[name] = t_test([own[r] - base[r] for r in own if r in base], share)
+def values_of(row: dict[str, Any]) -> dict[int, float]:
+    return dict(zip(row["numbers"], row["metrics"]["average_precision"]["values"], strict=True))
+
+
+def check_family(
+    differences: dict[str, dict[str, Any]], pairs: dict[str, tuple[dict[int, float], dict[int, float]]], share: float
+):
+    """The differences are those of these pairs, paired, with Holm's correction over all of them."""
+    tests = {name: t_test([own[r] - base[r] for r in own if r in base], share) for name, (own, base) in pairs.items()}
     adjusted = dict(zip(tests, holm([t.p for t in tests.values()]), strict=True))
-    assert len(tests) == len(CONTENDERS) - 1
+    assert differences.keys() == pairs.keys()
     for name, test in tests.items():
-        d = rows[name]["difference"]
+        d = differences[name]
         assert (d["mean"], d["low"], d["high"], d["p"]) == pytest.approx((test.mean, test.low, test.high, test.p))
         assert d["n"] == test.n and d["p_holm"] == pytest.approx(adjusted[name])
-        assert d["better"] == (adjusted[name] < 0.05 and test.mean > 0) and d["worse"] == (
-            adjusted[name] < 0.05 and test.mean < 0
-        )
-    better = [name for name in tests if rows[name]["difference"]["better"]]
-    if not plain["look"]:
-        assert (found["best"] in better) if better else found["best"] is None
-        assert ("beats plain training" in found["verdict"]) == bool(better)
+        assert d["better"] == (adjusted[name] < 0.05 and test.mean > 0)
+        assert d["worse"] == (adjusted[name] < 0.05 and test.mean < 0)
+
+
+def test_a_remedy_is_compared_with_the_same_model_plain(whole):
+    _, _, found, _ = whole
+    rows = {m["name"]: m for m in found["methods"]}
+    share = found["protocol"]["test_share"]
+    assert share == pytest.approx(1 / (found["protocol"]["folds"] - 1))
+    assert [name for name, row in rows.items() if row["difference"] is None] == [name for name in ROWS if name not in REMEDIES]
+    assert not any(rows[name]["look"] for name in REMEDIES), "the time was not enough for a first seed"
+    pairs = {name: (values_of(rows[name]), values_of(rows[ROWS[name].plain])) for name in REMEDIES}
+    check_family({name: rows[name]["difference"] for name in REMEDIES}, pairs, share)
+    for name in REMEDIES:  # at one level
+        assert rows[name]["most_rows"] == rows[ROWS[name].plain]["most_rows"]
+
+
+def test_the_leading_row_is_compared_with_the_best_plain_one(whole):
+    _, _, found, _ = whole
+    rows = {m["name"]: m for m in found["methods"]}
+    ranked, lead, share = found["ranked"], found["lead"], found["protocol"]["test_share"]
+    numbers = {tuple(rows[name]["numbers"]) for name in ranked}
+    means = [rows[name]["metrics"]["average_precision"]["mean"] for name in ranked]
+    assert len(numbers) == 1 and len(ranked) > 1 and means == sorted(means, reverse=True) and lead["row"] == ranked[0]
+    behind = {name: rows[name]["difference_to_leader"] for name in rows if rows[name]["difference_to_leader"]}
+    first = values_of(rows[ranked[0]])
+    check_family(behind, {name: (values_of(rows[name]), first) for name in ranked[1:]}, share)
+    plain = [name for name in ranked[1:] if name in ("ce", "boosting")]
+    assert lead["rival"] == (plain[0] if plain else None)
+    if plain:
+        base = values_of(rows[plain[0]])
+        tests = {
+            name: t_test([v - base[r] for r, v in values_of(rows[name]).items()], share) for name in ranked if name != plain[0]
+        }
+        adjusted = dict(zip(tests, holm([t.p for t in tests.values()]), strict=True))[ranked[0]]
+        assert lead["difference"]["p_holm"] == pytest.approx(adjusted) and lead["in_use"] is None
+        assert ("leads" in found["verdict"]) == lead["difference"]["better"]
+    better = [name for name in REMEDIES if rows[name]["difference"]["better"]]
+    assert ("No remedy beats the same model plain." in found["verdict"]) == (not better)
 
 
 def test_the_verdict_says_what_was_cut(whole):
     _, _, found, _ = whole
-    cut = any("epochs at the latest" in s or "training rows (classes of" in s for s in found["shortened"])
+    cut = any("at the latest" in s or "training rows (classes of" in s for s in found["shortened"])
     assert any("more time may turn this" in text for text in found["verdict_more"]) == cut
     bench, _ = module._make_evaluator(table((4000, 500)), SPEC, ticking())
     outcome = SimpleNamespace(counts=np.array([460, 51]))
-    contest = SimpleNamespace(level=Resource(512, 25), names=(BASELINE,), outcomes=lambda name: {0: outcome})
+    contest = SimpleNamespace(
+        level_of=lambda name: contest.level, level=Resource(512, 25), names=(BASELINE,), outcomes=lambda name: {0: outcome},
+        plain_of={BASELINE: BASELINE}, model_of={BASELINE: "network"},
+    )  # fmt: skip
     said = result._proviso(contest, bench)
     assert said == [
-        f"Trained on 511 of {bench.train_rows:,} training rows: more time may turn this.",
-        "Trained for 25 epochs at most: more time may turn this.",
+        f"The network trained on 511 of {bench.train_rows:,} training rows: more time may turn this.",
+        "The network trained for 25 epochs at most: more time may turn this.",
     ]
     contest.level = Resource()
     assert result._proviso(contest, bench) == []
@@ -223,7 +272,7 @@ def test_over_sampled_probabilities_are_repaired(whole):
     assert corrected < as_trained and fitted < as_trained
 
 
-@pytest.mark.parametrize("name", CONTENDERS)
+@pytest.mark.parametrize("name", ROWS)
 def test_a_model_taken_away_predicts_as_it_did(whole, name):
     """On replicate 0's test rows, as raw rows with missing values and levels."""
     data, _, found, artifacts = whole
@@ -240,9 +289,9 @@ def test_a_model_taken_away_predicts_as_it_did(whole, name):
 def test_the_board_is_live(whole):
     _, events, found, _ = whole
     boards = [e for e in events if isinstance(e, Board)]
-    assert len(boards) >= len(CONTENDERS)
+    assert len(boards) >= len(ROWS)
     first, last = boards[0], boards[-1]
-    assert [row["name"] for row in first.rows] == [row["name"] for row in last.rows] == list(CONTENDERS)  # rows never reorder
+    assert [row["name"] for row in first.rows] == [row["name"] for row in last.rows] == list(ROWS)  # rows never reorder
     assert first.rows[0]["mean"] is not None and first.rows[0]["look"] and first.rows[1]["mean"] is None
     for row, final in zip(last.rows, found["methods"], strict=True):
         assert (row["mean"], row["replicates"]) == (final["metrics"]["average_precision"]["mean"], final["replicates"])
@@ -338,7 +387,7 @@ def test_many_classes():
     spec = replace(CHEAP, methods=(BASELINE, "threshold", TREES))
     _, found, artifacts = looked(table((90, 40, 20)), spec)
     assert found["data"]["positive"] == "third" and not any(m["failed"] for m in found["methods"])
-    model = engine.load_model(io.BytesIO(artifacts["model/trees"]))
+    model = engine.load_model(io.BytesIO(artifacts["model/boosting"]))
     assert model.classes_.tolist() == ["stays", "leaves", "third"]
     chosen = looked(table((90, 40, 20)), replace(spec, positive="leaves", methods=(BASELINE,)))[1]
     assert chosen["data"]["positive"] == "leaves" and list(chosen["data"]["classes"]) == ["stays", "leaves", "third"]
@@ -515,32 +564,32 @@ def test_corrections_know_validation_rows_and_training_shares_alone(refit):
         np.testing.assert_array_equal(outcomes[r].truth, data.y[part.test] == 1)
 
 
-def test_levels_go_down_by_rows_then_epochs():
-    bench, _ = module._make_evaluator(table((4000, 500)), SPEC, ticking())
-    levels = module._levels(bench)
-    rows = [bench.train_rows if level.rows is None else level.rows for level in levels]
-    assert rows == sorted(rows, reverse=True) and levels[0] == Resource()
-    cut = [level.epochs for level in levels if level.epochs is not None]
-    assert cut == sorted(cut, reverse=True) and {level.rows for level in levels if level.epochs is not None} == {rows[-1]}
-    assert all(
-        math.isfinite(bench.estimate_rows(name, level)) and bench.estimate_rows(name, level) > 0
-        for name in CONTENDERS
-        for level in levels
-    )
-    for name in CONTENDERS:  # a lower level is never more work
-        work = [bench.estimate_rows(name, level) for level in levels]
-        assert work == sorted(work, reverse=True), name
+def test_levels_go_down():
+    bench, _ = module._make_evaluator(table((4000, 500)), replace(SPEC, ensembles=("easy-ensemble", "rus-boost")), ticking())
+    network, others = module._network_levels(bench), module._model_levels(bench)
+    for levels in (network, others):
+        rows = [bench.train_rows if level.rows is None else level.rows for level in levels]
+        assert rows == sorted(rows, reverse=True) and levels[0] == Resource()
+        cut = [EPOCHS if level.epochs is None else level.epochs for level in levels]
+        assert cut == sorted(cut, reverse=True)
+    assert {level.rows for level in network if level.epochs is not None} == {network[-1].rows}  # rows first, then epochs
+    assert {level.epochs for level in others if level.rows is not None} == {others[-1].epochs}  # trees first, then rows
+    for name, row in bench.rows.items():  # a lower level is never more work
+        work = [bench.estimate_rows(name, level) for level in (network if row.model == "network" else others)]
+        assert work == sorted(work, reverse=True) and all(math.isfinite(w) and w > 0 for w in work), name
 
 
 def test_made_up_comparisons_look_like_real_ones(whole):
     """`tests.engine.comparisons`, which report, tables and page are tested on, has nothing that a comparison has not."""
     _, _, found, artifacts = whole
     made, arrays = comparison()
-    assert (
-        set(made) <= set(found) and set(made["data"]) <= set(found["data"]) and set(arrays) == set(unpack(artifacts["arrays"]))
-    )
+    assert set(made) <= set(found) and set(made["data"]) <= set(found["data"])
     rows = {row["name"]: row for row in found["methods"]}
-    for row in made["methods"]:
+    there = [row for row in made["methods"] if row["name"] in rows]
+    assert len(there) > 3
+    own_arrays = set(unpack(artifacts["arrays"]))
+    assert {key for key in arrays if key.partition("/")[2] in ("", *rows)} <= own_arrays
+    for row in there:
         own = rows[row["name"]]
         assert set(row) <= set(own) and set(row["metrics"]) == set(own["metrics"]) and row["title"] == own["title"]
         assert set(row["difference"] or {}) <= set(own["difference"] or {})

@@ -112,7 +112,7 @@ def test_the_model_and_the_code_of_a_row(tmp_path: Path, asked: list[Any], capsy
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--of", "best of all", "--model", "m.zip"], "--of 'best of all': is not compared here; there are: ce, class-weights"),
+        (["--of", "best of all", "--model", "m.zip"], "--of 'best of all': is not compared here; there are: ce, logistic"),
         (["--of", "ce"], "give --model, --onnx or --code too"),
         (["--model", "nowhere/m.zip"], "--model 'nowhere/m.zip': must be the name of a file in a folder that exists"),
         (["--code", "."], "--code '.'"),

@@ -9,39 +9,90 @@ import pytest
 
 from engine.errors import BadParameter
 from engine.methods import methods
-from engine.spec import Imbalance
+from engine.spec import Imbalance, contest
 from engine.spec.companions import BASELINE
-from engine.spec.comparison import TREES, CompareSpec, list_contenders
+from engine.spec.comparison import CompareSpec
+from engine.spec.contest import list_contenders, list_rows
 from tests.engine.contenders import CATALOG, CONTENDERS
 
 SOURCE = {"upload": "u1"}
 
 
-def test_every_method_is_compared_and_no_oracle():
-    assert list(CONTENDERS)[:9] == [
-        BASELINE, "class-weights", "threshold", "smote", "focal", "explicit-gradient", "eos", "dos", TREES,
-    ]  # fmt: skip
-    assert "potential" not in CONTENDERS
-    assert list_contenders({"methods": [{"name": "ce", "title": "CE"}]}) == {
-        TREES: CONTENDERS[TREES]
-    }  # an older engine's catalog
+def names(**asked):
+    return [row.name for row in list_rows(CompareSpec(SOURCE, **asked), CATALOG)]
+
+
+def test_every_method_for_tables_can_be_compared_and_no_oracle():
+    offered = [BASELINE, "class-weights", "threshold", "smote", "focal", "explicit-gradient", "eos", "dos", "rs", "rus"]
+    assert list(CONTENDERS)[:10] == offered and "potential" not in CONTENDERS
     known = methods()
-    for name in set(CONTENDERS) - {TREES}:
-        assert known[name].ranked and "tabular" in known[name].kinds and CONTENDERS[name] == known[name].title
+    assert {name for name, m in known.items() if m.ranked and "tabular" in m.kinds} <= set(CONTENDERS)
+    assert all(known[name].title == title for name, title in CONTENDERS.items() if name in known)
+    assert CONTENDERS["forest+smote"] == "Random forest + SMOTE" and "balanced-forest+smote" not in CONTENDERS
+    assert list_contenders({"methods": [{"name": "ce", "title": "CE"}]}) == {"ce": "CE"}  # an older engine's catalog
+
+
+def test_the_rows_of_a_comparison():
+    plain = [BASELINE, "logistic", "forest", "extra-trees", "boosting"]
+    usual = names()
+    assert usual[:7] == [*plain, "balanced-forest", "self-paced"] and {"boosting+smote", "eos", "rus"} <= set(usual)
+    assert "forest+threshold" not in usual and "forest+threshold" in names(metric="f1")  # it ranks as plain does
+    assert not any("+" in name for name in names(budget=10)) and "balanced-forest" not in names(budget=10)
+    assert set(names(budget=600)) >= {"easy-ensemble", "rus-boost", "balanced-bagging"}
+    assert names(models=("forest",), remedies=("smote", "eos"), ensembles=()) == ["forest", "forest+smote"]
+    assert names(models=("network",), remedies=("none", "ldam"), ensembles=("self-paced",)) == [BASELINE, "self-paced", "ldam"]
+    assert names(methods=("trees", "smote")) == [BASELINE, "boosting", "smote"]
+    assert names(methods=("forest+smote",)) == [BASELINE, "forest", "forest+smote"]
+    rows = list_rows(CompareSpec(SOURCE), CATALOG, in_use=True)
+    assert rows[-1].name == rows[-1].model == "in use" and rows[-1].plain == "in use"
+    by_name = {row.name: row for row in rows}
+    assert (by_name["smote"].model, by_name["smote"].remedy, by_name["smote"].plain) == ("network", "smote", BASELINE)
+    assert (by_name["forest+smote"].model, by_name["forest+smote"].plain) == ("forest", "forest")
+    assert by_name["self-paced"].plain == "self-paced" and by_name["self-paced"].remedy == "none"
+
+
+def test_models_that_a_person_installed():
+    spec = CompareSpec(SOURCE, models=("lightgbm",), remedies=("class-weights",), ensembles=())
+    rows = list_rows(spec, CATALOG, installed={"lightgbm": "4.6.0"})
+    assert [(row.name, row.title) for row in rows] == [
+        ("lightgbm", "LightGBM 4.6.0"),
+        ("lightgbm+class-weights", "LightGBM 4.6.0 + class weights"),
+    ]
+    assert "lightgbm" in [row.name for row in list_rows(CompareSpec(SOURCE), CATALOG, installed={"lightgbm": "4.6.0"})]
+    with pytest.raises(BadParameter, match=r"^LightGBM is not installed here; install it, or leave it out\.$"):
+        list_rows(spec, CATALOG)
+    with pytest.raises(BadParameter, match="TabPFN runs here only where it is installed and its weights are on this machine"):
+        list_rows(CompareSpec(SOURCE, models=("tabpfn",)), CATALOG)
+    with pytest.raises(BadParameter, match="'potential' is not known here"):
+        list_rows(CompareSpec(SOURCE, remedies=("potential",)), CATALOG)
+
+
+def test_tabpfn_counts_only_with_its_weights(monkeypatch, tmp_path):
+    monkeypatch.setattr(contest.metadata, "version", lambda name: "9.9")
+    monkeypatch.setenv("TABPFN_MODEL_CACHE_DIR", str(tmp_path))
+    assert contest.find_installed() == {"lightgbm": "9.9", "xgboost": "9.9", "catboost": "9.9"}
+    (tmp_path / "tabpfn-v2-classifier.ckpt").write_bytes(b"weights")
+    assert "tabpfn" in contest.find_installed()
+
+
+def test_rows_of_earlier_results_have_a_model():
+    assert contest.read_model({"name": "trees"}) == "boosting" and contest.read_remedy({"name": "trees"}) == "none"
+    assert contest.read_model({"name": "smote"}) == "network" and contest.read_remedy({"name": "smote"}) == "smote"
+    assert contest.read_remedy({"name": "ce"}) == "none"
 
 
 def test_plain_training_is_always_there():
     assert CompareSpec(SOURCE, methods=("smote",)).methods == (BASELINE, "smote")
-    assert CompareSpec(SOURCE, methods=("trees", "ce", "smote", "trees")).methods == (BASELINE, TREES, "smote")
+    assert CompareSpec(SOURCE, methods=("trees", "ce", "smote", "trees")).methods == (BASELINE, "trees", "smote")
 
 
 def test_the_catalog_orders_the_methods_and_knows_their_names():
     spec = CompareSpec(SOURCE, methods=("trees", "ce", "smote"))
-    assert spec.complete(CATALOG) == replace(spec, methods=(BASELINE, "smote", TREES))
+    assert spec.complete(CATALOG) == replace(spec, methods=(BASELINE, "smote", "trees"))
     assert CompareSpec(SOURCE).complete(CATALOG).to_json()["methods"] is None
     for name in ("potential", "no such method"):
         with pytest.raises(
-            BadParameter, match=f"'{name}' is not compared here; it must be one of ce, class-weights, .*, trees.$"
+            BadParameter, match=f"'{name}' is not compared here; it must be one of ce, class-weights, .*, self-paced.$"
         ):
             CompareSpec(SOURCE, methods=(name,)).complete(CATALOG)
 

@@ -52,22 +52,29 @@ from engine.events import Event, Phase
 from engine.methods import methods
 from engine.methods.base import Method, TableMethod, param
 from engine.methods.ce import CE
+from engine.methods.estimator import EstimatorMethod
 from engine.spec import RunSpec, fields
 from engine.spec.pens import Pen
 from engine.spec.run import default_params
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from tests.engine.test_methods import fit as drive
+from tests.engine.test_methods import learned
 
 ROOT = Path(__file__).resolve().parents[2]
 SMALL = {"hidden": (16,), "epochs": 40, "meta_epochs": 5, "learning_rate": 0.02, "patience": 10}
+FEW = {"trees": 3, "members": 3, "rounds": 3}
+"""Trees of the models besides the network."""
+NETWORKS = {name: cls for name, cls in classifiers().items() if not issubclass(cls.method, EstimatorMethod)}
+TRAINED = pytest.mark.parametrize("cls", NETWORKS.values(), ids=NETWORKS)
 ALL = pytest.mark.parametrize("cls", classifiers().values(), ids=classifiers())
 QUIET = pytest.mark.filterwarnings("ignore::engine.estimators.TrainingWarning")
 
 
 def small(cls: type[TableClassifier], **changes: Any) -> TableClassifier:
     known = cls().get_params()
-    return cls(**{"random_state": 0} | {k: v for k, v in (SMALL | changes).items() if k in known})
+    usual = SMALL if cls in NETWORKS.values() else FEW
+    return cls(**{"random_state": 0} | {k: v for k, v in (usual | changes).items() if k in known})
 
 
 def rows(counts: tuple[int, ...] = (90, 25), features: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -76,10 +83,13 @@ def rows(counts: tuple[int, ...] = (90, 25), features: int = 4, seed: int = 0) -
     return 1.5 * rng.normal(size=(len(counts), features))[y] + rng.normal(size=(len(y), features)), y
 
 
-# ---- scikit-learn's suite, with the parameters that the classifiers have by default
+# ---- scikit-learn's suite, with the parameters that the classifiers have by default; forests with fewer trees
 
 suite = parametrize_with_checks(
-    [cls() for cls in classifiers().values()],
+    [
+        cls() if name in NETWORKS else cls(**{k: v for k, v in FEW.items() if k in cls().get_params()})
+        for name, cls in classifiers().items()
+    ],
     expected_failed_checks=lambda estimator: {**EXPECTED_FAILED_CHECKS, **estimator.method.expected_failed_checks},
     xfail_strict=True,
 )
@@ -109,7 +119,8 @@ from sklearn.utils.estimator_checks import check_array_api_input
 from engine.estimators import TrainingWarning, classifiers
 warnings.simplefilter("ignore", TrainingWarning)
 for name, cls in classifiers().items():
-    check_array_api_input(name, cls(epochs=3), array_namespace="numpy", expect_only_array_outputs=False)
+    few = {k: 3 for k in ("epochs", "trees", "members") if k in cls().get_params()}
+    check_array_api_input(name, cls(**few), array_namespace="numpy", expect_only_array_outputs=False)
 print("done", len(classifiers()))
 """
     environment = os.environ | {"SCIPY_ARRAY_API": "1"}
@@ -150,8 +161,10 @@ def test_parameters_are_the_methods_fields(cls: type[TableClassifier]) -> None:
         if d["name"] != "patience":
             assert " ".join(d["help"].split()) in " ".join((cls.__doc__ or "").split())
     values = {name: p.default for name, p in parameters.items()}
-    assert (values["validation_fraction"], values["patience"], values["device"]) == (0.2, 20, "auto")
-    assert parameters["hidden"].annotation == tuple[int, ...] and parameters["epochs"].annotation is int
+    patience = {d["name"]: d["default"] for d in described}.get("patience", 20)
+    assert (values["validation_fraction"], values["patience"], values["device"]) == (0.2, patience, "auto")
+    if cls in NETWORKS.values():
+        assert parameters["hidden"].annotation == tuple[int, ...] and parameters["epochs"].annotation is int
     assert cls.method.title in inspect.getdoc(cls) and "classes_ [C]" in inspect.getdoc(cls)  # type: ignore[operator]
     with pytest.raises(TypeError, match="no_such"):
         cls(no_such=1)
@@ -199,7 +212,10 @@ def test_it_trains_what_the_method_trains(cls: type[TableClassifier], dtype: typ
     task, _ = make_task(x.astype(dtype), y, classes, names, fraction=0.2, patience=10, seed=5, device="cpu")
     assert task.dtype == {np.float64: torch.float64, np.float32: torch.float32}[dtype]
     _, theirs = drive(fitted.method_, task, frames=0)
-    assert torch.equal(theirs.net.flat, fitted.net_.flat) and int(theirs.epoch[0]) == fitted.epoch_
+    assert (
+        torch.equal(learned(theirs, task), learned(Fitted(fitted.net_, theirs.epoch), task))
+        and int(theirs.epoch[0]) == fitted.epoch_
+    )
     p = theirs.net(task.valid.x).softmax(2)[0].double().numpy()
     _, valid = split_validation(y, 0.2, 5)
     assert np.allclose(fitted.predict_proba(x.astype(dtype))[valid], p, rtol=0, atol=1e-6)
@@ -236,7 +252,7 @@ def test_validation_rows_are_a_share_of_every_class(fraction: float) -> None:
 
 
 @QUIET
-@ALL
+@TRAINED
 def test_patience_ends_training(cls: type[TableClassifier]) -> None:
     x, y = rows((60, 30), seed=3)
     y[np.random.default_rng(0).random(len(y)) < 0.3] = 1  # noise, so that validation soon is at its best
@@ -262,7 +278,7 @@ def test_too_few_rows_for_a_validation_part(counts: tuple[int, ...]) -> None:
 
 
 @QUIET
-@ALL
+@TRAINED
 def test_every_method_does_without_validation_rows(cls: type[TableClassifier]) -> None:
     fitted = small(cls, epochs=15).fit(*rows((60, 30, 1)))
     last = [h["epoch"] for h in fitted.history_][-1]

@@ -1,4 +1,7 @@
-"""Budgets of a comparison, with a clock that is moved by hand: what is cut first, who is dropped, what happens when time is up."""
+"""Budgets of a comparison, with a clock that is moved by hand: what is cut first, who is dropped, what happens when time is up.
+
+In most of them all rows are of one model, whose plain row is `plain`.
+"""
 
 from __future__ import annotations
 
@@ -40,14 +43,19 @@ class Game:
         slow: Callable[[str, Resource], float] | None = None,
         fails=(),
         keep=0.0,
+        plain_of: dict[str, str] | None = None,
+        settled: Callable[[SuccessiveHalving, str], bool] | None = None,
+        free=frozenset(),
     ):
         self.now, self.closed, self.played = 100.0, [], []
         self.slow = slow or (lambda name, level: 1.0)
         self.fails = dict(fails)
         self.contest = SuccessiveHalving(
-            names=names, import_needs=lambda name: None, evaluate=self.play, rounds=rounds, levels=LEVELS,
-            estimate_rows=lambda name, level: work(level),
-            look=LOOK, score=lambda outcome: outcome, titles={n: n.upper() for n in names}, clock=lambda: self.now, began=self.now,
+            names=names, plain_of=plain_of or dict.fromkeys(names, "plain"), model_of=plain_of or dict.fromkeys(names, "plain"),
+            import_needs=lambda name: None, evaluate=self.play, rounds=rounds, levels=lambda model: LEVELS,
+            estimate_rows=lambda name, level: work(level), is_settled=settled or (lambda contest, name: False), free=free,
+            look=lambda model: LOOK, score=lambda outcome: outcome, titles={n: n.upper() for n in names}, clock=lambda: self.now,
+            began=self.now,
             deadline=self.now + budget, saving_seconds=lambda level: keep * work(level),
             build_rows=lambda contest: [{"name": n, "n": len(contest.outcomes(n))} for n in contest.names],
         )  # fmt: skip
@@ -158,7 +166,8 @@ def test_a_piece_that_is_not_over_in_time_does_not_count():
     game = Game(10, slow=lambda name, level: 1e4 if name == "d" and level != LOOK else 1.0)
     game.run()
     assert "d" in game.closed and game.used <= 10.1
-    assert game.contest.level == LOOK and min(replicates(game).values()) >= 2
+    assert game.contest.is_looked("d") and replicates(game)["d"] == 2  # of the look
+    assert not any(game.contest.is_looked(name) for name in NAMES if name != "d") and replicates(game)["a"] > 2
 
 
 def test_one_method_cannot_take_the_time_of_all():
@@ -281,3 +290,60 @@ def test_dropping_methods_by_their_scores_names_no_more_winners():
         values = {name: game.contest.outcomes(name) for name in names}
         named += find_best(compute_differences(values, "plain", 0.0)) is not None
     assert named <= 12  # of 120 at 5%: 6 expected, 12 with a chance of 1 in 100
+
+
+# ---- several models
+
+MODELS = {"plain": "plain", "a": "plain", "b": "plain", "tree": "tree", "tree+a": "tree", "bag": "bag"}
+SLOW = {"plain": 4.0, "a": 4.0, "b": 4.0, "tree": 1.0, "tree+a": 2.0, "bag": 0.1}
+
+
+def several(budget: float, **how: Any) -> Game:
+    game = Game(budget, names=tuple(MODELS), plain_of=MODELS, slow=lambda name, level: SLOW[name], **how)
+    game.merit = None
+    return game
+
+
+@pytest.mark.parametrize("budget", [0.5, 2, 5, 9, 15, 30, 60, 1000])
+def test_every_model_has_a_level_of_its_own_and_its_remedies_have_the_same(budget):
+    game = several(budget)
+    game.run()
+    contest = game.contest
+    assert game.used <= budget * 1.02 and min(replicates(game).values()) >= 2
+    for name, plain in MODELS.items():
+        assert contest.is_looked(name) or contest.level_of(name) == contest.level_of(plain)
+    if budget >= 5:
+        assert not any(contest.is_looked(name) for name in set(MODELS.values()))
+        assert LEVELS.index(contest.level_of("bag")) <= LEVELS.index(contest.level_of("plain"))
+    if budget == 1000:
+        assert set(replicates(game).values()) == {12} and {contest.level_of(name) for name in MODELS} == {Resource(None)}
+
+
+def test_the_plain_row_of_every_model_comes_first():
+    game = several(30)
+    game.run()
+    first = [name for name, level, seeds in game.played if level != LOOK and seeds == (0,)]
+    firsts = list(dict.fromkeys(first))
+    assert set(firsts[:3]) == {"plain", "tree", "bag"}
+
+
+def test_a_wanted_level_comes_before_a_score_of_every_remedy():
+    cheap, wanted = several(12), several(12)
+    wanted.contest.is_wanted = lambda model, level: level.rows is None
+    for game in (cheap, wanted):
+        game.run()
+    assert cheap.contest.level != Resource(None) and not cheap.contest.is_looked("a")
+    assert wanted.contest.level == Resource(None)
+
+
+def test_rows_whose_decision_is_made_go_first():
+    # a is the best, but nothing more can change for it
+    game = Game(18, settled=lambda contest, name: name == "a")
+    game.run()
+    assert game.contest.stopped["a"] == min(game.contest.stopped.values()) and "c" not in game.contest.stopped
+
+
+def test_a_row_that_costs_nothing_is_not_dropped():
+    game = Game(18, slow=lambda name, level: 1e-6 if name == "b" else 1.0, free=frozenset({"b"}))
+    game.run()
+    assert "d" in game.contest.stopped and "b" not in game.contest.stopped

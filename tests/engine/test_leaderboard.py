@@ -22,7 +22,7 @@ from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import describe_target, to_dataset
 from engine.events import finish, unpack
 from engine.methods import methods
-from engine.report.comparison_code import _list_arguments, _list_classifiers, write_row
+from engine.report.comparison_code import _choose_classifier, _list_arguments, _list_classifiers, write_row
 from engine.report.leaderboard import (
     compare_to_plain,
     find_baseline,
@@ -31,11 +31,12 @@ from engine.report.leaderboard import (
     write_leaderboard_latex,
     write_leaderboard_markdown,
 )
-from engine.spec.comparison import TREES, CompareSpec
+from engine.spec.comparison import CompareSpec
+from engine.spec.contest import list_rows
 from engine.spec.result import METRICS
 from engine.spec.run import default_params
 from tests.engine.comparisons import HOSTILE, comparison, hostile
-from tests.engine.contenders import CONTENDERS
+from tests.engine.contenders import CATALOG
 
 
 def cells(text: str) -> list[dict[str, str]]:
@@ -170,13 +171,17 @@ def compared() -> tuple[pd.DataFrame, Dataset, dict, dict[str, bytes]]:
     data = to_dataset(sheet, "left", name="churn.csv")
     clock = itertools.count(0, 3)
     spec = CompareSpec(
-        {"upload": "u-secret-id"}, "left", methods=("ce", "smote", "trees"), reading={"delimiter": ";", "decimal": ","}, seed=7
+        {"upload": "u-secret-id"},
+        "left",
+        methods=("ce", "smote", "trees", "boosting+smote", "self-paced"),
+        reading={"delimiter": ";", "decimal": ","},
+        seed=7,
     )
     steps = compare(data, spec, clock=lambda: float(next(clock)), **describe_sheet(sheet, "left"))
     return frame, data, *finish(steps)
 
 
-@pytest.mark.parametrize("name", ["smote", "trees"])
+@pytest.mark.parametrize("name", ["smote", "boosting", "boosting+smote", "self-paced"])
 def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, monkeypatch, capsys, compared, name):
     frame, data, found, artifacts = compared
     found = json.loads(json.dumps(found))
@@ -186,7 +191,7 @@ def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, m
     row["numbers"] = [1]
     script = write_row(found, name)
     names = execute(script, tmp_path, monkeypatch)
-    assert capsys.readouterr().out.strip() == f"average_precision {names['found'][0]:.3f}, n = 1"
+    assert capsys.readouterr().out.splitlines()[0] == f"average_precision {names['found'][0]:.3f}, n = 1"
     assert "u-secret-id" not in script
     assert "# that was a quick look" in script and "quick look" not in write_row(
         {**found, "methods": [row | {"look": False}]}, name
@@ -196,13 +201,14 @@ def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, m
     tested = arrays["truth"][(arrays["fold"] == 1) & (arrays["seed"] == 0)]
     np.testing.assert_array_equal(names["y"][names["parts"].test] == 1, tested)
     # as many training rows, of each class too
-    assert len(names["parts"].train) == row["rows"] and len(names["parts"].train) < found["data"]["rows"] * 0.6
+    assert len(names["parts"].train) == row["train_rows"] and len(names["parts"].train) < found["data"]["rows"] * 0.6
     fitted = names["model"][-1]
     if name == "smote":
         assert isinstance(fitted, estimators.SMOTEClassifier) and fitted.epoch_ >= 1 and fitted.method_.amount == "balance"
         assert fitted.get_params()["epochs"] == row["params"]["epochs"] and fitted.random_state == 8
     else:
-        assert fitted.n_iter_ >= 1 and fitted.max_iter == row["params"]["max_iter"]
+        assert fitted.method_.name == row["model"] and getattr(fitted.method_, "remedy", "none") == row["remedy"]
+        assert fitted.epoch_ >= 1 and {k: v for k, v in fitted.get_params().items() if k in row["params"]} == row["params"]
     assert 0.2 < names["found"][0] <= 1
 
 
@@ -210,7 +216,7 @@ def test_the_columns_of_the_code_are_those_of_the_comparison(tmp_path, monkeypat
     frame, data, found, _ = compared
     frame.to_csv(tmp_path / "churn.csv", index=False, sep=";", decimal=",")
     for reading in (json.loads(json.dumps(found["reading"])), None):  # None: the reader guesses again
-        script = write_row({**found, "reading": reading}, "trees").partition("# the comparison's splits")[0]
+        script = write_row({**found, "reading": reading}, "boosting").partition("# the comparison's splits")[0]
         names = execute(script, tmp_path, monkeypatch)
         encoded, columns = encode(data)
         assert encode(names["data"])[1] == columns and list(data.numeric_names) == ["a", "b", "member", "since"]
@@ -222,9 +228,9 @@ def test_another_ratio_is_made_by_the_same_rows(tmp_path, monkeypatch, capsys, c
     frame, _, found, _ = compared
     frame.iloc[:-1].to_csv(tmp_path / "t.csv", index=False, sep=";", decimal=",")
     found = json.loads(json.dumps(found)) | {"spec": found["spec"] | {"ratio": 12.5}}
-    row = found["methods"][-1]
+    row = next(m for m in found["methods"] if m["name"] == "boosting")
     row |= {"numbers": [0], "most_rows": None}
-    names = execute(write_row(found, "trees", "t.csv"), tmp_path, monkeypatch)
+    names = execute(write_row(found, "boosting", "t.csv"), tmp_path, monkeypatch)
     train = names["y"][names["parts"].train]
     assert np.bincount(train)[0] / np.bincount(train)[1] == pytest.approx(12.5, rel=0.1)
     assert "598 rows have an answer here, 599 had in the comparison" in capsys.readouterr().out
@@ -265,15 +271,17 @@ def test_the_code_of_a_set_of_ours_runs(tmp_path, monkeypatch):
     assert isinstance(names["model"][-1], estimators.CEClassifier) and 0 < names["found"][0] <= 1
 
 
-@pytest.mark.parametrize("name", [name for name in CONTENDERS if name != TREES])
+@pytest.mark.parametrize("name", [row.name for row in list_rows(CompareSpec({"upload": "u"}, budget=600), CATALOG)])
 def test_every_method_takes_its_arguments(name):
-    params = {"patience": 20, **default_params(methods()[name].describe(), "tabular")}
-    cls = estimators.classifiers()[_list_classifiers()[name]]
+    row = next(row for row in list_rows(CompareSpec({"upload": "u"}, budget=600), CATALOG) if row.name == name)
+    params = {"patience": 20, **default_params(methods()[row.method].describe(), "tabular"), **row.params}
+    cls = estimators.classifiers()[_choose_classifier({"name": name, "model": row.model})]
     made = cls(
         **{k: ast.literal_eval(v) for k, v in _list_arguments({"params": json.loads(json.dumps(params))}, cls.__name__).items()}
     )
     own, door = made._parameters()
-    assert own.name == name and door.patience == 20
+    assert own.name == row.method and door.patience == params["patience"]
+    assert getattr(own, "remedy", "none") == (row.remedy if row.model != "network" else "none")
 
 
 def test_what_stands_for_missing_is_said(tmp_path, monkeypatch):

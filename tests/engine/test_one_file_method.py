@@ -58,7 +58,7 @@ from streamlit.testing.v1 import AppTest
 from app.charts import palette
 from app.views.compare.plan import first_plan
 from engine.catalog import FILE
-from engine.spec.comparison import list_contenders
+from engine.spec.contest import list_contenders
 
 catalog = json.loads(FILE.read_text())
 out = {{"contenders": list(list_contenders(catalog)), "suggested": first_plan(catalog).methods}}

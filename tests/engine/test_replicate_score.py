@@ -10,7 +10,7 @@ from engine.compare import comparison as module
 from engine.data.split import split
 from engine.events import finish
 from engine.spec.companions import BASELINE
-from engine.spec.comparison import TREES
+from tests.engine.contenders import TREES
 from tests.engine.test_compare import SPEC, table, ticking
 
 

@@ -112,7 +112,7 @@ def test_the_order_is_that_of_the_deciding_metric():
     found["methods"][0]["metrics"]["roc_auc"]["mean"] = 0.99
     assert sort_rows(found)[0]["name"] == "ce"
     text = Page(report.write_comparison(found, arrays)).text
-    assert "Methods, the largest difference to plain training in ROC AUC first" in text and "Difference in ROC AUC" in text
+    assert "Models with their remedies, the model of the highest ROC AUC first" in text and "Difference in ROC AUC" in text
 
 
 def test_of_many_methods_two_are_looked_at_closely():
@@ -301,7 +301,7 @@ def test_a_comparison_as_it_is_made_becomes_a_report(real):
     assert "u-secret" not in text and "nan" not in re.sub(r"<style>.*?</style>", "", text, flags=re.S).lower().replace(
         "nanmean", ""
     )
-    (row,) = [m for m in found["methods"] if m["name"] == "trees"]
+    (row,) = [m for m in found["methods"] if m["name"] == "boosting"]
     for key in ("numbers", "params", "most_rows", "look", "failed", "stopped", "rows"):
         assert key in row  # what report and code read
     assert found["data"]["columns"] == {"numeric": ["a", "b"], "categorical": ["colour"]}

@@ -36,7 +36,7 @@ SETS: Mapping[str, tuple[str, dict[str, Any], int]] = {
     "images": ("digits", {"per_class": 25}, 16),
 }
 """Kind of data -> a small set of it, its options, and rows in a batch: of two replicates, one has a batch more and one pauses."""
-SMALL = {"hidden": [6], "epochs": 2, "head_epochs": 2, "meta_epochs": 2, "rounds": 2}
+SMALL = {"hidden": [6], "epochs": 2, "head_epochs": 2, "meta_epochs": 2, "rounds": 2, "trees": 3, "members": 3}
 CASES = [
     (name, kind)
     for name, method in methods().items()

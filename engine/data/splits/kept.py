@@ -26,11 +26,13 @@ def build_parts(train: np.ndarray, valid: np.ndarray, test: np.ndarray) -> Parts
     return Parts(np.sort(train), np.sort(valid), np.sort(test), none, none)
 
 
-def find_short(dataset: Dataset, parts: Parts) -> tuple[str, int, int] | None:
-    """(part, class, rows) of a part that has fewer than LEAST rows of a class; None where each has enough."""
+def find_short(dataset: Dataset, parts: Parts, least: int = LEAST) -> tuple[str, int, int] | None:
+    """(part, class, rows) of a part that has fewer rows of a class than it needs: LEAST in training, else `least`; None where each has
+    enough.
+    """
     for name in PARTS:
         counts = np.bincount(dataset.y[getattr(parts, name)], minlength=len(dataset.classes))
-        if counts.min() < LEAST:
+        if counts.min() < (LEAST if name == "train" else least):
             return name, int(counts.argmin()), int(counts.min())
     return None
 

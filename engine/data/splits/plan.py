@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.data.split import Parts, split
 from engine.data.splits.group import choose_folds, split_groups
+from engine.data.splits.kept import split_owners
 from engine.data.splits.time import TimeSplit
 from engine.data.splits.time_group import TimeGroupSplit
 from engine.data.table import Dataset
@@ -64,9 +65,10 @@ def plan_split(dataset: Dataset, spec: RunSpec, kind: str = "random", delay: flo
 
 
 def _find_blocks(dataset: Dataset, found: TimeSplit) -> np.ndarray:
+    """int64 [n], from 0: owners where there are some, else times; rows without a time are one block, which is in no part."""
     if dataset.owner is not None:
-        return np.where(dataset.owner < 0, -1 - np.arange(len(dataset.owner)), dataset.owner)
-    blocks = np.full(len(dataset.y), -1)
+        return split_owners(dataset.owner)
+    blocks = np.full(len(dataset.y), len(found.at))
     blocks[found.rows] = found.when
     return blocks
 

@@ -11,23 +11,24 @@ from engine.data.splits.kept import build_parts, keep_rows
 from engine.data.table import Dataset
 from engine.errors import BadData
 from engine.spec import RunSpec
-from engine.stats.time_cuts import PARTS, Cuts, cut_times
+from engine.stats.time_cuts import PARTS, SHARES, Cuts, cut_times
 
 
 class TimeSplit:
     """The cuts of a dataset's times; `origins` of them. Raises BadData where the rows allow none.
 
-    rows: numbers of the rows that have a time and that the spec's imbalance keeps; when [rows]: index of each one's time in `at`.
+    rows: numbers of the rows that have a time and that the spec's imbalance keeps; most: origins.
+    when [rows]: index of each one's time in `at`.
     """
 
-    def __init__(self, dataset: Dataset, spec: RunSpec, delay: float) -> None:
+    def __init__(self, dataset: Dataset, spec: RunSpec, delay: float, *, most: int = SHARES[0][0]) -> None:
         assert dataset.order is not None
         self.dataset, self.delay = dataset, delay
         kept = keep_rows(dataset, spec)
         self.rows = kept[np.isfinite(dataset.order[kept])]
         self.missing = len(kept) - len(self.rows)
         self.at, self.when = np.unique(find_times(dataset)[self.rows], return_inverse=True)
-        self.cuts: Cuts = cut_times(self.at, self.counts, delay, list(dataset.classes))
+        self.cuts: Cuts = cut_times(self.at, self.counts, delay, list(dataset.classes), most=most)
         if self.cuts.refusal:
             raise BadData(self.cuts.refusal)
 

@@ -59,13 +59,13 @@ def find_named(
     return Named(found["time"], found["group"], found["cost column"], found["score column"], roles)
 
 
-MEANS = {ORDER: "when a row happens", OWNER: "whom a row belongs to", SCORE: "the score in use"}
-"""Role -> what a column of it says."""
+MEANS = {ORDER: "says when a row happens", OWNER: "says whom a row belongs to", SCORE: "is the score in use"}
+"""Role -> what a column of it is for."""
 
 
 def describe_named(named: Named) -> list[str]:
     """Sentences about the columns that are no features for what they mean."""
-    return [f"{shorten(name)!r} says {MEANS[role]}: nothing is learnt from it." for name, role in named.roles.items()]
+    return [f"{shorten(name)!r} {MEANS[role]}: nothing is learnt from it." for name, role in named.roles.items()]
 
 
 def _check_kind(what: str, column: Column) -> None:

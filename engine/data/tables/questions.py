@@ -10,8 +10,8 @@
     }
 
 `engine.stats.split_plan.plan_split(questions, ...)` draws the split from the tables. A time's table: at (distinct times, ascending; days
-where is_date), counts [at, classes], missing (rows without one), is_date. An owner's: distinct, repeats (of 100 values), missing,
-sizes (owners of 1, 2, ... MOST_SIZES rows or more). A pair: the rows of some owners, owner [k] and place [k], an index into `at`.
+where is_date), counts [at, classes], missing (rows without one), is_date. An owner's: distinct, repeats (of 100 values), sizes (owners
+with 1, 2, ... 6, and with 7 or more rows), missing. A pair: the rows of some owners, owner [k] and place [k], an index into `at`.
 columns: what can be chosen, the likeliest first. Imports neither torch nor pandas.
 """
 
@@ -36,7 +36,13 @@ MOST_PAIRED = 2_000
 """Most rows in the table of a pair of columns."""
 
 MOST_SIZES = 7
-"""Rows of one owner that are counted apart; more are counted with this many."""
+"""Owners with as many rows, or more, are counted together."""
+
+MOST_DAYS = 1_000_000
+"""Days between the first and the last date that are counted in a table."""
+
+HEAD = 1_000
+"""First rows that are looked at before all of them are."""
 
 FEW_OWNERS = 10
 """With fewer values a column is a level, no owner."""
@@ -112,19 +118,26 @@ def _rate_time(column: Column, rows: np.ndarray) -> float:
     """How likely a column says when a row happens: 0 where it cannot be offered, from 1 on where it is guessed."""
     if column.kind not in ("date", "numeric") or column.distinct < 3:
         return 0.0
+    called = TIME_NAME.search(_part_words(column.name)) is not None
+    if column.kind == "numeric" and not called and not _is_sorted(column.values[rows[:HEAD]]):
+        return 0.0
     values = column.values[rows]
     known = values[~np.isnan(values)]
     if 2 * len(known) < len(rows) or not len(known):
         return 0.0
-    steps = np.diff(known)
-    sorted_rows = bool((steps >= 0).all() or (steps <= 0).all())
-    called = TIME_NAME.search(_part_words(column.name)) is not None
+    sorted_rows = _is_sorted(known)
     if column.kind == "date":
         born = BIRTH_NAME.search(column.name) is not None
         return 0.5 if born else 2.0 + called + sorted_rows + len(known) / len(rows)
     if not (called or sorted_rows):
         return 0.0
     return 1.0 + len(known) / len(rows) if called and sorted_rows else 0.5
+
+
+def _is_sorted(values: np.ndarray) -> bool:
+    """Whether known values only rise, or only fall."""
+    steps = np.diff(values[~np.isnan(values)])
+    return bool((steps >= 0).all() or (steps <= 0).all())
 
 
 def _part_words(name: str) -> str:
@@ -135,9 +148,9 @@ def _rate_owner(column: Column) -> float:
     """As `_rate_time`, for whom a row belongs to."""
     if column.kind not in ("numeric", "categorical", "text", "id") or column.distinct < FEW_OWNERS:
         return 0.0
-    whole = column.kind != "numeric" or bool((np.floor(known := column.values[~np.isnan(column.values)]) == known).all())
-    there = len(column.values) - column.missing
-    if not whole or column.distinct >= there:
+    if column.distinct >= len(column.values) - column.missing:
+        return 0.0
+    if column.kind == "numeric" and not all(_are_whole(column.values[part]) for part in (slice(HEAD), slice(None))):
         return 0.0
     called = OWNER_NAME.search(_part_words(column.name)) is not None
     if called:
@@ -146,12 +159,22 @@ def _rate_owner(column: Column) -> float:
     return 1.0 if coded else 0.3 if column.kind == "text" else 0.5
 
 
+def _are_whole(values: np.ndarray) -> bool:
+    return bool((np.isnan(values) | (np.floor(values) == values)).all())
+
+
 def _count_times(column: Column, rows: np.ndarray, y: np.ndarray, classes: int) -> tuple[dict[str, Any], np.ndarray]:
     """(a time's table, the place of each row [n] in its `at`, -1 without a time)."""
     values = column.values[rows]
     known = np.isfinite(values)
-    times = np.floor(values[known]) if column.kind == "date" else values[known]
-    at, when = np.unique(times, return_inverse=True)
+    if column.kind == "date":
+        days = np.floor(values[known]).astype(np.int64)
+        first_day = int(days.min())
+        there = np.bincount(days - first_day) > 0 if np.ptp(days) < MOST_DAYS else None
+    if column.kind == "date" and there is not None:  # faster than sorting
+        at, when = np.flatnonzero(there) + float(first_day), (np.cumsum(there) - 1)[days - first_day]
+    else:
+        at, when = np.unique(np.floor(values[known]) if column.kind == "date" else values[known], return_inverse=True)
     if len(at) > MOST_TIMES:
         upto = np.cumsum(np.bincount(when))
         bins = np.minimum((upto - 1) * MOST_TIMES // upto[-1], MOST_TIMES - 1)
@@ -186,9 +209,8 @@ def _count_owners(codes: np.ndarray) -> dict[str, Any]:
 def _pair(place: np.ndarray, codes: np.ndarray) -> dict[str, list[int]]:
     """The rows of as many owners as make MOST_PAIRED rows: evenly over their codes, nothing is drawn."""
     known = np.flatnonzero((place >= 0) & (codes >= 0))
-    owners = np.unique(codes[known], return_inverse=True)[1]
     step = max(1, -(-len(known) // MOST_PAIRED))
-    taken = known[owners % step == 0][: 2 * MOST_PAIRED]
+    taken = known[codes[known] % step == 0][: 2 * MOST_PAIRED]
     return {"owner": np.unique(codes[taken], return_inverse=True)[1].tolist(), "place": place[taken].tolist()}
 
 

@@ -82,10 +82,10 @@ def test_rows_that_owners_cost_are_estimated(sheet):
     data = to_dataset(sheet, "fraud", "yes", time="created", group="card_id")
     drawn = plan_split(questions, time="created", group="card_id", delay=7.0)
     made = describe_split(plan_exactly(data, RUN, "time-group", 7.0), data, RUN, "created", "card_id")
-    assert drawn["kind"] == "time-group" and len(drawn["parts"]) >= len(made["parts"])
-    assert drawn["dropped"]["owner"] == pytest.approx(made["dropped"]["owner"], rel=0.25) and made["dropped"]["owner"] > 200
+    assert drawn["kind"] == "time-group" and abs(len(drawn["parts"]) - len(made["parts"])) <= 1
+    assert drawn["dropped"]["owner"] == pytest.approx(made["dropped"]["owner"], rel=0.35) and made["dropped"]["owner"] > 200
     for name in PARTS:
-        assert drawn["parts"][-1][name]["rows"] == pytest.approx(made["parts"][-1][name]["rows"], rel=0.3)
+        assert drawn["parts"][-1][name]["rows"] == pytest.approx(made["parts"][-1][name]["rows"], rel=0.4)
 
 
 def test_many_times_are_joined_to_a_few(sheet):
