@@ -220,7 +220,7 @@ def summarise_comparison(comparison: Mapping[str, Any]) -> str:
         f"Mean over n replicates; {comparison['interval']}; differences are paired. Numbers before titles: places of ranked rows.",
     ]
     out += [f"{row['title']}: {one_line(row['failed'])}" for row in comparison["methods"] if row["failed"]]
-    out += comparison["shortened"]
+    out += [*((comparison.get("refit") or {}).get("sentences") or ()), *comparison["shortened"]]
     out += map(_to_ascii, summarise_split(comparison))
     out += summarise_decide(comparison)
     out += summarise_why(comparison)

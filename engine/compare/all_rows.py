@@ -60,7 +60,14 @@ def train_row(
     rule = None if asked.rule is None else Rule(**asked.rule)
     return (
         yield from train_on_all(
-            bench, _make_method(row), row, decide=decide, about=about, reading=reading, rule=rule, calibration=asked.calibration
+            bench,
+            _make_method(row),
+            row,
+            decide=decide,
+            about=about,
+            reading=reading,
+            rule=rule,
+            calibration=asked.calibration,
         )
     )
 

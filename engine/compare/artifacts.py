@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,12 +10,14 @@ import torch
 
 from engine.analysis import curves, threshold_tables
 from engine.compare.bench import MAX_CELLS, Evaluator
+from engine.compare.decision import build_decision
 from engine.compare.halving import SuccessiveHalving
 from engine.compare.leaderboard import count_folds
 from engine.data.prepare import encode, fit_scale
 from engine.errors import BadInput
-from engine.events import pack
+from engine.events import pack, unpack
 from engine.export.estimators import count_nodes
+from engine.export.model_facts import build_facts
 from engine.export.pipeline import Pipeline
 from engine.export.rows import encode_text, write_augmented_csv
 from engine.export.write import model_bytes
@@ -63,12 +65,15 @@ def export_models(
     bench: Evaluator,
     target: str | None,
     reading: TableReading | None,
+    cuts: Mapping[str, bytes],
     *,
+    time: str | None = None,
     ranked: Sequence[str] = (),
     notes: list[str] | None = None,
 ) -> dict[str, bytes]:
     """`model/<name>`: each row's model of replicate 0, at the level that counts for it. `augmented/<name>`: the training
-    rows with the synthetic rows. reading: how the table was read, if it was a file.
+    rows with the synthetic rows. reading: how the table was read, if it was a file. cuts: the artifacts `decide/<name>`; a model file
+    holds the calibration and the cut of its replicate. time: the column that says when a row happens.
 
     ranked: rows that are written first. Large models take long to write: once the time is over the others are left out. notes: gets a
     sentence for what has no file.
@@ -100,13 +105,22 @@ def export_models(
             "title": halving.titles[name],
             "params": bench.choose_params(name, level),
             "target": target,
+            "time": time,
             "training_rows": len(train),
             "trained_on": TRAINED_ON if again is None else TRAINED_AGAIN,
             "provenance": collect_provenance(torch.device("cpu"), torch.float32),
         }
         own = pipelines[key]
+        arrays = cuts.get(f"decide/{name}")
         try:
-            out[f"model/{name}"] = model_bytes(fitted.net, own, classes=bench.dataset.classes, about=about)
+            out[f"model/{name}"] = model_bytes(
+                fitted.net,
+                own,
+                classes=bench.dataset.classes,
+                about=about,
+                decision=None if arrays is None else build_decision(unpack(arrays), bench.positive, replicate=0),
+                facts=build_facts(bench.dataset, base, own),
+            )
         except BadInput as error:
             said.append(f"{halving.titles[name]}: no model file. {error}")
         if fitted.synthetic is not None:

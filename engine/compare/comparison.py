@@ -18,9 +18,9 @@ from engine.compare.artifacts import build_arrays, export_models
 from engine.compare.bench import Evaluator
 from engine.compare.decide import decide, decide_seconds
 from engine.compare.halving import Resource, SuccessiveHalving
-from engine.compare.leaderboard import build_leaderboard, is_settled, rank_rows
+from engine.compare.leaderboard import build_leaderboard, is_settled
 from engine.compare.onnx_files import export_onnx, find_seconds
-from engine.compare.optimism import keep_for_optimism, measure_optimism
+from engine.compare.optimism import NO_TIME, keep_for_optimism, measure_optimism
 from engine.compare.result import describe_table, make_result
 from engine.compare.why import explain, keep_seconds
 from engine.data.dataset import Dataset
@@ -139,15 +139,19 @@ def compare(
             yield event
         until = halving.deadline - halving.saving_seconds(halving.level) + keep_for_optimism(bench.plan, spec.budget)
         optimism = yield from measure_optimism(halving, bench, spec.metric, until)
+        if optimism is None and bench.plan.kind != "random":
+            notes.append(NO_TIME)
         yield Phase("measuring", "Putting the result together")
         artifacts = build_arrays(halving)
-        yield Phase("saving", "Saving the models")
-        target = spec.target if told is None else told.name
-        artifacts |= export_models(halving, bench, target, reading, ranked=rank_rows(halving, spec.metric), notes=notes)
         table = describe_table(bench, dropped, guesses)
         result = make_result(halving, bench, spec, table, shortened, [*sentences, *notes])
         decided, cuts = decide(halving, bench, spec, result)
         result, artifacts = result | decided, artifacts | cuts
+        yield Phase("saving", "Saving the models")
+        target = spec.target if told is None else told.name
+        left: list[str] = []
+        artifacts |= export_models(halving, bench, target, reading, cuts, time=spec.time, ranked=result["ranked"], notes=left)
+        result["notes"] += left
         result |= yield from explain(halving, bench, result, spec.metric, artifacts)
         files, result["onnx"] = export_onnx(
             artifacts, [row["name"] for row in sort_rows(result)], bench.dataset, spec.budget, clock

@@ -30,12 +30,11 @@ def build_decision(
     found = read_decide(arrays, rule=rule, calibration=calibration)
     which = range(found["replicates"]) if replicate is None else (replicate,)
     own = join_calibrations([_read_calibration(arrays, found["calibration"], r) for r in which])
-    each = own if replicate is not None else None
-    cuts = [
-        float((each or _read_calibration(arrays, found["calibration"], r))(np.array([_lower(found["cuts"][r])]))[0])
-        for r in which
-        if found["cuts"][r] is not None
-    ]
+    cuts = []
+    for r in which:
+        if (cut := found["cuts"][r]) is not None:
+            curve = own if replicate is not None else _read_calibration(arrays, found["calibration"], r)
+            cuts.append(float(curve(np.array([_lower(cut) if curve.kind == AS_TRAINED else cut]))[0]))
     readings = found["readings"]
     promised = None if readings is None else {name: _plain(readings[name]) for name in FIGURES}
     return Decision(positive, about["share"], own, float(np.median(cuts)) if cuts else None, found["rule"], promised)

@@ -37,8 +37,25 @@ def find_gain(outcomes: Sequence[ReplicateScore], metric: str, share: float) -> 
     return corrected_t(np.array(gains), share, None)
 
 
+def summarise_refit(rows: Sequence[Mapping[str, Any]], *, by_time: bool = False) -> dict[str, Any] | None:
+    """{row, gain (of the first row that was trained again), sentences: on that, and on rows that keep some rows apart}, or None.
+
+    rows: the `methods` of a result, plain training first. by_time: whether the split is by time.
+    """
+    row = next((row for row in rows if row["refit"] is not None), None)
+    if row is None:
+        return None
+    apart = [str(own["title"]) for own in rows if own["refit"] is not None and own["refit"]["held_out"]]
+    kept = f"A fifth of those rows is kept apart for what reads validation rows while it trains: {', '.join(apart)}."
+    return {
+        "row": row["name"],
+        "gain": row["refit"]["gain"],
+        "sentences": [say_gain(row, by_time=by_time), *([kept] if apart else [])],
+    }
+
+
 def say_gain(row: Mapping[str, Any], by_time: bool = False) -> str:
-    """One sentence on what training again gained, for the row of plain training. by_time: whether the split is by time."""
+    """What training again gained, for the row of plain training. by_time: whether the split is by time."""
     refit = row["refit"]
     gain = refit["gain"]
     why = " (always so by time)" if by_time else ""

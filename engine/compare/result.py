@@ -10,7 +10,7 @@ import numpy as np
 from engine.compare.bench import EPOCHS, PATIENCE, TREES_AN_EPOCH, Evaluator, ReplicateScore
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import Lead, compare_rows, describe_difference, find_differences, find_lead, rank_rows
-from engine.compare.refits import describe_refit, say_gain
+from engine.compare.refits import describe_refit, summarise_refit
 from engine.compare.spread import read_value
 from engine.data.splits.plan import describe_split
 from engine.plain import to_plain
@@ -81,9 +81,9 @@ def make_result(
             "notes": list(notes),
         }
     )
-    plain = result["methods"][0]
-    if plain["refit"] is not None:
-        result["notes"].append(say_gain(plain, by_time=spec.by_time))
+    result["refit"] = summarise_refit(result["methods"], by_time=spec.by_time)
+    if result["refit"] is not None:
+        result["notes"] += result["refit"]["sentences"]
     return result
 
 

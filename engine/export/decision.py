@@ -34,6 +34,7 @@ MOST_CORNERS = 1_000_000
 @dataclass(frozen=True)
 class Calibration:
     """Probability of the class looked for as trained -> calibrated; it never changes the order of two rows.
+    Probabilities as trained are taken in single precision, in which a comparison keeps them.
 
     kind: one of CALIBRATIONS. The corners x, y of an isotonic one, with straight lines between them; else sigmoid(slope logit(p) + shift).
     """
@@ -60,6 +61,7 @@ class Calibration:
         given = np.asarray(p, np.float64)
         if self.kind == AS_TRAINED:
             return given
+        given = given.astype(np.float32).astype(np.float64)  # as it was fitted: log-odds near 1 hang on it
         if self.kind == ISOTONIC:
             made = np.interp(given, self.x, self.y)
         else:

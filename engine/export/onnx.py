@@ -85,14 +85,15 @@ def add_calibration(graph: Graph, calibration: Calibration, p: str, positive: in
     if calibration.kind == AS_TRAINED:
         return p
     own = graph.add("Gather", p, graph.constant(np.array([positive], np.int64)), axis=1)
+    own = graph.cast(graph.cast(own, "float32"), "float64")  # as the calibration takes it
     if calibration.kind == ISOTONIC:
-        line = _interpolate(graph, own, np.array(calibration.x), np.array(calibration.y))
-        new = graph.add("Add", graph.times(line, 1 - TILT), graph.times(own, TILT))
+        made = _interpolate(graph, own, np.array(calibration.x), np.array(calibration.y))
     else:
         kept = graph.add("Min", graph.add("Max", own, graph.constant(np.array(EPS))), graph.constant(np.array(1 - EPS)))
         odds = graph.add("Sub", graph.add("Log", kept), graph.add("Log", graph.add("Sub", graph.constant(np.array(1.0)), kept)))
         z = graph.add("Add", graph.times(odds, calibration.slope), graph.constant(np.array(calibration.shift)))
-        new = graph.add("Sigmoid", z)
+        made = graph.add("Sigmoid", z)
+    new = graph.add("Add", graph.times(made, 1 - TILT), graph.times(own, TILT))
     others = [k for k in range(classes) if k != positive]
     rest = graph.add("Gather", p, graph.constant(np.array(others, np.int64)), axis=1)
     total = graph.add("ReduceSum", rest, graph.constant(np.array([1], np.int64)), keepdims=1)

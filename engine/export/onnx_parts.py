@@ -94,7 +94,7 @@ def _add_head(graph: Graph, classify: Any, z: str) -> str:
 def _add_estimator(graph: Graph, estimator: Any, x: str, classes: int) -> str:
     """Probabilities [n, C] double of a fitted estimator."""
     if isinstance(estimator, (Bag, dict)):
-        raise BadInput("An ensemble of trees on drawn rows has no ONNX file: there is no converter for it.")
+        raise BadInput("This model has no ONNX file: there is no converter for an ensemble of trees on drawn rows.")
     own = estimator.estimator if isinstance(estimator, Folded) else estimator
     name = type(own).__name__
     if name not in CONVERTED or not type(own).__module__.startswith("sklearn."):

@@ -62,7 +62,7 @@ def write_readme(words: Mapping[str, Any], pipeline: Pipeline) -> str:
 
 {what[0].upper() + what[1:]}, fitted by Imbalance Lab. It gives the probability of each class{target}:
 {", ".join(markdown(c, 80) for c in words["classes"])}.
-
+{_describe_training(words)}{_describe_decision(words)}
 ## Use it
 
 Where Imbalance Lab is installed (`pip install .` in the folder of its source), with this zip as `model.zip` and new rows:
@@ -89,7 +89,8 @@ Where Imbalance Lab is installed (`pip install .` in the folder of its source), 
 {keeps}
 ## What is in it
 
-- `model.json`: classes, the shape of the model, its method, parameters and where it was made.
+- `model.json`: classes, the shape of the model, its method, parameters and where it was made; the class looked for, its calibration, the
+  cut and what was promised (`decision`); shares, ranges and medians of the columns of the training rows (`facts`), and no row.
 - `preprocessing.json`: columns in their order, levels, means, standard deviations.
 - `{TREES if words["kind"] != "network" else WEIGHTS}`: {
         "the trees, as skops writes them"
@@ -99,6 +100,53 @@ Where Imbalance Lab is installed (`pip install .` in the folder of its source), 
 
 No part of it is a pickle, and loading it runs nothing of it.
 """
+
+
+def _describe_training(words: Mapping[str, Any]) -> str:
+    """Which rows it was trained on, and what made it, in a paragraph."""
+    about = words["about"]
+    said = []
+    if about.get("trained_on"):
+        rows = about.get("training_rows")
+        counted = f" ({rows:,} rows)" if isinstance(rows, int) else ""
+        said.append(f"It was trained on {markdown(about['trained_on'], 200)}{counted}.")
+    if words.get("made_with"):
+        made = ", ".join(f"{markdown(name, 40)} {markdown(version, 40)}" for name, version in words["made_with"].items())
+        said.append(f"Made with {made}.")
+    return f"\n{' '.join(said)}\n" if said else ""
+
+
+def _describe_decision(words: Mapping[str, Any]) -> str:
+    """The class looked for, the cut and what was promised, in a section."""
+    decision = words.get("decision")
+    if not decision:
+        return ""
+    positive = markdown(words["classes"][decision["positive"]], 80)
+    kind = decision["calibration"]["kind"]
+    lines = [f"It looks for {positive}, which is {100 * decision['share']:.4g}% of the table it was made from."]
+    lines.append(
+        "Probabilities are as trained."
+        if kind == "as trained"
+        else f"Probabilities are calibrated ({kind}), on validation rows."
+    )
+    rule = decision["rule"] or {}
+    if rule.get("kind") == "alerts":
+        per = "of a day" if rule.get("per") == "day" else "of 1,000 rows"
+        lines.append(f"`model.flag` flags the {rule['value']:g} most likely rows {per}.")
+    elif decision["cut"] is not None:
+        lines.append(f"`model.flag` flags rows from a probability of {decision['cut']:.4g} on.")
+    for name, figure in (decision["promised"] or {}).items():
+        if figure["mean"] is not None:
+            bounds = (
+                ""
+                if None in (figure["low"], figure["high"])
+                else f" (95% interval {figure['low']:.3g} to {figure['high']:.3g})"
+            )
+            lines.append(f"On test rows its {PROMISED[name]} {figure['mean']:.3g}{bounds}.")
+    return "\n## What it decides\n\n" + "\n".join(f"- {line}" for line in lines) + "\n"
+
+
+PROMISED = {"precision": "precision was", "recall": "recall was", "alerts": "alerts per 1,000 rows were"}
 
 
 def _describe_file(reading: TableReading) -> str:

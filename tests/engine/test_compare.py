@@ -40,6 +40,7 @@ from engine.spec.contest import list_rows
 from engine.spec.result import METRICS
 from engine.spec.run import default_params
 from engine.stats import thresholds
+from engine.stats.decide import read_decide
 from engine.stats.significance import holm, t_test
 from engine.stats.thresholds import VARIANTS
 from engine.training import network_cache
@@ -283,7 +284,15 @@ def test_a_model_taken_away_predicts_as_it_did(whole, name):
     model = engine.load_model(io.BytesIO(artifacts[f"model/{name}"]))
     assert model.classes_.tolist() == ["stays", "leaves"] and model.about["target"] == "left"
     assert np.isnan(data.numeric[test]).any() and (data.categorical[test] == 2).any()
-    np.testing.assert_allclose(model.predict_proba(frame(data, test))[:, 1], score[own], rtol=0, atol=1e-6)
+    p, decision = model.predict_proba(frame(data, test))[:, 1], model.decision
+    np.testing.assert_allclose(p, decision.calibration(score[own]), rtol=0, atol=1e-6)
+    decide = read_decide(unpack(artifacts[f"decide/{name}"]))
+    assert (
+        decision.calibration.kind == decide["calibration"]
+        and model.promised["recall"]["mean"] == decide["readings"]["recall"]["mean"]
+    )
+    assert (model.flag(frame(data, test)) == (score[own] >= decide["cuts"][0])).all()
+    assert model.facts.rows == model.about["training_rows"] or name == "explicit-gradient"
 
 
 def test_the_board_is_live(whole):
@@ -358,6 +367,8 @@ def test_what_reads_validation_rows_says_so():
     _, found, _ = looked(spec=replace(CHEAP, methods=(BASELINE, "explicit-gradient")))
     plain, moved = (row["refit"] for row in found["methods"])
     assert plain["held_out"] == 0 and moved["held_out"] == pytest.approx(plain["rows"] / 5, abs=2)
+    told = [note for note in found["notes"] if "kept apart" in note]
+    assert len(told) == 1 and "Explicit gradient" in told[0] and "Plain" not in told[0]
     assert moved["rows"] + moved["held_out"] == plain["rows"] and set(moved["epochs"]) == {"training", "points"}
 
 
@@ -473,7 +484,7 @@ def test_a_model_takes_rows_as_the_file_has_them():
     for name in (BASELINE, TREES):
         model = engine.load_model(io.BytesIO(artifacts[f"model/{name}"]))
         before = arrays[f"score/{name}"][(arrays["seed"] == 0) & (arrays["fold"] == 0)]
-        np.testing.assert_allclose(model.predict_proba(rows)[:, 1], before, rtol=0, atol=1e-6)
+        np.testing.assert_allclose(model.predict_proba(rows)[:, 1], model.decision.calibration(before), rtol=0, atol=1e-6)
 
 
 def test_closing_it_stops_and_forgets():

@@ -82,7 +82,7 @@ def test_joined_calibrations_are_the_mean_of_their_lines():
     assert (joined.slope, joined.shift) == (1.0, -0.5)
     parts, p = [isotonic(0), isotonic(1)], np.linspace(0, 1, 1001)
     want = np.mean([np.interp(p, one.x, one.y) for one in parts], axis=0)
-    np.testing.assert_allclose(join_calibrations(parts)(p), want, atol=2 * TILT)
+    np.testing.assert_allclose(join_calibrations(parts)(p), want, atol=1e-5)  # steep lines, single precision
     assert join_calibrations([Calibration()] * 3) == Calibration()
 
 
