@@ -170,8 +170,9 @@ def _take_settings(job: Job, query: Mapping[str, str]) -> None:
 
 
 def _go_to_new(table: Upload, job: Job) -> None:
-    """Go to a comparison that was asked for just now; the settings stay as they are."""
+    """Go to a comparison that was asked for just now; the settings stay as they are, the answers are now its own."""
     st.session_state["mine.from"] = job.id
+    _change_options(answers={field: job.spec.get(field) for field in answers.FIELDS})
     _go({"data": table.id, "compare": job.id, "step": "compare"})
 
 
