@@ -20,7 +20,7 @@ from engine.compare.decide import decide, decide_seconds
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import build_leaderboard, is_settled
 from engine.compare.onnx_files import export_onnx, find_seconds
-from engine.compare.optimism import keep_for_optimism, measure_optimism
+from engine.compare.optimism import NO_TIME, keep_for_optimism, measure_optimism
 from engine.compare.result import describe_table, make_result
 from engine.compare.why import explain, keep_seconds
 from engine.data.dataset import Dataset
@@ -139,6 +139,8 @@ def compare(
             yield event
         until = halving.deadline - halving.saving_seconds(halving.level) + keep_for_optimism(bench.plan, spec.budget)
         optimism = yield from measure_optimism(halving, bench, spec.metric, until)
+        if optimism is None and bench.plan.kind != "random":
+            notes.append(NO_TIME)
         yield Phase("measuring", "Putting the result together")
         artifacts = build_arrays(halving)
         table = describe_table(bench, dropped, guesses)

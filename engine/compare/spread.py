@@ -32,8 +32,8 @@ def read_value(outcome: ReplicateScore, metric: str) -> Score:
 COVERS = {
     "random": "It covers other random splits of these rows. It does not cover rows of a later time or of other owners.",
     "group": "It covers other owners like these. It does not cover a later time.",
-    "time": "It covers other rows of the same days, as days differ. It does not cover a later time or other training rows.",
-    "time-group": "It covers other owners of the same days. It does not cover a later time or other training rows.",
+    "time": "It covers other days like these and the chance of training. It does not cover a later time or other training rows.",
+    "time-group": "It covers other owners of these days and the chance of training. It does not cover a later time or other training rows.",
 }
 """Kind of split -> what its intervals cover and what not."""
 

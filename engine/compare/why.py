@@ -16,6 +16,7 @@ from engine.analysis import metrics, threshold_tables
 from engine.compare.bench import Evaluator, ReplicateScore
 from engine.compare.decide import number_days, number_owners
 from engine.compare.halving import Resource, SuccessiveHalving
+from engine.compare.onnx_files import find_seconds
 from engine.data.dataset import Dataset, Task
 from engine.data.tables.suspects import count_duplicates
 from engine.decide.build import rank_within
@@ -34,8 +35,8 @@ from engine.why.importance import draw_orders, measure_shuffled, score_fits
 from engine.why.suspects import bound_shares, find_suspects, pool_scores
 from engine.why.unsafe import Unsafe, measure_unsafe
 
-SHARE, MOST_SECONDS = 0.05, 5.0
-"""Share of the budget that is kept for these questions, and the most seconds that are kept."""
+SHARE, MOST_SECONDS, LEAST_SHARE = 0.05, 5.0, 0.03
+"""Share of the budget that is kept for these questions, the most seconds that are kept, and the share there is where all time is gone."""
 
 REPEATS = 5
 """How often a group of columns is shuffled, at most."""
@@ -133,7 +134,9 @@ def explain(
     suspects_tested (rows), suspects_by_chance (share of the rows tested that is expected). duplicates, conflicts (rows). unsafe {name:
     {share, low, high, n (synthetic rows of a replicate), replicates}}.
     """
-    clock = _Clock(halving.clock, halving.began, halving.deadline)
+    budget = halving.deadline - halving.began
+    ends = max(halving.deadline - find_seconds(budget), halving.clock() + LEAST_SHARE * budget)
+    clock = _Clock(halving.clock, halving.began, ends)
     yield Phase("explaining", "Asking why and for whom")
     spread = _Spread(bench, result)
     data, out = bench.dataset, dict[str, Any](importance=[], dependence=[])

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Callable, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from scipy.special import softmax
 
 from engine.errors import BadData, BadInput
 from engine.export.format import MAX_UNPACKED, TRUSTED, check_nodes, refuse_other_versions
-from engine.models.committee import MAX_LEVELS, Bag, Folded, Member, take_log
+from engine.models.committee import MAX_LEVELS, Bag, Committee, Folded, Member, take_log
 from engine.text import one_line
 
 TREE = "sklearn.tree._tree.Tree"
@@ -77,10 +76,8 @@ def count_nodes(estimator: Any) -> int:
     return sum(tree.tree_.node_count for tree in trees)
 
 
-def read_estimator(words: Mapping[str, Any], data: bytes, width: int, classes: int) -> tuple[Predict, Any]:
-    """(features [n, width] -> probabilities [n, classes], the estimator as `engine.export.onnx_parts.add_classifier` takes it) of a model
-    that `pack_estimator` wrote. Raises BadData and ValueError.
-    """
+def read_estimator(words: Mapping[str, Any], data: bytes, width: int, classes: int) -> tuple[Predict, Committee]:
+    """(features [n, width] -> probabilities [n, classes], the model) of what `pack_estimator` wrote. Raises BadData and ValueError."""
     import skops.io
     from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
@@ -116,9 +113,9 @@ def read_estimator(words: Mapping[str, Any], data: bytes, width: int, classes: i
         out: np.ndarray = softmax(take_log(p) + (0.0 if shift is None else shift), axis=1)
         return out
 
-    member = Folded(whole, levels, seen) if levels else whole
-    shifts = None if shift is None else torch.from_numpy(shift)[None]
-    return of_rows, SimpleNamespace(members=[SimpleNamespace(estimator=member, levels=())], shifts=shifts)
+    estimator = Bag(np.asarray(whole["classes"]), [(t, w) for t, w in whole["groups"]]) if isinstance(whole, dict) else whole
+    member = Member(Folded(estimator, levels, seen) if levels else estimator, classes)
+    return of_rows, Committee([member], width, None if shift is None else torch.from_numpy(shift[None]))
 
 
 def count_columns(width: int, levels: Sequence[int]) -> int:

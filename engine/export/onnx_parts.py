@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.errors import BadInput
 from engine.export.onnx_graph import OPSETS, Graph
+from engine.models.committee import LEAST, MAX_LEVELS, Bag, Folded
 from engine.models.feature_classifiers import ClassMeans
 from engine.models.mlp import MLP
 from engine.models.net import Net, WithHead
@@ -17,9 +18,6 @@ from engine.training.probes import Linear
 
 CONVERTED = ("LogisticRegression", "RandomForestClassifier", "ExtraTreesClassifier", "HistGradientBoostingClassifier")
 """Models of scikit-learn that have a converter here."""
-
-LEAST, MAX_LEVELS = 1e-12, 255
-"""Smallest probability whose logarithm is taken; most levels of a column that scikit-learn's boosted trees take as one."""
 
 LEAST_LENGTH = 1e-12
 """As torch's normalize: the least length that a row is divided by."""
@@ -38,7 +36,7 @@ def add_classifier(graph: Graph, fitted: Any, x: str, classes: int) -> str:
         return graph.add("Softmax", graph.add("Add", logits, graph.constant(fitted.shifts[:1].double().cpu().numpy())), axis=-1)
     if isinstance(fitted, Net):
         return graph.add("Softmax", graph.cast(_add_network(graph, fitted, x), "float64"), axis=-1)
-    return _add_member(graph, SimpleNamespace(estimator=fitted, levels=()), x, classes)
+    return _add_member(graph, SimpleNamespace(estimator=fitted), x, classes)
 
 
 # ---- networks
@@ -96,11 +94,13 @@ def _add_head(graph: Graph, classify: Any, z: str) -> str:
 def _add_member(graph: Graph, member: Any, x: str, classes: int) -> str:
     """Probabilities [n, C] double of a fitted estimator."""
     estimator = member.estimator
-    name = type(estimator).__name__
+    folded = estimator if isinstance(estimator, Folded) else None
+    estimator = estimator if folded is None else folded.estimator
+    name = "ensemble of under-sampled trees" if isinstance(estimator, Bag) else type(estimator).__name__
     if name not in CONVERTED or not type(estimator).__module__.startswith("sklearn."):
         raise BadInput(f"This model has no ONNX file: there is no converter for a {name}.")
     if name == "HistGradientBoostingClassifier":
-        estimator, x = _encode_levels(graph, member, x)
+        estimator, x = _encode_levels(graph, estimator, folded, x)
     p = graph.cast(graph.join(_convert(estimator), graph.cast(x, "float32"), "probabilities"), "float64")
     own = np.asarray(estimator.classes_).astype(np.int64)
     if own.tolist() == list(range(classes)):
@@ -108,20 +108,20 @@ def _add_member(graph: Graph, member: Any, x: str, classes: int) -> str:
     return graph.add("MatMul", p, graph.constant(np.eye(classes)[own]))
 
 
-def _encode_levels(graph: Graph, member: Any, x: str) -> tuple[Any, str]:
+def _encode_levels(graph: Graph, boosted: Any, folded: Folded | None, x: str) -> tuple[Any, str]:
     """(boosted trees without native categories, their features).
 
     A split of a column of categories becomes a column of its own, 0 for rows that go left, since skl2onnx converts such splits to
     something else. Thresholds become the next lower number of single precision, which parts the same rows.
     """
-    trees = copy.copy(member.estimator)
+    trees = copy.copy(boosted)
     stages = [[_copy_tree(tree) for tree in stage] for stage in trees._predictors]
     trees._predictors = stages
-    if trees.is_categorical_ is None:
+    if trees.is_categorical_ is None or folded is None:
         return trees, x
-    columns = _Columns(member)
+    columns = _Columns(folded, len(trees.is_categorical_))
     splits: dict[tuple[int, bytes], int] = {}
-    for tree, own in zip((t for s in stages for t in s), (t for s in member.estimator._predictors for t in s), strict=True):
+    for tree, own in zip((t for s in stages for t in s), (t for s in boosted._predictors for t in s), strict=True):
         for i in np.flatnonzero(tree.nodes["is_leaf"] == 0):
             node = own.nodes[i]
             place = int(node["feature_idx"])
@@ -159,47 +159,39 @@ def _copy_tree(tree: Any) -> Any:
 
 
 class _Columns:
-    """Where boosted trees have their columns. They put categories first. Before that a row has its numbers, then columns of 0 and 1 of
-    wide categories, then a number for each other category.
+    """Where boosted trees have their columns: a number for each category that is folded (`Folded`), then all others.
 
     width: of the features. plain: features that go in as numbers, in the order in which the converted trees have them.
     """
 
-    def __init__(self, member: Any) -> None:
-        trees, levels = member.estimator, member.levels
-        categorical = np.flatnonzero(trees.is_categorical_)
-        self._encoder = trees._preprocessor
-        self._inputs = len(trees.is_categorical_)
-        self._order = [*categorical.tolist(), *np.flatnonzero(~trees.is_categorical_).tolist()]
-        small = [n <= MAX_LEVELS for n in levels]
-        numeric = self._inputs - sum(small) - sum(n for n, s in zip(levels, small, strict=True) if not s)
-        ends = numeric + np.cumsum(levels)
-        self.width = int(ends[-1]) if len(ends) else numeric
-        starts = [int(end - n) for end, n in zip(ends, levels, strict=True)]
-        kept = [range(at, at + n) for at, n, s in zip(starts, levels, small, strict=True) if not s]
-        self.plain = [*range(numeric), *(i for own in kept for i in own)]
-        self._levels = [(at, n) for at, n, s in zip(starts, levels, small, strict=True) if s]
+    def __init__(self, folded: Folded, inputs: int) -> None:
+        small = [n <= MAX_LEVELS for n in folded.levels]
+        numeric = inputs - sum(small) - sum(n for n, s in zip(folded.levels, small, strict=True) if not s)
+        self._folded = sum(small)
+        self.width = numeric + sum(folded.levels)
+        starts = [numeric + sum(folded.levels[:j]) for j in range(len(folded.levels))]
+        places = list(zip(starts, folded.levels, folded.seen, small, strict=True))
+        self.plain = [*range(numeric), *(i for at, n, _, s in places if not s for i in range(at, at + n))]
+        self._levels = [(at, n, seen) for at, n, seen, s in places if s]
 
     def find_plain(self, place: int) -> int:
         """The converted trees' number of a column of numbers. place: the trees' own."""
-        return self._order[place]
+        return place - self._folded
 
     def levels_of(self, place: int) -> tuple[int, int]:
         """(first feature, features) of a column of categories."""
-        return self._levels[self._order[place] - len(self.plain)]
+        return self._levels[place][:2]
 
     def find_right(self, place: int, left: np.ndarray, missing_left: bool) -> np.ndarray:
         """float32 [levels + 1]: 1 for the levels that go right at a split, the last for a row without a level.
 
         left: the split's set of codes as bits of uint32.
         """
-        count = self.levels_of(place)[1]
-        rows = np.full((count + 1, self._inputs), np.nan)
-        rows[:count, self._order[place]] = np.arange(count)
-        codes = np.asarray(self._encoder.transform(rows), np.float64)[:, place]
-        known = np.nan_to_num(codes, nan=0).astype(np.int64)
-        goes_left = np.where(np.isnan(codes), missing_left, (left[known // 32] >> (known % 32).astype(np.uint32)) & 1)
-        return (1 - goes_left).astype(np.float32)
+        _, count, seen = self._levels[place]
+        right = np.full(count + 1, 0.0 if missing_left else 1.0, np.float32)
+        codes = np.arange(len(seen))
+        right[list(seen)] = 1.0 - ((left[codes // 32] >> (codes % 32).astype(np.uint32)) & 1)
+        return right
 
 
 def _convert(estimator: Any) -> Any:

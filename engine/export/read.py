@@ -320,8 +320,8 @@ def _read_kind(
             raise BadData("The trees in this file cannot predict; it is damaged.") from error
         return "gradient-boosted trees", "", of_trees, trees
     if words["kind"] == "estimator":
-        answer, fitted = read_estimator(words, parts[TREES], width, classes)
-        return ESTIMATORS[str(words["estimator"])], "", lambda x: answer(x.astype(dtype)), fitted
+        answer, estimator = read_estimator(words, parts[TREES], width, classes)
+        return ESTIMATORS[str(words["estimator"])], "", lambda x: answer(x.astype(dtype)), estimator
     if words["kind"] != "network":
         raise ValueError("it is of an unknown kind")
     net = _read_network(words, parts[WEIGHTS], width, classes)

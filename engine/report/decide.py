@@ -206,12 +206,11 @@ def _cell(values: Mapping[str, Any]) -> str:
 
 def _write_rules(titles: Mapping[str, str], cuts: Cuts, asked: Rule) -> str:
     """What other rules give, of some rows."""
-    price = {"miss": asked.miss, "alarm": asked.alarm} if asked.miss is None else {"miss": 10.0, "alarm": 1.0}
     rules = {
         words.CUT_RULES["f1"]: Rule(),
         words.CUT_RULES["recall"]: Rule("recall", 0.8),
         words.CUT_RULES["precision"]: Rule("precision", 0.8),
-        words.CUT_RULES["column" if asked.miss is None else "cost"]: Rule("cost", **price),
+        words.CUT_RULES["cost"]: Rule("cost", miss=10.0, alarm=1.0),
     }
     if asked.kind == "alerts":
         shown = words.ALERTS_A_DAY if asked.per == "day" else words.ALERTS_PER_1000

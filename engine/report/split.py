@@ -73,7 +73,7 @@ def summarise_split(comparison: Mapping[str, Any]) -> list[str]:
         return []
     out = [one_line(note, 300) for note in split.get("notes") or ()]
     if covers := comparison.get("interval_covers"):
-        out.append(one_line(covers, 300))
+        out.append(f"Intervals: {covers[:1].lower()}{one_line(covers[1:], 300)}")
     if (optimism := comparison.get("optimism")) and optimism.get("text"):
         out.append(one_line(optimism["text"], 400))
     return out

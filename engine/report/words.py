@@ -268,7 +268,6 @@ CUT_RULES = {
     "recall": "Recall of .8",
     "precision": "Precision of .8",
     "cost": "Lowest cost, where a miss costs 10 false alarms",
-    "column": "Lowest cost, by the cost column",
     "alerts": "{alerts}",
 }
 CUTS_TABLE = "Cuts chosen on validation rows and read on test rows"

@@ -15,8 +15,8 @@ from scipy.special import stdtr, stdtrit
 from engine.stats.intervals import LEVEL, NONE, Interval
 from engine.stats.significance import TTest
 
-BY_TIME = "95% bootstrap of the test rows, whole days or times drawn"
-BY_OWNER = "95% bootstrap of the test rows, whole owners drawn"
+BY_TIME = "95% bootstrap of the test rows, whole days or times drawn, with the spread of training"
+BY_OWNER = "95% bootstrap of the test rows, whole owners drawn, with the spread of training"
 KINDS = (BY_TIME, BY_OWNER)
 
 CELLS = 3_000_000
@@ -57,28 +57,49 @@ def draw_weights(blocks: np.ndarray, known: int, rng: np.random.Generator) -> np
 
 
 def block_test(scores: Sequence[Score]) -> TTest:
-    """The mean over replicates with its 95% interval and the p that it is 0. `n` is the number of blocks less those that the means of
-    further origins take, so that t has n - 1 degrees of freedom. NaN without draws or with fewer than two blocks.
+    """The mean over replicates with its 95% interval and the p that it is 0. NaN without draws or with fewer than two blocks.
 
-    The standard error is that of the draws, times sqrt((n + 1) / (n - 1)): the weights of a Bayesian bootstrap spread a mean by the
-    population variance over n + 1.
+    Its variance has two parts. Test rows: that of the draws, times (n + 1) / (n - 1) for n blocks, since the weights of a Bayesian
+    bootstrap spread a mean by the population variance over n + 1; origins beyond the first take a degree of freedom each. Training: the
+    variance of an origin's seeds over the number of replicates; where each origin has one seed, what the variance of origins is above the
+    first part; nothing for a single replicate. `n` is one more than the degrees of freedom by Welch and Satterthwaite, rounded down.
     """
     kept = [one for one in scores if np.isfinite(one.value)]
     mean = float(np.mean([one.value for one in kept])) if kept else float("nan")
     by_fold = {one.fold: one.blocks for one in kept}
     n = sum(by_fold.values()) - max(0, len(by_fold) - 1)
+    nothing = TTest(mean, float("nan"), float("nan"), float("nan"), n)
     shortest = min((len(one.draws) for one in kept if one.draws is not None), default=0)
     if n < 2 or shortest < 2 or any(one.draws is None for one in kept):
-        return TTest(mean, float("nan"), float("nan"), float("nan"), n)
+        return nothing
     drawn = np.mean([one.draws[:shortest] for one in kept if one.draws is not None], axis=0)
     drawn = drawn[np.isfinite(drawn)]
     if len(drawn) < 2:
-        return TTest(mean, float("nan"), float("nan"), float("nan"), n)
-    error = float(drawn.std(ddof=1)) * float(np.sqrt((n + 1) / (n - 1)))
+        return nothing
+    tested = float(drawn.var(ddof=1)) * (n + 1) / (n - 1)
+    trained, degrees = _estimate_training(kept, tested)
+    error = float(np.sqrt(tested + trained))
     if error == 0:
         return TTest(mean, mean, mean, 1.0 if mean == 0 else 0.0, n)
-    half = float(stdtrit(n - 1, 0.5 + LEVEL / 2)) * error
-    return TTest(mean, mean - half, mean + half, float(2 * stdtr(n - 1, -abs(mean) / error)), n)
+    spread = tested**2 / (n - 1) + (trained**2 / degrees if trained else 0.0)
+    df = max(1, int(error**4 / spread * (1 + 1e-9)))
+    half = float(stdtrit(df, 0.5 + LEVEL / 2)) * error
+    return TTest(mean, mean - half, mean + half, float(2 * stdtr(df, -abs(mean) / error)), df + 1)
+
+
+def _estimate_training(scores: Sequence[Score], tested: float) -> tuple[float, int]:
+    """(variance of the mean by the chance of training, its degrees of freedom). tested: variance by test rows."""
+    by_fold: dict[int, list[float]] = {}
+    for one in scores:
+        by_fold.setdefault(one.fold, []).append(one.value)
+    degrees = sum(len(values) - 1 for values in by_fold.values())
+    if degrees:
+        within = sum(float(np.var(values)) * len(values) for values in by_fold.values()) / degrees
+        return within / len(scores), degrees
+    if len(scores) < 2:
+        return 0.0, 0
+    between = float(np.var([one.value for one in scores], ddof=1)) / len(scores)
+    return max(0.0, between - tested), len(scores) - 1
 
 
 def block_interval(scores: Sequence[Score], kind: str, bounds: tuple[float, float] | None) -> Interval:

@@ -453,7 +453,7 @@ def summarize(
             out[name] = _quantiles(float(value[0]), drawn[name])
             continue
         if bounds is None and not name.startswith(("net_benefit", "cost")):
-            bounds = (0.0, math.inf)
+            bounds = (0.0, 1000.0 if name in ("alerts", "tp", "fp", "fn", "tn") else math.inf)
         one = corrected_t(value, about["test_share"], bounds)
         out[name] = {"mean": one.mean, "low": one.low, "high": one.high}
     return out

@@ -131,7 +131,8 @@ def describe_numbers(interval: Interval, metric: str = "", level: float = LEVEL)
     if math.isfinite(interval.low):
         at = f"{100 * level:.4g}% "
         words.append(f"{at}interval from {format_change(interval.low)} to {format_change(interval.high)}")
-    return ", ".join([*words, _count(interval.n, "block" if interval.kind in BLOCKED else "replicate")]) + "."
+    counted = [] if interval.kind in BLOCKED else [_count(interval.n, "replicate")]  # of blocks n counts degrees of freedom
+    return ", ".join([*words, *counted]) + "."
 
 
 def format_change(value: float) -> str:

@@ -120,7 +120,22 @@ def test_a_comparison_brings_its_answers_back(store: Store, look: Look) -> None:
     assert page.query_params["group"] == "none" and page.query_params["time"] == str(TIME)
     settled(button(page, "data.compare").click().run())
     spec = next(j.spec for j in store.jobs(owner=tables.OWNER, kinds=("compare",)) if j.id != job.id)
-    assert spec["models"] == ["network", "forest"] and spec["tune"] is True and spec["delay"] == 30.0 and "group" not in spec
+    assert spec["models"] == ["forest", "network"] and spec["tune"] is True and spec["delay"] == 30.0 and "group" not in spec
+
+
+def test_what_is_compared_is_chosen_and_nothing_is_not_compared(store: Store, shown: tuple[AppTest, str]) -> None:
+    page, _ = shown
+    settled(pick(page, "delay").set_value(0.0).run())
+    pills = {one.key: one for one in page.get("button_group") if str(one.key).startswith("data.")}
+    settled(pills["data.remedies"].set_value(["smote"]).run())
+    settled(button(page, "data.compare").click().run())
+    (job,) = store.jobs(owner=tables.OWNER, kinds=("compare",))
+    assert job.spec["remedies"] == ["smote"] and "models" not in job.spec and "ensembles" not in job.spec
+    page.session_state["data.said"] = {"models": [], "ensembles": []}
+    page.segmented_control(key="data.step").set_value("questions")
+    settled(page.run())
+    settled(button(page, "data.compare").click().run())
+    assert len(store.jobs(owner=tables.OWNER, kinds=("compare",))) == 1
 
 
 def test_a_split_that_cannot_be_made_says_why_and_is_not_compared(store: Store, look: Look) -> None:  # noqa: F811

@@ -139,6 +139,15 @@ def test_a_row_on_all_rows_is_asked_for_and_then_used(store: Store, look: Look, 
     assert title(look(job)).startswith("118 of 24,102 rows are flagged.")
 
 
+def test_a_file_that_was_scored_is_not_the_table_of_the_bare_page(store: Store, look: Look, job: str) -> None:
+    decided.scored(store, job)
+    page = opened("data", {})
+    assert (
+        "rows are flagged" not in title(page)
+        and page.session_state["data.words"]["data"] == store.job(job, tables.OWNER).upload
+    )
+
+
 def test_a_refit_that_failed_says_why_and_can_be_asked_for_again(store: Store, look: Look, job: str) -> None:
     refit = store.submit_refit(tables.OWNER, {"comparison": job, "row": "trees", "rule": None, "calibration": None})
     assert store.claim("engine-1", kinds=("refit",)) and store.finish(refit.id, "failed", "It <b>was</b> too small.")

@@ -63,6 +63,23 @@ def test_origins_share_no_blocks_and_one_mean_each():
     assert np.isnan(block_test([Score(0.1, None, 0)]).low) and np.isnan(block_test([Score(0.1, draws, 1)]).low)
 
 
+def test_the_chance_of_training_is_counted():
+    """Methods that are alike differ by chance: a test over days alone finds a difference far too often, this one about as said."""
+    days, size, found, alone = 30, 10, 0, 0
+    for seed in range(300):
+        rng = np.random.default_rng(seed)
+        scores = []
+        for fold in range(4):
+            for _ in range(1 + seed % 2):  # one seed, or two
+                rows = np.repeat(0.3 * rng.normal(size=days), size) + rng.normal(size=days * size) + 0.4 * rng.normal()
+                weights = draw_weights(np.repeat(np.arange(days), size), days, np.random.default_rng(fold)).astype(float)
+                scores.append(Score(float(rows.mean()), weights @ rows / weights.sum(1), days, fold))
+        found += block_test(scores).p < 0.05
+        draws = np.mean([one.draws for one in scores], axis=0)
+        alone += abs(np.mean([one.value for one in scores])) > 1.98 * draws.std()
+    assert found <= 0.09 * 300 and alone > 0.25 * 300
+
+
 def test_a_block_has_the_same_weights_whichever_rows_are_tested():
     first = draw_weights(np.array([0, 2, 2]), 5, np.random.default_rng(1))
     other = draw_weights(np.array([4, 2]), 5, np.random.default_rng(1))

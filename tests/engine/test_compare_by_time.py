@@ -67,7 +67,7 @@ def test_intervals_are_over_days(by_time):
         assert row["failed"] is None and found["low"] < found["mean"] < found["high"] and found["n"] == row["replicates"]
     gap = rows["class-weights"]["difference"]
     assert (
-        10 < gap["n"] < days
+        2 <= gap["n"] < days
         and gap["low"] < gap["mean"] < gap["high"]
         and (gap["p"] < 0.05) == (gap["low"] > 0 or gap["high"] < 0)
     )

@@ -45,6 +45,7 @@ class Decider {
     this.picture = PICTURES[0].name; // the one that a narrow window shows
     this.turned = false; // the first picture shows the ROC curve
     this.timer = 0;
+    this.frame = 0; // of a drawing that is due
     this.sizes = new ResizeObserver(() => this.resize());
     this.sizes.observe(this.grid);
   }
@@ -114,10 +115,11 @@ class Decider {
 
   // A person moved something of the form.
   change(words) {
+    if (this.frame && this.choice.rule === "hand") this.draw();
     const before = this.now;
     this.choice = { ...this.choice, ...words };
     if (this.choice.rule === "hand" && !("cut" in words)) this.keepFlagged(before);
-    this.draw();
+    this.frame ||= requestAnimationFrame(() => this.draw()); // a slider may move more often than the screen
   }
 
   // By hand the same rows stay flagged when the rule, the share or the probabilities change.
@@ -135,6 +137,7 @@ class Decider {
       this.send();
       return;
     }
+    if (this.frame) this.draw();
     const now = this.now;
     const last = now.pool.length;
     const from = now.place ?? 0;
@@ -160,6 +163,9 @@ class Decider {
 
   // cutAlone: the curves stay.
   draw(cutAlone = false) {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+    if (this.isClosed) return;
     const width = this.frames.find((frame) => frame.element.clientWidth)?.element.clientWidth ?? 300;
     const now = this.table.read(this.choice, this.turned);
     const { words } = this.head;

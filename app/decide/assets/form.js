@@ -21,7 +21,7 @@ export class Form {
     this.fields = {};
     this.head = null;
     this.use = use;
-    this.moved = null; // the slider that is moved just now
+    this.given = new Map(); // slider -> the value that it gave last
   }
 
   build(head) {
@@ -44,11 +44,10 @@ export class Form {
     this.element.append(this.button, this.said);
   }
 
-  // A slider keeps its own place while it is moved: values are rounded, and a rounded one may lie a step behind.
+  // A slider keeps the place that gave a value: values are rounded, and the place of a rounded one may lie a step behind.
   slide(range, words) {
-    this.moved = range;
+    this.given.set(range, Object.values(words)[0]);
     this.change(words);
-    this.moved = null;
   }
 
   label(text, strong = false) {
@@ -237,7 +236,7 @@ export class Form {
     for (const [name, { box, range, number, place, rules }] of Object.entries(this.fields)) {
       box.hidden = !rules.includes(choice.rule);
       const value = choice[name];
-      if (range !== this.moved) range.value = place(value);
+      if (this.given.get(range) !== value) range.value = place(value);
       range.style.setProperty("--share", `${(100 * Number(range.value)) / Number(range.max)}%`);
       range.setAttribute("aria-valuetext", formatNumber(value));
       if (this.element.getRootNode().activeElement !== number) number.value = value;
@@ -248,7 +247,7 @@ export class Form {
     this.box.checked = choice.column;
     this.numbers.miss.cell.hidden = isCost && choice.column && Boolean(this.head.costName);
     for (const [name, { number }] of Object.entries(this.numbers)) if (this.element.getRootNode().activeElement !== number) number.value = choice[name];
-    if (this.shareRange !== this.moved) this.shareRange.value = this.sharePlace(choice.share);
+    if (this.given.get(this.shareRange) !== choice.share) this.shareRange.value = this.sharePlace(choice.share);
     this.shareRange.style.setProperty("--share", `${this.shareRange.value}%`);
     this.shareRange.setAttribute("aria-valuetext", formatPercent(choice.share));
     this.shareOut.textContent = formatPercent(choice.share);

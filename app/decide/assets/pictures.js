@@ -110,9 +110,9 @@ const cost = {
     const [x, y] = [frame.x(frame.clip(cut[lowest], "x")), frame.y(frame.clip(costs.mean[lowest], "y"))];
     frame.behind.append(makeSvg("circle", { class: "open", cx: x, cy: y, r: 4.5 }));
     const right = x < frame.width * 0.5;
-    const below = y < frame.y(0) - 26;
+    const below = y < frame.y(0) - 8;
     const text = fill(now.words.lowest, { cost: formatNumber(costs.mean[lowest]) });
-    frame.write(x + (right ? 4 : -4), below ? y + 20 : y - 24, text, { class: "t halo", "text-anchor": right ? "start" : "end" });
+    frame.write(x + (right ? 4 : -4), below ? Math.min(y + 20, frame.y(0) - 4) : y - 24, text, { class: "t halo", "text-anchor": right ? "start" : "end" });
   },
   at: (now) => ({ x: now.at.cut, y: now.at.cost.mean, text: formatNumber(now.at.cost.mean) }),
   find: placeAcross,

@@ -131,7 +131,11 @@ function missedCost(costs, from, to, positive) {
   return out.map((found) => (whole - found) / Math.max(positive, 1e-300));
 }
 
-const BOUNDS = { precision: [0, 1], recall: [0, 1], alarmRate: [0, 1], cut: [0, 1], benefit: null, cost: null };
+const PER_1000 = [0, 1000];
+const BOUNDS = {
+  precision: [0, 1], recall: [0, 1], alarmRate: [0, 1], cut: [0, 1], benefit: null, cost: null,
+  alerts: PER_1000, found: PER_1000, alarms: PER_1000, missed: PER_1000, alone: PER_1000,
+};
 
 export class Table {
   constructor(head, arrays) {

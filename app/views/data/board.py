@@ -178,6 +178,13 @@ def judge_comparison(comparison: Mapping[str, Any]) -> Verdict:
     return judge_methods(read_differences(rows), titles, plain, metric)
 
 
+def find_kind(comparison: Mapping[str, Any]) -> str:
+    """Return the kind of split of a comparison."""
+    spec = comparison.get("spec") or {}
+    implied = "-".join(word for word in ("time", "group") if spec.get(word) is not None)
+    return str((comparison.get("split") or {}).get("kind") or spec.get("split") or implied or "random")
+
+
 def find_rival(ranked: Sequence[Row]) -> Row | None:
     """Return the best plain row besides the leading one, None where there is none."""
     return next((row for row in ranked[1:] if row.plain and row.model not in (IN_USE, *ENSEMBLES)), None)
@@ -258,11 +265,14 @@ def hold_pair(comparison: Mapping[str, Any], a: str, b: str) -> Interval | None:
     return Interval(test.mean, test.low, test.high, test.n, CORRECTED_T) if test.n else None
 
 
-def estimate_next(rows: Sequence[Row], spent: float) -> dict[str, float]:
-    """Return the second at which each row without a score is expected to have one: rows come one after the other."""
+def estimate_next(rows: Sequence[Row], spent: float, budget: float = math.inf) -> dict[str, float]:
+    """Return the second at which each row without a score is expected to have one, within the budget: rows come one after the other."""
     done = sum(row.known for row in rows)  # rows of one model may be quicker than those of another: the mean stands for both
     waiting = [row.name for row in rows if not row.known and not row.failed]
-    return {name: spent / done * (done + place) for place, name in enumerate(waiting, 1)} if done and spent > 0 else {}
+    expected = (
+        {name: spent / max(done, 1) * (done + place) for place, name in enumerate(waiting, 1)} if done and spent > 0 else {}
+    )
+    return {name: second for name, second in expected.items() if second <= budget}
 
 
 def describe_replicates(rows: Sequence[Row]) -> str:

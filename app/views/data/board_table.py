@@ -34,6 +34,7 @@ _STANDINGS = {"better": palette.COLOURS["green"], "worse": palette.DESTRUCTIVE}
 MODEL_COLOURS = {
     "network": palette.COLOURS["green"], "boosting": palette.TWO_CLASSES[0], "forest": palette.COLOURS["orange"],
     "extra-trees": palette.COLOURS["vermilion"], "logistic": palette.COLOURS["pink"], "in use": palette.INK,
+    "lightgbm": palette.TWO_CLASSES[1], "xgboost": palette.COLOURS["sky"], "catboost": palette.COLOURS["blue"],
 }  # fmt: skip
 """Light and dark value of a model; others are drawn as the catalog says. The model's name always stands beside its colour."""
 STYLE = f"""<style>
@@ -67,6 +68,7 @@ table.board.long {{ --high: {LOW}px; }}
 .board tbody.leads :is(th, td) {{ background: light-dark(#F1F7F5, #14211D); }}
 .board tr.leader .score {{ color: light-dark(#00644B, #3CC79A); }}
 .board tr.waits :is(th, td):not(.model) {{ color: {_SOFT}; }}
+.board tbody:has(.apart) ~ tbody {{ --high: 28px; }} .board tbody:has(.apart) ~ tbody::after {{ height: 2px; }}
 .board tr.apart td {{ height: 30px; font-size: 13px; color: {_SOFT}; vertical-align: bottom; padding-left: 12px;
   border-bottom: 1px solid rgba(128, 128, 128, .22); }}
 @media (max-width: 1359px) {{ .board .said {{ width: 122px; }} .board .seconds {{ width: 56px; }} }}
@@ -86,19 +88,23 @@ table.board.long {{ --high: {LOW}px; }}
 </style>"""
 
 
-def draw_board(rows: Sequence[Row], metric: str, *, spent: float | None = None, kind: str = "") -> None:
+def draw_board(
+    rows: Sequence[Row], metric: str, *, spent: float | None = None, budget: float = math.inf, kind: str = ""
+) -> None:
     """Draw the table. metric: of engine.spec.result.METRICS; spent: seconds so far while the comparison runs, None once it is done.
 
-    kind: of the split, which says on which rows the score is.
+    budget: its seconds. kind: of the split, which says on which rows the score is.
     """
-    st.html(write_board(rows, metric, spent=spent, kind=kind))
+    st.html(write_board(rows, metric, spent=spent, budget=budget, kind=kind))
 
 
-def write_board(rows: Sequence[Row], metric: str, *, spent: float | None = None, kind: str = "") -> str:
+def write_board(
+    rows: Sequence[Row], metric: str, *, spent: float | None = None, budget: float = math.inf, kind: str = ""
+) -> str:
     """Return the table as HTML, every text escaped. While the comparison runs models and rows keep their order."""
     drawn = _Drawn(_scale_ends(rows, METRICS[metric][1]), _reach(rows), len(rows) < WORDY)
     if spent is not None:
-        expected = estimate_next(rows, spent)
+        expected = estimate_next(rows, spent, budget)
         body = "".join(drawn.write_group(group, expected=expected) for group in group_rows(rows))
     else:
         body = _write_arranged(rows, drawn)
@@ -150,11 +156,13 @@ class _Drawn:
     def _write_row(self, row: Row, span: int, place: int | None, expected: float | None) -> str:
         """span: rows of the model where this is the first, 0 otherwise."""
         kind = "leader" if place == 1 else "waits" if not row.known else "plain" if row.plain else "row"
-        remark = f"<small>{_escape(row.remark)}</small>" if row.failed or row.standing == "look" and row.remark else ""
+        remark = f"<small>{_escape(row.remark)}</small>" if row.failed else ""
         number = format_score(row.score.mean) if row.known else ""
         said, strong = words.WORDS.get(row.standing, ""), " strong" if row.standing in ("better", "worse") else ""
         if row.standing == "" and not self.wordy:
             said = ""
+        if row.look and row.known:
+            said = words.LOOK
         if not row.known and not row.failed:
             said = words.NEXT_SOON if expected is None else words.NEXT_AT.format(time=format_duration(expected))
         model = ""

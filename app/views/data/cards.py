@@ -72,7 +72,8 @@ def _list_costs(result: Mapping[str, Any], found: Mapping[str, Any], leader: boa
     trained = to_number(found.get("train_rows"), to_number(found.get("rows")))
     if trained == trained:
         rows = f"{trained:,.0f}"
-        facts.append((words.CARD_ROWS, words.CARD_ROWS_OF.format(rows=rows, whole=f"{whole:,.0f}") if whole else rows, ""))
+        full = whole and to_number(whole) >= trained
+        facts.append((words.CARD_ROWS, words.CARD_ROWS_OF.format(rows=rows, whole=f"{whole:,.0f}") if full else rows, ""))
     if leader.n:
         facts.append((words.CARD_FIT, format_duration(leader.seconds / leader.n), ""))
     return facts
@@ -140,7 +141,7 @@ def write_optimism(result: Mapping[str, Any]) -> str:
     mean, low, high = read_interval(found.get("difference"))
     if not (math.isfinite(mean) and math.isfinite(low) and low > 0):
         return ""
-    kind = str((result.get("split") or {}).get("kind") or "")
+    kind = board.find_kind(result)
     random, used = read_interval(found.get("random")), read_interval(found.get("used"))
     if not math.isfinite(random[1]):  # means alone are stored: the interval is that of the difference, from the other dot on
         random = (random[0], used[0] + low, used[0] + high)

@@ -1,4 +1,6 @@
-"""The choice of what is compared: models, remedies, ensembles, tuning, and the ratio of the classes. All of it has a usual answer."""
+"""The choice of what is compared: models, remedies, ensembles, tuning, and the ratio of the classes. All of it has a usual answer, which
+follows from the time.
+"""
 
 from __future__ import annotations
 
@@ -10,75 +12,96 @@ import streamlit as st
 from app.session.store import read_catalog
 from app.words import data as words
 from app.words.text import escape, format_count, format_ratio
+from engine.errors import BadParameter
 from engine.spec import limits
-from engine.spec.comparison import ENSEMBLES, MODELS, REMEDIES
+from engine.spec.comparison import ENSEMBLES, MODELS, REMEDIES, CompareSpec
+from engine.spec.contest import INSTALLED, NONE, ContestRow, find_installed, list_rows
 
-USUAL_ENSEMBLES = ("balanced-forest", "self-paced")
-"""Compared where nothing is said and the budget allows."""
-_BUILT_IN = ("logistic", "network", "forest", "extra-trees", "boosting")
-"""Models that are always there; others are where a person has installed them, as the engine's catalog says."""
 _KEYS = {"models": "data.models", "remedies": "data.remedies", "ensembles": "data.ensembles"}
+_SAID = "data.said"
+"""Session key: field of a comparison -> names that a person chose; a field that is not there is as usual."""
 
 
-def list_models() -> tuple[str, ...]:
-    """Return the models that this engine has."""
-    there = {entry["name"] for entry in read_catalog()["methods"]}
-    return tuple(name for name in MODELS if name in _BUILT_IN or name in there)
+def list_offered() -> dict[str, tuple[str, ...]]:
+    """Return what can be chosen: a field of a comparison -> names. Models that a person installs are there where they are found."""
+    there = find_installed()
+    models = tuple(name for name in MODELS if name not in INSTALLED or name in there)
+    return {"models": models, "remedies": tuple(name for name in REMEDIES if name != NONE), "ensembles": ENSEMBLES}
 
 
-def list_usual() -> dict[str, tuple[str, ...]]:
-    """Return what is compared where nothing is said: a field of a comparison -> names."""
-    return {"models": list_models(), "remedies": tuple(r for r in REMEDIES if r != "none"), "ensembles": USUAL_ENSEMBLES}
+def count_rows(budget: float, said: Mapping[str, Sequence[str]]) -> list[ContestRow]:
+    """Return the rows of a comparison with these choices, none where nothing is left or the engine does not know them."""
+    chosen: dict[str, Any] = {field: tuple(names) for field, names in said.items()}
+    try:
+        return list_rows(CompareSpec({"file": "a"}, budget=budget, **chosen), read_catalog(), installed=find_installed())
+    except BadParameter:
+        return []
+
+
+def list_usual(budget: float) -> dict[str, list[str]]:
+    """Return what is compared within a budget where nothing is said: a field of a comparison -> names, in the order offered."""
+    rows, offered = count_rows(budget, {}), list_offered()
+    if not rows:  # an engine of before
+        return {field: list(names) for field, names in offered.items()}
+    there = {
+        "models": {row.model for row in rows},
+        "remedies": {row.remedy for row in rows},
+        "ensembles": {row.model for row in rows},
+    }
+    return {field: [name for name in names if name in there[field]] for field, names in offered.items()}
 
 
 def take_choice(spec: Mapping[str, Any]) -> None:
     """Take over what a comparison compared."""
-    state, usual = st.session_state, list_usual()
-    for field, key in _KEYS.items():
-        named = spec.get(field)
-        offered = ENSEMBLES if field == "ensembles" else usual[field]
-        state[key] = list(usual[field]) if named is None else [name for name in offered if name in named]
+    state = st.session_state
+    state[_SAID] = {field: list(spec[field]) for field in _KEYS if spec.get(field) is not None}
     state["data.tune"] = bool(spec.get("tune"))
     state["data.ratio.kind"] = "native" if spec.get("ratio") is None else "other"
     if spec.get("ratio") is not None:
         state["data.ratio"] = float(spec["ratio"])
 
 
-def draw_chooser(profile: Mapping[str, Any], counts: Sequence[int]) -> dict[str, Any]:
-    """Draw the choices behind a press that counts them; return the fields of a comparison that they give."""
-    state, usual = st.session_state, list_usual()
-    for field, key in _KEYS.items():
-        state.setdefault(key, list(usual[field]))
+def draw_chooser(profile: Mapping[str, Any], counts: Sequence[int], budget: float) -> tuple[dict[str, Any], bool]:
+    """Draw the choices behind a press that counts them; return the fields of a comparison, and whether there is anything to compare."""
+    state = st.session_state
+    said: dict[str, list[str]] = state.setdefault(_SAID, {})
     state.setdefault("data.ratio.kind", "native")
-    models = len(state[_KEYS["models"]]) + len(state[_KEYS["ensembles"]])
-    label = words.CHOSEN.format(
-        models=format_count(models, "model"),
-        remedies=format_count(len(state[_KEYS["remedies"]]), "remedy").replace("remedys", "remedies"),
-    )
+    offered = list_offered()
+    chosen = {field: said.get(field, names) for field, names in list_usual(budget).items()}
+    label, some = _count(budget, chosen, said)
     with st.popover(label, key="data-chooser"):
-        chosen = {
-            "models": _choose("models", words.MODELS_PICK, usual["models"], words.MODELS),
-            "remedies": _choose("remedies", words.REMEDIES_PICK, usual["remedies"], words.REMEDIES),
-            "ensembles": _choose("ensembles", words.ENSEMBLES_PICK, ENSEMBLES, words.MODELS),
-        }
+        for field, title, titles in (
+            ("models", words.MODELS_PICK, words.MODELS),
+            ("remedies", words.REMEDIES_PICK, words.REMEDIES),
+            ("ensembles", words.ENSEMBLES_PICK, words.MODELS),
+        ):
+            _choose(field, title, offered[field], titles, chosen[field])
         tune = st.toggle(words.TUNE, key="data.tune", persist_state="session", help=words.TUNE_HELP)
         ratio = _choose_ratio(profile, list(counts)) if counts else None
-    fields: dict[str, Any] = {
-        field: None if set(names) == set(usual[field]) else tuple(names) for field, names in chosen.items()
-    }
-    return fields | {"tune": bool(tune), "ratio": ratio}
+    fields: dict[str, Any] = {field: tuple(names) for field, names in said.items()}
+    return fields | {"tune": bool(tune), "ratio": ratio}, some
 
 
-def _choose(field: str, label: str, names: Sequence[str], titles: Mapping[str, str]) -> list[str]:
-    picked = st.pills(
-        label,
-        names,
-        selection_mode="multi",
-        key=_KEYS[field],
-        persist_state="session",
-        format_func=lambda name: titles.get(name, name),
-    )
-    return [name for name in names if name in (picked or ())]
+def _count(budget: float, chosen: Mapping[str, Sequence[str]], said: Mapping[str, Sequence[str]]) -> tuple[str, bool]:
+    """Return '7 models, 9 remedies' of the rows that are compared, and whether there are any. said: those of chosen that a person chose."""
+    if not chosen["models"] and not chosen["ensembles"]:
+        return words.NOTHING_CHOSEN, False
+    rows = count_rows(budget, said)
+    models = {row.model for row in rows} or {*chosen["models"], *chosen["ensembles"]}
+    remedies = {row.remedy for row in rows} - {NONE} if rows else chosen["remedies"]
+    counted = format_count(len(remedies), "remedy").replace("remedys", "remedies")
+    return words.CHOSEN.format(models=format_count(len(models), "model"), remedies=counted), True
+
+
+def _choose(field: str, label: str, names: Sequence[str], titles: Mapping[str, str], now: Sequence[str]) -> None:
+    key = _KEYS[field]
+    st.session_state[key] = [name for name in names if name in now]
+
+    def take() -> None:
+        picked = st.session_state[key] or ()
+        st.session_state[_SAID] = st.session_state[_SAID] | {field: [name for name in names if name in picked]}
+
+    st.pills(label, names, selection_mode="multi", key=key, format_func=lambda name: titles.get(name, name), on_change=take)
 
 
 def _choose_ratio(profile: Mapping[str, Any], counts: list[int]) -> float | None:

@@ -134,7 +134,10 @@ def _draw_watch(id: str, state: str) -> None:
     if live.board is not None:
         rows = board.rows_of_event(live.board.rows)
         metric = str(live.board.rows[0]["metric"]) if live.board.rows else DEFAULT_METRIC
-        board_table.draw_board(board.sort_rows(rows, _keep_order(id, [row.name for row in rows])), metric, spent=spent)
+        budget, kind = float(live.job.spec.get("budget") or 60), board.find_kind({"spec": live.job.spec})
+        board_table.draw_board(
+            board.sort_rows(rows, _keep_order(id, [row.name for row in rows])), metric, spent=spent, budget=budget, kind=kind
+        )
     for note in live.notes:
         st.caption(f":material/info: {escape(note, 400)}")
 
@@ -218,14 +221,17 @@ def _draw_result(
     """Draw the verdict, the board with its cards, the curves, and what limits the comparison."""
     rows = board.rows_of_result(result)
     said = _shorten(board.judge_comparison(result))
-    used = words.USED.format(time=format_duration(result["seconds"]))
+    seconds = float(result["seconds"])
+    used = words.USED.format(time=f"{seconds:.0f} s" if 10 <= seconds < 100 else format_duration(seconds))
     spec = result["spec"] | {"budget": None}
-    asked = contest.describe_request(spec if (spec.get("source") or {}).get("upload") is None else spec | {"target": None})
+    if (spec.get("source") or {}).get("upload") is not None:  # the bar says it beside the table
+        spec |= {"target": None, "split": "", "time": None, "group": None}
+    asked = contest.describe_request(spec)
     facts = [*asked, used, board.describe_replicates(rows)]
     _draw_head(lambda: headline.draw_headline(said, baseline="plain"), facts, earlier, show, apart=said.dot.look != "none")
     left, right = st.columns([1000, 280], gap="medium")
     with left:
-        board_table.draw_board(rows, deciding_metric(result), kind=str((result.get("split") or {}).get("kind") or ""))
+        board_table.draw_board(rows, deciding_metric(result), kind=board.find_kind(result))
     with right:
         _draw_cards(result, rows, decide)
     with draw_fold(words.CURVES, "data-curves", "") as fold:

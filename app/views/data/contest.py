@@ -46,10 +46,10 @@ def draw_bar(
             label_visibility="collapsed",
             width="content",
         )
-        chosen = chooser.draw_chooser(profile, counts)
+        chosen, some = chooser.draw_chooser(profile, counts, float(budget or 60))
         if not open_:
             st.caption(words.SAY_DELAY if ready else words.NOT_READY, width="content")
-    if pressed:
+    if pressed and some:
         try:
             spec = CompareSpec(
                 source,

@@ -10,7 +10,7 @@ import streamlit as st
 
 from app.charts import palette
 from app.frame import headline
-from app.views.data import upload
+from app.views.data import board, upload
 from app.words import data as words
 from app.words.naming import BLANK
 from app.words.text import format_count
@@ -101,8 +101,8 @@ def _describe_table(here: Here) -> str:
         share = next((c["share"] for c in profile["classes"] if c["name"] == profile["positive"]), None)
         if share is not None:
             parts.append(f"{one_line(profile['positive'], 20) or BLANK} {100 * share:.2g}%")
-    kind = str(((here.result or {}).get("split") or {}).get("kind") or "")
-    if kind in words.SPLIT_BY:
+    kind = board.find_kind(here.result) if here.result is not None else "random"
+    if kind in words.SPLIT_BY and kind != "random":
         parts.append(words.SPLIT_BY[kind])
     return " · ".join(parts)
 

@@ -15,7 +15,7 @@ from app.marks import draw_marks
 from app.run import panel
 from app.session import jobs, uploads, visitor
 from app.session.store import get_store
-from app.views.data import board, decide, questions, scored, takeaway
+from app.views.data import board, cards, decide, scored, takeaway
 from app.views.data.reasons import number
 from app.words import data as data_words
 from app.words import decide as decide_words
@@ -46,7 +46,7 @@ _STYLE = """<style>
 def draw_use(job: str, result: Mapping[str, Any]) -> None:
     """Draw the step for a finished comparison."""
     st.html(_STYLE)
-    st.html(questions.STYLE)
+    st.html(cards.STYLE)
     rows = board.rows_of_result(result)
     titles = {row.name: row.title for row in rows}
     there = set(jobs.list_artifacts(job))

@@ -87,10 +87,19 @@ def _read_words(mine: list[Upload]) -> dict[str, str]:
         if arrived or _BARE not in state:
             kept = state.get(_SHOWN, {})
             there = {table.id for table in mine}
-            state[_BARE] = dict(kept) if kept.get("data") in there else {"data": mine[0].id} if mine else {}
+            state[_BARE] = dict(kept) if kept.get("data") in there else _name_newest(mine)
         query = {**state[_BARE], **query}
     state[_SHOWN] = query
     return query
+
+
+def _name_newest(mine: list[Upload]) -> dict[str, str]:
+    """Return the words for the newest table; tables and model files that were sent for a scoring come last."""
+    if len(mine) < 2:
+        return {"data": mine[0].id} if mine else {}
+    scorings = jobs.list_scorings()
+    sent = {one.upload for one in scorings} | {(one.spec.get("model") or {}).get("upload") for one in scorings}
+    return {"data": next((table.id for table in mine if table.id not in sent), mine[0].id)}
 
 
 def _go(query: Mapping[str, str]) -> None:
@@ -161,8 +170,9 @@ def _take_settings(job: Job, query: Mapping[str, str]) -> None:
 
 
 def _go_to_new(table: Upload, job: Job) -> None:
-    """Go to a comparison that was asked for just now; the settings stay as they are."""
+    """Go to a comparison that was asked for just now; the settings stay as they are, the answers are now its own."""
     st.session_state["mine.from"] = job.id
+    _change_options(answers={field: job.spec.get(field) for field in answers.FIELDS})
     _go({"data": table.id, "compare": job.id, "step": "compare"})
 
 

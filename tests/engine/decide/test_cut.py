@@ -251,6 +251,17 @@ def test_one_replicate_is_read_with_a_bootstrap_of_blocks():
     assert np.isfinite(curves["gains"]["low"][1:]).all()
 
 
+def test_intervals_stay_within_what_can_be():
+    rng = np.random.default_rng(10)
+    parts = [pair(draw(rng, 60, 0.3), draw(rng, 40, 0.3)) for _ in range(3)]
+    for rule in (Rule("cost", miss=50, alarm=1), Rule("recall", 0.9), Rule("alerts", 20)):
+        found = read_decide(build(parts), rule=rule)["readings"]
+        for name, one in found.items():
+            if name in ("alerts", "tp", "fp", "fn", "tn", "precision", "recall", "false_alarms", "f1", "cut"):
+                top = 1 if name in ("precision", "recall", "false_alarms", "f1", "cut") else 1000
+                assert all(0 <= one[k] <= top for k in one if np.isfinite(one[k])), (name, one)
+
+
 def test_a_step_moves_the_cut_by_one_row():
     arrays = build([pair(rows(Y, SCORE))] * 2)
     cut, seen = 0.65, []
