@@ -57,7 +57,8 @@ def make_result(
     share = find_test_share(bench.spec.folds)
     ranked = rank_rows(halving, spec.metric)
     lead = find_lead(halving, spec.metric, ranked) if ranked else None
-    said = _judge(halving, against, lead, spec.metric)
+    decisive = {name: one for name, one in against.items() if not halving.is_looked(name)}  # a quick look claims nothing
+    said = _judge(halving, decisive, lead, spec.metric)
     result: dict[str, Any] = to_plain(
         {
             "methods": [_describe_row(halving, bench, name, spec.metric, against.get(name), lead) for name in halving.names],
@@ -65,7 +66,7 @@ def make_result(
             "lead": _describe_lead(halving, lead, spec.metric),
             "verdict": LOOK_VERDICT if looked else said.text,
             "verdict_more": [] if looked else [*said.more, *_proviso(halving, bench)],
-            "best": None if looked else _name_best(against, lead),
+            "best": None if looked else _name_best(decisive, lead),
             "metric": spec.metric,
             "interval": bench.spread.name,
             "interval_covers": bench.spread.covers,
