@@ -103,7 +103,7 @@ def train_on_all(
     Facts: name, title, rows (trained on), held_out (kept apart for a method that reads validation rows), epochs {what was chosen: number
     or numbers}, replicates, positive, share, calibration, cut, rule, promised, text (a sentence). Raises BadInput.
     """
-    chosen = (row.get("refit") or {}).get("epochs")
+    chosen = row.get("chosen")
     if chosen is None:
         raise BadInput(OLD)
     if not row["replicates"]:

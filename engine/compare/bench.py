@@ -61,7 +61,8 @@ class ReplicateScore:
     those of the training rows before any cut.
 
     Where the method was trained again on training and validation rows (`engine.training.refit`), everything about test rows is of that
-    fit, and everything about validation rows of the first one. again: facts of it, None where it was not.
+    fit, and everything about validation rows of the first one. again: facts of it, None where it was not. chosen: all that validation
+    rows chose, as `Fitted.chosen`.
 
     valid_rows [v], test_rows [t]: row numbers in the dataset compared. valid_y, test_y: their classes. valid_p [v, C], test_p [t, C]:
     probabilities as trained, float32. All six are empty for seeds that are not pooled.
@@ -86,6 +87,7 @@ class ReplicateScore:
     test_y: np.ndarray
     test_p: np.ndarray
     again: Again | None = None
+    chosen: dict[str, Any] = field(default_factory=dict)
     draws: dict[str, np.ndarray] = field(default_factory=dict)
     blocks: int = 0
 
@@ -239,7 +241,9 @@ class Evaluator:
             if second is not None and after is not None:
                 again = _describe_again(second, joined, r, test_p, task.test.y[r][task.test.mask[r]].numpy())
                 test_p = after[r][joined.test.mask[r].numpy()]
-            self._add(out, task, r, (valid_p, test_p), shares[r], int(result.epoch[r]), test_given=moved[r], again=again)
+            chosen = {name: value[r].tolist() for name, value in result.chosen.items()}
+            more = {"test_given": moved[r], "again": again, "chosen": chosen}
+            self._add(out, task, r, (valid_p, test_p), shares[r], int(result.epoch[r]), **more)
         self._keep(name, level, task, 0, result)
         if second is not None and task.replicates[0].number == 0:
             rows = np.union1d(joined.source[0], joined.valid_source[0])
@@ -302,6 +306,7 @@ class Evaluator:
         *,
         test_given: np.ndarray | None = None,
         again: Again | None = None,
+        chosen: dict[str, Any] | None = None,
     ) -> None:
         """Measures one replicate. probability: of validation and test rows. given [C]: class shares the model was trained with;
         test_given [C]: those of the model that scored the test rows, where it is another one.
@@ -340,6 +345,7 @@ class Evaluator:
             test_y=test_y[:most],
             test_p=test_p[:most].astype(np.float32),
             again=again,
+            chosen=chosen or {},
             draws=draws,
             blocks=blocks,
         )

@@ -31,6 +31,12 @@ def describe_refit(outcomes: Sequence[ReplicateScore], metric: str, share: float
     }
 
 
+def list_chosen(outcomes: Sequence[ReplicateScore]) -> dict[str, list[Any]]:
+    """The `chosen` of a row: {name: [a replicate: number or numbers]}, what validation rows chose."""
+    names = outcomes[0].chosen if outcomes else {}
+    return {name: [o.chosen[name] for o in outcomes] for name in names}
+
+
 def find_gain(outcomes: Sequence[ReplicateScore], metric: str, share: float) -> Interval:
     """How much the metric gained by training again: paired, over replicates."""
     gains = [o.metrics[metric] - o.again.before[metric] for o in outcomes if o.again is not None]

@@ -10,7 +10,7 @@ import numpy as np
 from engine.compare.bench import EPOCHS, PATIENCE, TREES_AN_EPOCH, Evaluator, ReplicateScore
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import Lead, compare_rows, describe_difference, find_differences, find_lead, rank_rows
-from engine.compare.refits import describe_refit, summarise_refit
+from engine.compare.refits import describe_refit, list_chosen, summarise_refit
 from engine.compare.spread import read_value
 from engine.data.splits.plan import describe_split
 from engine.plain import to_plain
@@ -38,18 +38,18 @@ def make_result(
     """The result of `engine.compare.comparison.compare` without reading, seconds and provenance. table: `describe_table`.
 
     methods [{name, title, model, remedy, metrics {metric: {mean, low, high, n, values}}, difference {metric, mean, low, high, p,
-    p_holm, n, better, worse} (to the same model plain; None for a plain row), difference_to_leader (the same keys; None for the leader
-    and rows that are not ranked), seconds, replicates, numbers, rows, train_rows (both: mean training rows of a replicate), epochs (or
-    trees), look, most_rows (limit of training rows, None: no limit), stopped (the last round before it was dropped), failed (a sentence
-    or None), refit (`engine.compare.refits.describe_refit`), params, per_class}], ranked (names of rows with the same replicates, the
-    best first), lead {row, rival, difference (leader minus rival, the best other plain row; tested together with every ranked row
-    against it), in_use (leader minus the score in use)}, verdict, verdict_more (sentences with its numbers), best, metric, interval,
-    interval_covers (what intervals cover and what not), split (`engine.data.splits.plan.describe_split`),
-    data {name, rows, used_rows, train_rows, train_counts, features, columns {numeric, categorical}, classes, counts, ratio, positive,
-    dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened (sentences), notes (what is said of the table,
-    then of the methods), reading (how the file was read, `TableReading.to_json`; None for a dataset of the catalog), seconds,
-    provenance. `best`: the leading row where it beats the best other plain row after Holm's correction, else the best remedy that beats
-    its own model plain, or None. It is None if there was time for the quick look only.
+    p_holm, n, better, worse} (to the same model plain; None for a plain row), difference_to_leader (the same keys; None for the
+    leader and rows that are not ranked), seconds, replicates, numbers, rows, train_rows (both: mean training rows of a replicate),
+    epochs (or trees), look, most_rows (limit of training rows, None: no limit), stopped (the last round before it was dropped),
+    failed (a sentence or None), refit (`engine.compare.refits.describe_refit`), chosen (`list_chosen` there), params, per_class}],
+    ranked (names of rows with the same replicates, the best first), lead {row, rival, difference (leader minus rival, the best other
+    plain row; tested together with every ranked row against it), in_use (leader minus the score in use)}, verdict, verdict_more
+    (sentences with its numbers), best, metric, interval, interval_covers (what intervals cover and what not), split
+    (`engine.data.splits.plan.describe_split`), data {name, rows, used_rows, train_rows, train_counts, features, columns {numeric,
+    categorical}, classes, counts, ratio, positive, dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened
+    (sentences), notes (what is said of the table, then of the methods), reading (how the file was read, `TableReading.to_json`; None
+    for a dataset of the catalog), seconds, provenance. `best`: the leading row where it beats the best other plain row after Holm's
+    correction, else the best remedy that beats its own model plain, or None. It is None if there was time for the quick look only.
     """
     against = find_differences(halving, spec.metric)
     looked = all(halving.is_looked(name) for name in halving.names if halving.model_of[name] != IN_USE)
@@ -57,7 +57,8 @@ def make_result(
     share = find_test_share(bench.spec.folds)
     ranked = rank_rows(halving, spec.metric)
     lead = find_lead(halving, spec.metric, ranked) if ranked else None
-    said = _judge(halving, against, lead, spec.metric)
+    decisive = {name: one for name, one in against.items() if not halving.is_looked(name)}  # a quick look claims nothing
+    said = _judge(halving, decisive, lead, spec.metric)
     result: dict[str, Any] = to_plain(
         {
             "methods": [_describe_row(halving, bench, name, spec.metric, against.get(name), lead) for name in halving.names],
@@ -65,7 +66,7 @@ def make_result(
             "lead": _describe_lead(halving, lead, spec.metric),
             "verdict": LOOK_VERDICT if looked else said.text,
             "verdict_more": [] if looked else [*said.more, *_proviso(halving, bench)],
-            "best": None if looked else _name_best(against, lead),
+            "best": None if looked else _name_best(decisive, lead),
             "metric": spec.metric,
             "interval": bench.spread.name,
             "interval_covers": bench.spread.covers,
@@ -160,6 +161,7 @@ def _describe_row(
         "most_rows": level.rows,
         "stopped": halving.stopped.get(name),
         "failed": halving.failed.get(name),
+        "chosen": list_chosen(list(own.values())),
         "refit": describe_refit(list(own.values()), metric, share),
         "params": {"patience": PATIENCE, **params} if row.model == NETWORK else params,
         "per_class": {

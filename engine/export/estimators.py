@@ -16,7 +16,7 @@ import torch
 from scipy.special import softmax
 
 from engine.errors import BadData, BadInput
-from engine.export.format import MAX_UNPACKED, TRUSTED, check_nodes
+from engine.export.format import MAX_UNPACKED, TRUSTED, check_nodes, refuse_other_versions
 from engine.models.committee import MAX_LEVELS, Bag, Committee, Folded, Member, take_log
 from engine.text import one_line
 
@@ -92,7 +92,8 @@ def read_estimator(words: Mapping[str, Any], data: bytes, width: int, classes: i
             raise BadData(
                 f"The model holds {one_line(sorted(untrusted)[0], 60)!r}, which no exported model does; it is not loaded."
             )
-        whole = skops.io.loads(data, trusted=trusted)
+        with refuse_other_versions():
+            whole = skops.io.loads(data, trusted=trusted)
     except (UntrustedTypesFoundException, UnsupportedTypeException) as error:
         raise BadData("The model holds things that no exported model does; it is not loaded.") from error
     levels, seen = _read_levels(words, width)

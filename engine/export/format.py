@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+
+from engine.errors import BadData
+from engine.text import one_line
 
 FORMAT = 2
 """Version of the format. It increases when older programs cannot read a new file, or would read it wrong: 2 has calibrated
@@ -32,6 +38,24 @@ MODEL, PREPROCESSING, WEIGHTS, TREES, README = (
 )
 
 
+@contextmanager
+def refuse_other_versions() -> Iterator[None]:
+    """A context in which scikit-learn's objects of another version raise BadData, with one sentence, instead of a warning."""
+    import sklearn
+    from sklearn.exceptions import InconsistentVersionWarning
+
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", InconsistentVersionWarning)
+            yield
+    except InconsistentVersionWarning as error:
+        made = one_line(error.original_sklearn_version, 20)
+        raise BadData(
+            f"This model was made with scikit-learn {made}, and {sklearn.__version__} is here, which may read it wrong: install "
+            f"scikit-learn {made}, or make the model again."
+        ) from error
+
+
 def check_trees(trees: Any, width: int) -> None:
     """Raises ValueError if an index of a node is out of range, since scikit-learn's compiled code does not check."""
     if trees.is_categorical_ is not None:
@@ -50,6 +74,10 @@ def check_nodes(trees: Any, width: int, *, categories: bool = False) -> None:
         own = np.asarray(is_categorical)
         if own.dtype != bool or own.shape != (width,):
             raise ValueError("its categories do not fit its columns")
+        known = trees._bin_mapper.bin_thresholds_
+        levels = [np.asarray(known[k], np.float64) for k in np.flatnonzero(own)] if len(known) == width else []
+        if len(levels) != own.sum() or any(not ((v >= 0) & (v < 32 * BITSET)).all() for v in levels):
+            raise ValueError("the levels of its trees are no numbers of levels")
     for predictor in (p for stage in trees._predictors for p in stage):
         nodes = predictor.nodes
         if nodes.ndim != 1 or not len(nodes):

@@ -22,7 +22,18 @@ from engine.errors import BadData
 from engine.export.decision import Decision
 from engine.export.estimators import read_estimator
 from engine.export.flags import UNDECIDED, check_budget, find_time, flag_days, flag_most, read_days
-from engine.export.format import MAX_UNPACKED, MODEL, PREPROCESSING, READABLE, README, TREES, TRUSTED, WEIGHTS, check_trees
+from engine.export.format import (
+    MAX_UNPACKED,
+    MODEL,
+    PREPROCESSING,
+    READABLE,
+    README,
+    TREES,
+    TRUSTED,
+    WEIGHTS,
+    check_trees,
+    refuse_other_versions,
+)
 from engine.export.inputs import open_table
 from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
@@ -383,10 +394,8 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
 
 
 def _read_trees(data: bytes, width: int, classes: int) -> Any:
-    import sklearn
     import skops.io
     from sklearn.ensemble import HistGradientBoostingClassifier
-    from sklearn.exceptions import InconsistentVersionWarning
     from skops.io.exceptions import UnsupportedTypeException, UntrustedTypesFoundException
 
     with zipfile.ZipFile(io.BytesIO(data)) as inner:
@@ -399,15 +408,8 @@ def _read_trees(data: bytes, width: int, classes: int) -> Any:
             raise BadData(
                 f"The trees hold {one_line(sorted(untrusted)[0], 60)!r}, which no exported model does; they are not loaded."
             )
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", InconsistentVersionWarning)
+        with refuse_other_versions():
             trees = skops.io.loads(data, trusted=list(TRUSTED))
-    except InconsistentVersionWarning as error:
-        made = one_line(error.original_sklearn_version, 20)
-        raise BadData(
-            f"This model was made with scikit-learn {made}, and {sklearn.__version__} is here, which may read it wrong: install "
-            f"scikit-learn {made}, or make the model again."
-        ) from error
     except (UntrustedTypesFoundException, UnsupportedTypeException) as error:
         raise BadData("The trees hold things that no exported model does; they are not loaded.") from error
     if type(trees) is not HistGradientBoostingClassifier:

@@ -1,59 +1,13 @@
-"""Calibration as a picture, and the board as HTML: numbers, marks and words agree."""
+"""The board as HTML: numbers, marks and words agree."""
 
 from __future__ import annotations
 
 import math
 
-import numpy as np
-
-from app.charts import calibration, cut, palette
 from app.views.data import board, board_table
-from engine.analysis import threshold_tables
-from engine.stats import thresholds
 from tests.app import boards, tables
 from tests.engine import comparisons
 from tests.engine.hostile import Page
-
-
-def found() -> dict[str, dict]:
-    truth = np.arange(1000) < 500
-    score = np.linspace(0, 1, 1000)
-    table = threshold_tables.build_table(dict.fromkeys(thresholds.VARIANTS, score), truth, 1)
-    return {kind: thresholds.describe_calibration(table, kind) for kind in thresholds.VARIANTS}
-
-
-TEXTS = {"x": "Predicted", "y": "Observed"}
-
-
-def test_calibration_draws_the_bins_the_line_they_should_be_on_and_the_cut() -> None:
-    figure = calibration.figure(found()["as trained"], 0.4, **TEXTS)
-    diagonal, line = figure.data
-    assert list(diagonal.x) == [0, 1] and line.y[0] == 1 and line.y[-1] == 0 and abs(line.x[0] - 0.05) < 0.01
-    assert sum(line.customdata) == 1000 and [shape.x0 for shape in figure.layout.shapes] == [0.4]
-    assert not figure.layout.showlegend and not calibration.figure(found()["as trained"], **TEXTS).layout.shapes
-    table = calibration.table(found())
-    assert list(table.columns) == ["probabilities", "predicted", "observed", "rows"] and len(table) == 30
-
-
-def test_a_kind_without_rows_is_no_error() -> None:
-    empty = {"bins": [], "brier": 0.0, "ece": 0.0}
-    assert len(calibration.figure(empty, **TEXTS).data) == 2 and calibration.table({"as trained": empty}).empty
-
-
-def test_one_cut_stands_at_the_same_place_in_every_picture() -> None:
-    grid = np.linspace(0, 1, 5)
-    recall, precision = np.array([1.0, 0.8, 0.5, 0.2, 0.0]), np.array([0.1, 0.3, 0.5, 0.9, np.nan])
-    pen = palette.stroke("smote")
-    one = cut.draw_precision(recall, precision, pen, 2, ".50 at .50", x="Recall", y="Precision")
-    assert one.layout.shapes[0].x0 == 0.5 and list(one.data[1].x) == [0.5] and ".50 at .50" in str(one.layout.annotations)
-    cost = np.array([9.0, 4.0, 5.0, 7.0, 8.0])
-    two = cut.draw_cost(grid, cost, 2, "5", "lowest 4", x="Cut", y="Cost")
-    assert two.layout.shapes[0].x0 == 0.5 and "lowest 4" in str(two.layout.annotations)
-    assert not cut.draw_cost(grid, cost, None, "", "lowest 4", x="Cut", y="Cost").layout.shapes
-    assert len(cut.draw_precision(recall, precision, pen, None, "", x="Recall", y="Precision").data) == 1
-    assert (
-        len(cut.draw_precision(recall, precision, pen, 4, "", x="Recall", y="Precision").data) == 1
-    )  # nothing is flagged there
 
 
 def test_the_board_says_in_words_what_its_marks_show() -> None:

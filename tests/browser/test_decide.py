@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import base64
+import itertools
 import json
 import re
+from dataclasses import asdict, replace
 
+import numpy as np
 import pytest
 
+from app.decide import choose_first, encode_decide
+from engine.stats.decide import read_about, read_decide
 from engine.store import Store
 from tests.app import decided, tables
 from tests.browser.visitor import Visitor
@@ -142,6 +148,44 @@ def test_budget_and_share_move_the_counts_as_the_verdict_says(me, until):
     until(lambda: me.title().startswith(("No cut reaches precision 1.", "At ")), 15, "a verdict")
     if me.title().startswith("No cut"):
         assert page.locator(".decide .counts td").count() == 0 and page.locator(".decide .use").is_disabled()
+
+
+READ = """async ([url, payload, choices]) => {
+  const { readMessage, Table } = await import(url);
+  const { head, arrays } = await readMessage(Uint8Array.from(atob(payload), (c) => c.charCodeAt(0)), '');
+  const table = new Table(head, arrays);
+  return choices.map((choice) => {
+    const now = table.read(choice, false), scale = now.isDay ? 1000 / now.unit : 1;
+    const ends = ({mean, low, high}, by = 1) => [mean, low, high].map((v) => Number.isFinite(v) ? v * by : null);
+    return now.at && [ends(now.at.alerts, scale), ...['precision', 'recall', 'alarms', 'benefit', 'cost'].map((k) => ends(now.at[k]))];
+  });
+}"""
+RULES = (
+    {"rule": "alerts", "alerts": 37.0}, {"rule": "alerts", "alerts": 3.0, "per": "day"}, {"rule": "recall", "recall": 0.7},
+    {"rule": "precision", "precision": 0.99}, {"rule": "cost", "miss": 20.0}, {"rule": "cost", "column": True, "alarm": 2.0},
+    {"rule": "f-beta", "beta": 2.0}, {"rule": "hand", "cut": 0.123},
+)  # fmt: skip
+NAMES = ("alerts", "precision", "recall", "false_alarms", "net_benefit", "cost")
+
+
+@pytest.mark.parametrize("replicates", [1, 3])
+def test_the_browser_computes_what_the_engine_does(me, replicates):
+    arrays = decided.cuts(replicates=replicates, rows=500, share=0.06, days=20, costs=True)
+    about = read_about(arrays)
+    first = choose_first(about)
+    choices, wanted = [], []
+    for kind, share, change in itertools.product(about["calibrations"], (None, 0.02, 1e-4), RULES):
+        choice = replace(first, kind=kind, share=share or first.share, **change)
+        read = read_decide(arrays, rule=choice.make_rule(), share=share, calibration=kind)["readings"]
+        choices.append(asdict(choice))
+        wanted.append(None if read is None else [[read[name][end] for end in ("mean", "low", "high")] for name in NAMES])
+    url = next(address for address in me.requests if address.endswith("/readings.js"))
+    payload = base64.b64encode(encode_decide(arrays, first, title="t", positive="yes", others="no")).decode()
+    found = me.page.evaluate(READ, [url, payload, choices])
+    assert [one is None for one in found] == [one is None for one in wanted]
+    numbers = [np.array([one for one in both if one is not None], float) for both in (found, wanted)]
+    assert numbers[0].size > 1000
+    np.testing.assert_allclose(*numbers, rtol=1e-6, atol=1e-9)
 
 
 def test_it_fits_a_phone_and_a_dark_room(me, until):

@@ -105,7 +105,7 @@ def test_what_cannot_be_trained_again_says_why(compared):
     data, found, artifacts = compared
     with pytest.raises(BadInput, match="no row 'other'"):
         finish(train_row(data, found, replace(ASKED, row="other"), None))
-    old = {**found, "methods": [{k: v for k, v in row.items() if k != "refit"} for row in found["methods"]]}
+    old = {**found, "methods": [{k: v for k, v in row.items() if k != "chosen"} for row in found["methods"]]}
     with pytest.raises(BadInput, match=OLD[:20]):
         finish(train_row(data, old, ASKED, None))
     facts, content = finish(train_row(data, found, ASKED, None))
@@ -139,3 +139,22 @@ def test_the_code_of_a_row_trains_again_too(compared):
     )
     old = {**found, "methods": [{k: v for k, v in row.items() if k != "refit"} for row in found["methods"]]}
     assert "again" not in write_row(old, "ce")
+
+
+def test_other_models_too_and_without_training_again_in_the_comparison(monkeypatch):
+    import sklearn.base
+
+    from engine.errors import BadData
+
+    _, found, artifacts = looked(
+        spec=replace(CHEAP, methods=None, models=("forest",), remedies=("none",), ensembles=(), refit=False)
+    )
+    row = next(row for row in found["methods"] if row["name"] == "forest")
+    assert row["refit"] is None and found["refit"] is None and row["chosen"]["trees"] == row["epochs"]
+    facts, content = finish(train_row(table(), found, replace(ASKED, row="forest"), unpack(artifacts["decide/forest"])))
+    model = engine.load_model(content)
+    assert facts["epochs"] == {"trees": row["epochs"][0]} and model.facts.rows == 190 and "forest" in model.kind
+    assert ((model.predict_proba(frame(table(), EVERY))[:, 1] >= model.cut) == model.flag(frame(table(), EVERY))).all()
+    monkeypatch.setattr(sklearn.base, "__version__", "2.0.1")
+    with pytest.raises(BadData, match="made with scikit-learn 1"):
+        engine.load_model(content)

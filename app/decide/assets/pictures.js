@@ -89,7 +89,7 @@ const benefit = {
     frame.line(cut, net.mean, "main");
     const end = xs[xs.length - 1] ?? 0;
     frame.write(frame.x(end) + 6, frame.y(0) - 6, now.words.flagAll, { class: "t halo" });
-    frame.write(frame.x(now.mostCut), frame.y(0) + 14, now.words.flagNone, { class: "t halo", "text-anchor": "end" });
+    frame.write(frame.x(now.mostCut * 0.62), frame.y(0) + 14, now.words.flagNone, { class: "t halo", "text-anchor": "middle" });
   },
   at: (now) => ({ x: now.at.cut, y: now.at.benefit.mean, text: formatNumber(now.at.benefit.mean) }),
   find: placeAcross,
