@@ -130,11 +130,12 @@ def compare(
     told = None if reading is None else reading.target
     positive = spec.positive if told is None else told.positive
     bench, shortened = _make_evaluator(dataset, spec, clock, positive)
+    if spec.tune:
+        shortened = [*shortened, NOT_TUNED]
     halving = _make_halving(bench, spec, clock, began)
     sentences = [
         *sentences,
         *([NO_DELAY] if spec.time is not None and not spec.delay else []),
-        *([NOT_TUNED] if spec.tune else []),
     ]
     notes: list[str] = []
     try:

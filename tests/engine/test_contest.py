@@ -98,4 +98,4 @@ def test_an_installed_model_takes_part_and_has_no_file(monkeypatch, tmp_path, na
 
 def test_settings_that_are_not_tuned_are_told():
     _, found, _ = looked(spec=replace(MODELS, tune=True))
-    assert module.NOT_TUNED in found["notes"]
+    assert module.NOT_TUNED in found["shortened"]
