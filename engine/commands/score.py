@@ -120,5 +120,9 @@ def summarise_scoring(answer: Mapping[str, Any]) -> str:
 def _format_interval(m: Mapping[str, Any]) -> str:
     if m["mean"] is None:
         return "-"
-    bracket = "" if m["low"] is None or m["high"] is None else f" [{m['low']:.3g}, {m['high']:.3g}]"
-    return f"{m['mean']:.3g}{bracket}"
+    bracket = "" if m["low"] is None or m["high"] is None else f" [{_format_number(m['low'])}, {_format_number(m['high'])}]"
+    return f"{_format_number(m['mean'])}{bracket}"
+
+
+def _format_number(value: float) -> str:
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -71,6 +71,9 @@ TABLE_RATIO = 50.0
 """A table that is too large loses rows of its larger classes first, down to this ratio (`engine.data.thin`)."""
 
 
+NOT_TUNED = "Settings were not tuned: every model was compared with its defaults."
+"""Said where tuning was asked for."""
+
 NO_DELAY = "No delay is named: each answer counts as known at once (0d)."
 """Said where rows have a time."""
 
@@ -128,7 +131,11 @@ def compare(
     positive = spec.positive if told is None else told.positive
     bench, shortened = _make_evaluator(dataset, spec, clock, positive)
     halving = _make_halving(bench, spec, clock, began)
-    sentences = [*sentences, *([NO_DELAY] if spec.time is not None and not spec.delay else [])]
+    sentences = [
+        *sentences,
+        *([NO_DELAY] if spec.time is not None and not spec.delay else []),
+        *([NOT_TUNED] if spec.tune else []),
+    ]
     notes: list[str] = []
     try:
         for event in halving.run():

@@ -28,15 +28,15 @@ def add_classifier(graph: Graph, fitted: Any, x: str, classes: int) -> str:
 
     Raises BadInput, with one sentence, where there is no converter.
     """
-    if hasattr(fitted, "members"):  # one estimator per replicate
-        p = _add_member(graph, fitted.members[0], x, classes)
-        if fitted.shifts is None:
-            return p
+    if hasattr(fitted, "members"):  # a Committee, or what a model file holds of one
+        p = _add_estimator(graph, fitted.members[0].estimator, x, classes)
         logits = graph.add("Log", graph.add("Max", p, graph.constant(np.array(LEAST))))
-        return graph.add("Softmax", graph.add("Add", logits, graph.constant(fitted.shifts[:1].double().cpu().numpy())), axis=-1)
+        if fitted.shifts is not None:
+            logits = graph.add("Add", logits, graph.constant(fitted.shifts[:1].double().cpu().numpy()))
+        return graph.add("Softmax", logits, axis=-1)
     if isinstance(fitted, Net):
         return graph.add("Softmax", graph.cast(_add_network(graph, fitted, x), "float64"), axis=-1)
-    return _add_member(graph, SimpleNamespace(estimator=fitted), x, classes)
+    return _add_estimator(graph, fitted, x, classes)
 
 
 # ---- networks
@@ -91,16 +91,16 @@ def _add_head(graph: Graph, classify: Any, z: str) -> str:
 # ---- scikit-learn's models
 
 
-def _add_member(graph: Graph, member: Any, x: str, classes: int) -> str:
+def _add_estimator(graph: Graph, estimator: Any, x: str, classes: int) -> str:
     """Probabilities [n, C] double of a fitted estimator."""
-    estimator = member.estimator
-    folded = estimator if isinstance(estimator, Folded) else None
-    estimator = estimator if folded is None else folded.estimator
-    name = "ensemble of under-sampled trees" if isinstance(estimator, Bag) else type(estimator).__name__
-    if name not in CONVERTED or not type(estimator).__module__.startswith("sklearn."):
+    if isinstance(estimator, (Bag, dict)):
+        raise BadInput("This model has no ONNX file: there is no converter for an ensemble of trees on drawn rows.")
+    own = estimator.estimator if isinstance(estimator, Folded) else estimator
+    name = type(own).__name__
+    if name not in CONVERTED or not type(own).__module__.startswith("sklearn."):
         raise BadInput(f"This model has no ONNX file: there is no converter for a {name}.")
     if name == "HistGradientBoostingClassifier":
-        estimator, x = _encode_levels(graph, estimator, folded, x)
+        estimator, x = _encode_levels(graph, estimator, x)
     p = graph.cast(graph.join(_convert(estimator), graph.cast(x, "float32"), "probabilities"), "float64")
     own = np.asarray(estimator.classes_).astype(np.int64)
     if own.tolist() == list(range(classes)):
@@ -108,20 +108,23 @@ def _add_member(graph: Graph, member: Any, x: str, classes: int) -> str:
     return graph.add("MatMul", p, graph.constant(np.eye(classes)[own]))
 
 
-def _encode_levels(graph: Graph, boosted: Any, folded: Folded | None, x: str) -> tuple[Any, str]:
-    """(boosted trees without native categories, their features).
+def _encode_levels(graph: Graph, estimator: Any, x: str) -> tuple[Any, str]:
+    """(boosted trees without native categories, their features). estimator: the trees, or a `Folded` with them.
 
     A split of a column of categories becomes a column of its own, 0 for rows that go left, since skl2onnx converts such splits to
     something else. Thresholds become the next lower number of single precision, which parts the same rows.
     """
-    trees = copy.copy(boosted)
+    fitted = estimator.estimator if isinstance(estimator, Folded) else estimator
+    trees = copy.copy(fitted)
     stages = [[_copy_tree(tree) for tree in stage] for stage in trees._predictors]
     trees._predictors = stages
-    if trees.is_categorical_ is None or folded is None:
+    if not isinstance(estimator, Folded):
+        if trees.is_categorical_ is not None:
+            raise BadInput("These boosted trees have no ONNX file: what their categories were is not known.")
         return trees, x
-    columns = _Columns(folded, len(trees.is_categorical_))
+    columns = _Columns(estimator)
     splits: dict[tuple[int, bytes], int] = {}
-    for tree, own in zip((t for s in stages for t in s), (t for s in boosted._predictors for t in s), strict=True):
+    for tree, own in zip((t for s in stages for t in s), (t for s in fitted._predictors for t in s), strict=True):
         for i in np.flatnonzero(tree.nodes["is_leaf"] == 0):
             node = own.nodes[i]
             place = int(node["feature_idx"])
@@ -138,13 +141,15 @@ def _encode_levels(graph: Graph, boosted: Any, folded: Folded | None, x: str) ->
     start = np.zeros((1, len(splits)), np.float32)
     for (place, packed), split in splits.items():
         right = np.frombuffer(packed, np.float32)
-        at, count = columns.levels_of(place)
-        start[0, split], weights[at : at + count, split] = right[-1], right[:-1] - right[-1]
+        at, seen = columns.levels[place]
+        start[0, split] = right[-1]
+        weights[[at + level for level in seen], split] = right[:-1] - right[-1]
     x = graph.cast(x, "float32")
     parts = [graph.add("Gather", x, graph.constant(np.array(columns.plain, np.int64)), axis=1)] if columns.plain else []
     if splits:
         parts.append(graph.add("Add", graph.add("MatMul", x, graph.constant(weights)), graph.constant(start)))
     trees.n_features_in_ = len(columns.plain) + len(splits)
+    trees.is_categorical_ = None
     return trees, graph.concat(parts)
 
 
@@ -159,39 +164,41 @@ def _copy_tree(tree: Any) -> Any:
 
 
 class _Columns:
-    """Where boosted trees have their columns: a number for each category that is folded (`Folded`), then all others.
+    """Where boosted trees on folded features (`Folded.fold`) have their columns: level numbers first, then all others.
 
-    width: of the features. plain: features that go in as numbers, in the order in which the converted trees have them.
+    width: of the features before. levels: (first feature, levels that training had) of each column of level numbers. plain: features that
+    go in as numbers, in the order in which the trees have them.
     """
 
-    def __init__(self, folded: Folded, inputs: int) -> None:
-        small = [n <= MAX_LEVELS for n in folded.levels]
-        numeric = inputs - sum(small) - sum(n for n, s in zip(folded.levels, small, strict=True) if not s)
-        self._folded = sum(small)
-        self.width = numeric + sum(folded.levels)
-        starts = [numeric + sum(folded.levels[:j]) for j in range(len(folded.levels))]
-        places = list(zip(starts, folded.levels, folded.seen, small, strict=True))
-        self.plain = [*range(numeric), *(i for at, n, _, s in places if not s for i in range(at, at + n))]
-        self._levels = [(at, n, seen) for at, n, seen, s in places if s]
+    def __init__(self, folded: Folded) -> None:
+        trees = folded.estimator
+        self._encoder = trees._preprocessor
+        self._inputs = int(trees.n_features_in_)
+        wide = [n > MAX_LEVELS for n in folded.levels]
+        numeric = self._inputs - folded.count - sum(n for n, own in zip(folded.levels, wide, strict=True) if own)
+        ends = (numeric + np.cumsum(folded.levels)).tolist()
+        self.width = int(ends[-1]) if ends else numeric
+        starts = [end - n for end, n in zip(ends, folded.levels, strict=True)]
+        kept = [range(at, end) for at, end, own in zip(starts, ends, wide, strict=True) if own]
+        self.plain = [*range(numeric), *(i for own in kept for i in own)]
+        self.levels = [(at, seen) for at, seen, own in zip(starts, folded.seen, wide, strict=True) if not own]
 
     def find_plain(self, place: int) -> int:
         """The converted trees' number of a column of numbers. place: the trees' own."""
-        return place - self._folded
-
-    def levels_of(self, place: int) -> tuple[int, int]:
-        """(first feature, features) of a column of categories."""
-        return self._levels[place][:2]
+        return place - len(self.levels)
 
     def find_right(self, place: int, left: np.ndarray, missing_left: bool) -> np.ndarray:
         """float32 [levels + 1]: 1 for the levels that go right at a split, the last for a row without a level.
 
         left: the split's set of codes as bits of uint32.
         """
-        _, count, seen = self._levels[place]
-        right = np.full(count + 1, 0.0 if missing_left else 1.0, np.float32)
-        codes = np.arange(len(seen))
-        right[list(seen)] = 1.0 - ((left[codes // 32] >> (codes % 32).astype(np.uint32)) & 1)
-        return right
+        count = len(self.levels[place][1])
+        rows = np.full((count + 1, self._inputs), np.nan)
+        rows[:count, place] = np.arange(count)
+        codes = rows[:, place] if self._encoder is None else np.asarray(self._encoder.transform(rows), np.float64)[:, place]
+        known = np.nan_to_num(codes, nan=0).astype(np.int64)
+        goes_left = np.where(np.isnan(codes), missing_left, (left[known // 32] >> (known % 32).astype(np.uint32)) & 1)
+        return (1 - goes_left).astype(np.float32)
 
 
 def _convert(estimator: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 from typing import Any
@@ -20,6 +21,7 @@ from engine.export.decision import CALIBRATIONS, Calibration, Decision
 from engine.export.onnx import CLOSE, check_onnx, feed_columns, run_onnx, to_onnx
 from engine.export.pipeline import Pipeline
 from engine.export.read import Model, UnknownLevel
+from engine.models.committee import Bag, Committee, Folded, Member
 from engine.models.feature_classifiers import nearest_mean
 from engine.models.mlp import MLP
 from engine.models.net import Net, WithHead
@@ -56,10 +58,8 @@ def make_model(
     kind = getattr(torch, precision)
 
     def compute(x: np.ndarray) -> np.ndarray:
-        if not isinstance(fitted, Net):
-            p: np.ndarray = fitted.predict_proba(x.astype(np.float32))
-            return p
-        out: np.ndarray = fitted(torch.from_numpy(x).to(kind).unsqueeze(0))[0].double().softmax(-1).numpy()
+        net = fitted if isinstance(fitted, Net) else Committee([Member(fitted, classes)], x.shape[1])
+        out: np.ndarray = net(torch.from_numpy(x).to(kind).unsqueeze(0))[0].double().softmax(-1).numpy()
         return out
 
     names = np.array([f"class {k}" for k in range(classes)], object)
@@ -121,6 +121,31 @@ def test_models_of_scikit_learn_are_equal(name, classes):
     check(make_model(pipeline, fitted, classes), numbers, codes)
 
 
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("encoder", [False, True])
+def test_native_categories_are_encoded_first(classes, encoder):
+    """Splits of categories, which skl2onnx converts to something else; rows without a level go where training sent them."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    pipeline, numbers, codes, x, y = make_table(classes)
+    levels = tuple(len(column.levels) for column in pipeline.categorical)
+    rng = np.random.default_rng(1)
+    y = np.where(np.isin(codes[0], (0, 2)), y, rng.integers(classes, size=N))  # the colour decides too
+    some = x[codes[0] != 3].astype(np.float32)  # one colour is no training row's
+    folded = Folded.look(some, levels)
+    rows = folded.fold(some)
+    which = np.arange(rows.shape[1]) < folded.count
+    trees = HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=3, categorical_features=which, random_state=0)
+    trees.fit(rows, y[codes[0] != 3])
+    assert any(tree.nodes["is_categorical"].any() for stage in trees._predictors for tree in stage)
+    if not encoder:
+        trees._preprocessor = None
+    committee = Committee([Member(dataclasses.replace(folded, estimator=trees), classes)], x.shape[1])
+    check(make_model(pipeline, committee, classes), numbers, codes)
+    shifts = torch.tensor([[0.5, -1.0, 0.2][:classes]], dtype=torch.float64)
+    check(make_model(pipeline, Committee(committee.members, x.shape[1], shifts), classes), numbers, codes)
+
+
 @pytest.mark.parametrize("kind", CALIBRATIONS)
 @pytest.mark.parametrize("classes", [2, 3])
 def test_calibration_is_equal(kind, classes):
@@ -158,6 +183,8 @@ def test_what_has_no_converter_is_said_in_one_sentence():
         with pytest.raises(BadInput, match=f"no converter for a {type(estimator).__name__}") as caught:
             to_onnx(make_model(pipeline, estimator.fit(x, y)))
         assert str(caught.value).endswith(".")
+    with pytest.raises(BadInput, match="ensemble of trees"):
+        to_onnx(make_model(pipeline, Bag(np.array([0, 1]), [([], None)])))
 
 
 def test_a_file_that_differs_is_not_handed_out():

@@ -12,15 +12,24 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from engine.compare.comparison import compare, describe_sheet, rebuild_evaluator
+from engine.data.split import split
+from engine.data.tables.profile import to_dataset
+from engine.data.tables.reading import read_sheet
 from engine.errors import BadData, BadParameter
-from engine.events import finish
+from engine.events import finish, unpack
+from engine.export.read import load_model
 from engine.score.drift import find_usual, stability_index
 from engine.score.flag import flag_above, flag_within
+from engine.score.given import read_given
 from engine.score.promise import check_promise, predict_range
-from engine.score.score import score_table
+from engine.score.score import compute_probabilities, score_table
+from engine.score.scorer import Scorer
+from engine.spec.comparison import CompareSpec
 from engine.spec.score import ROW_COLUMNS
 from engine.text import csv_cell
 from tests.engine.scorers import make_scorer, score, write_csv
+from tests.engine.test_compare import ticking
 
 
 def draw(rng: np.random.Generator, n: int, share: float = 0.1) -> dict[str, Any]:
@@ -323,3 +332,24 @@ def test_a_model_of_no_file_reads_one_by_a_guess(scorer):
     )
     del new["age"]
     assert score(bare, write_csv(new))[0]["lacking"] == [{"column": "age", "counted_as": "its training mean"}]
+
+
+def test_scoring_gives_the_comparison_s_own_probabilities_of_its_test_rows():
+    """The file read again, by the model file, gives what the refitted model of replicate 0 gave to the rows it was tested on."""
+    data = write_csv(draw(np.random.default_rng(9), 400))
+    sheet = read_sheet(data, "a.csv", target="answer")
+    dataset = to_dataset(sheet, "answer")
+    spec = CompareSpec({"file": "a.csv"}, "answer", budget=5.0, methods=("ce", "smote"))
+    steps = compare(dataset, spec, clock=ticking(), **describe_sheet(sheet, "answer"))
+    found, artifacts = finish(steps)
+    arrays = unpack(artifacts["arrays"])
+    bench = rebuild_evaluator(dataset, spec, found["data"]["positive"])
+    test = split(bench.dataset, bench.spec, 0)[0].test
+    for name in ("ce", "smote"):
+        model = load_model(artifacts[f"model/{name}"])
+        assert "trained on" in model.describe()
+        scorer = dataclasses.replace(Scorer.of(model), compute=model._probabilities)  # as trained
+        p = compute_probabilities(scorer, read_given(data, "a.csv", scorer.pipeline, scorer.classes, None))
+        own = arrays[f"score/{name}"]
+        first = (arrays["seed"][: len(own)] == 0) & (arrays["fold"][: len(own)] == 0)
+        assert np.abs(p[test] - own[first]).max() < 1e-6

@@ -323,6 +323,6 @@ def test_a_cut_chosen_on_validation_has_no_optimism_on_noise():
         values = np.array(clean[rule])
         values = values[np.isfinite(values)]
         half = 1.96 * values.std(ddof=1) / np.sqrt(len(values))
-        assert abs(values.mean() - 0.2) < max(half * 1.3, 1e-9), (rule, values.mean(), half)
+        assert abs(values.mean() - 0.2) < half, (rule, values.mean(), half)
         if rule.kind != "alerts":
             assert np.nanmean(same[rule]) > values.mean() + half
