@@ -99,7 +99,7 @@ def everything(store: Store, engine: Engine, folder: Path) -> tuple[str, list[st
     upload = store.add_upload("me", f"{CANARY}.csv", table())
     profile = store.submit_profile("me", upload, {"target": "answer"})
     refused = store.submit_profile("me", upload, {"target": f"no {CANARY}"})
-    asked = {"source": {"upload": upload}, "target": "answer", "budget": 5, "methods": ["ce", "trees"]}
+    asked = {"source": {"upload": upload}, "target": "answer", "budget": 5, "methods": ["ce", "boosting"]}
     compare = store.submit_compare("me", asked)
     data = {"target": "answer", "positive": f"yes {CANARY}", "reading": {"types": {f"{CANARY} column": "numeric"}}}
     spec = RunSpec(f"upload/{upload}", "ce", data=data, params={"epochs": 2, "hidden": [4]})
@@ -110,7 +110,7 @@ def everything(store: Store, engine: Engine, folder: Path) -> tuple[str, list[st
     assert over(store, refused.id).state == "failed" and CANARY in store.job(refused.id, "me").reason
     assert over(store, compare.id).state == "done", store.job(compare.id, "me").reason
     found = store.read_answer(compare.id, "comparison", "me")
-    assert isinstance(found, dict) and {row["name"] for row in found["methods"]} == {"ce", "trees"}
+    assert isinstance(found, dict) and {row["name"] for row in found["methods"]} == {"ce", "boosting"}
     assert CANARY in str(found["data"]) and isinstance(store.last_event(compare.id, "board", owner="me"), Board)
     assert over(store, run.id).state == "done", store.job(run.id, "me").reason
     result = store.result(run.id, "me")
