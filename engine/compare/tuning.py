@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from engine.analysis import metrics
-from engine.compare.bench import Evaluator
+from engine.compare.bench import TREES_AN_EPOCH, Evaluator
 from engine.compare.halving import TICK, Resource
 from engine.data.dataset import Task
 from engine.data.rows import remove_test_rows
@@ -107,7 +107,7 @@ def tune_models(
 ) -> Generator[Event, None, tuple[dict[str, Any], list[str]]]:
     """Tunes every model of the rows and puts what is chosen into `bench.tuned`. Returns (the result's `tuning`: model -> {trials,
     seconds, share, most_rows, most_epochs (of the level, None: no limit), settings, validation {default, best}}, sentences on models that
-    keep their defaults).
+    keep their defaults or were tuned at a lower level).
 
     seconds: until the rounds must end. levels: of a model, from the highest down. report: the progress now.
     Raises BadInput without Optuna.
@@ -136,6 +136,8 @@ def tune_models(
             )
         else:
             bench.tuned[model] = tuned.settings
+            if limits := _describe_level(model, tuned.level):
+                kept.append(f"{what}: settings were chosen with at most {limits}.")
     return told, kept
 
 
@@ -178,6 +180,14 @@ def tune_model(
             study.tell(trial, state=optuna.trial.TrialState.FAIL)
     out.seconds = bench.clock() - began
     return out
+
+
+def _describe_level(model: str, level: Resource) -> str:
+    """What a level limits; empty for the highest, and for epochs of a model that has neither epochs nor trees."""
+    limits = [] if level.rows is None else [f"{level.rows:,} training rows"]
+    if level.epochs is not None and model != "logistic":
+        limits.append(f"{level.epochs} epochs" if model == NETWORK else f"{TREES_AN_EPOCH * level.epochs} trees")
+    return " and ".join(limits)
 
 
 def _find_default(bench: Evaluator, name: str) -> tuple[int, ...]:

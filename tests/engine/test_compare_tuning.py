@@ -118,7 +118,7 @@ def test_tuned_settings_are_those_of_remedies_and_of_the_second_fit():
 
 
 def test_shares_are_equal_and_the_budget_is_kept():
-    step, spec = 0.15, replace(TUNED, models=("logistic",), ensembles=("self-paced",))
+    step, spec = 0.08, replace(TUNED, models=("logistic",), ensembles=("self-paced",))
     found, _ = finish(compare(table(), spec, clock=ticking(step)))
     told = found["tuning"]
     assert set(told) == {"logistic", "self-paced"} and len({one["share"] for one in told.values()}) == 1
@@ -140,6 +140,12 @@ def test_without_time_the_defaults_stay_and_it_is_told():
     assert sum("not tuned, since its share of the time allowed 0 of the 3" in text for text in found["shortened"]) == 2
     assert [row["metrics"] for row in found["methods"]] == [row["metrics"] for row in plain["methods"]]
     assert "tuning" not in plain and all(one["settings"] == {} for one in found["tuning"].values())
+
+
+def test_a_lower_level_is_told():
+    assert tuning._describe_level(NETWORK, Resource(2048, 25)) == "2,048 training rows and 25 epochs"
+    assert tuning._describe_level("forest", Resource(None, 12)) == "24 trees"
+    assert tuning._describe_level("logistic", Resource(None, 12)) == tuning._describe_level("forest", Resource()) == ""
 
 
 def test_settings_that_fail_are_no_choice(monkeypatch):
