@@ -257,15 +257,12 @@ def _make_method_file(
     here: Store, job: str, name: str, owner: str | None, comparison: Mapping[str, Any]
 ) -> tuple[bytes | str, str] | None:
     found = _METHOD.fullmatch(name)
-    if (
-        found is None
-        or (found[1], found[3]) != ("code", "py")
-        or found[2] not in {row["name"] for row in comparison["methods"]}
-    ):
+    rows = {comparison_code.name_code(row["name"]): row["name"] for row in comparison["methods"]}
+    if found is None or name not in rows:
         return None
     upload = here.job(job, owner).upload
     named = {"file": here.upload(upload, owner).name} if upload is not None else {}
-    return comparison_code.write_row(comparison, found[2], **named), "text/x-python; charset=utf-8"
+    return comparison_code.write_row(comparison, rows[name], **named), "text/x-python; charset=utf-8"
 
 
 def _status_code(error: LabError) -> int:

@@ -361,8 +361,11 @@ def _plain(value: Any) -> Any:
 KINDS = {"int": int, "float": float, "bool": bool, "choice": str, "ints": tuple[int, ...]}
 
 
-def _make(method: type[Method]) -> type[TableClassifier]:
-    """The method's classifier. Its keywords are the method's fields, the common parameters and `random_state`."""
+def make_classifier(method: type[Method]) -> type[TableClassifier]:
+    """The method's classifier. Its keywords are the method's fields, the common parameters and `random_state`.
+
+    Those of `classifiers()` can be pickled; one made of a method that is not in the catalog cannot.
+    """
     suited = run.default_params(method.describe(), "tabular")
     own = {d["name"]: d | {"default": suited[d["name"]]} for d in fields.describe(method)}
     door = {d["name"]: d for d in fields.describe(CommonParameters)}
@@ -417,10 +420,10 @@ def _wrapped(text: str, indent: str = "") -> str:
     return fill(" ".join(text.split()), 100, initial_indent=indent, subsequent_indent=indent)
 
 
-_MADE = {made.__name__: made for made in (_make(m) for m in methods().values() if m.ranked and "tabular" in m.kinds)}
+_MADE = {made.__name__: made for made in (make_classifier(m) for m in methods().values() if m.ranked and "tabular" in m.kinds)}
 globals().update(_MADE)
 
-__all__ = ["TableClassifier", "TrainingWarning", "classifiers", *_MADE]
+__all__ = ["TableClassifier", "TrainingWarning", "classifiers", "make_classifier", *_MADE]
 
 
 def classifiers() -> dict[str, type[TableClassifier]]:

@@ -13,7 +13,7 @@ from engine.commands.arguments import add_report
 from engine.commands.compare_options import add_questions, parse_questions
 from engine.commands.progress import ProgressLine, say
 from engine.commands.table_options import add_reading, parse_reading
-from engine.commands.taken_away import add_taken_away, check_taken_away, choose_row, write_taken_away
+from engine.commands.taken_away import add_taken_away, check_taken_away, choose_row, explain_choice, write_taken_away
 from engine.errors import BadData, BadInput
 from engine.events import Board, Event, Note, Phase, finish, unpack
 from engine.report import ReportRequest, page, write_report
@@ -65,14 +65,16 @@ def run(arguments: argparse.Namespace) -> int:
     data = read_bytes(file)
     progress = _Progress()
     try:
-        train = None if arguments.model is None else lambda found: choose_row(found, of)
+        train = None if arguments.model is None else lambda found, kept: choose_row(found, of, arguments, kept)
         found, artifacts, profile = _compare(data, file.name, spec, began, progress, train)
     finally:
         progress.clear()
     if any(file is not None for file in (arguments.model, arguments.onnx, arguments.code)):
-        found = {**found, "model_of": choose_row(found, of)}
+        found = {**found, "model_of": choose_row(found, of, arguments, artifacts)}
     print(json.dumps(found, allow_nan=False) if arguments.json else summarise_comparison(found))
     if "model_of" in found:
+        if chosen := explain_choice(found, of, found["model_of"]):
+            say(chosen)
         for path in write_taken_away(arguments, found, artifacts, found["model_of"]):
             say(f"{one_line(found['model_of'], 80)}: {one_line(path, 200)}")
         if "refit_all" in found:
@@ -90,9 +92,11 @@ def _compare(
     spec: CompareSpec,
     began: float,
     progress: _Progress,
-    train: Callable[[Mapping[str, Any]], str] | None = None,
+    train: Callable[[Mapping[str, Any], Mapping[str, bytes]], str] | None = None,
 ) -> tuple[dict[str, Any], dict[str, bytes], dict[str, Any]]:
-    """(the comparison, its artifacts, the table's profile). train: the comparison -> its row that is trained on all rows; None: none is."""
+    """(the comparison, its artifacts, the table's profile). train: the comparison and its artifacts -> the row that is trained on all
+    rows; None: none is.
+    """
     progress(Phase("reading", "Reading the table"))
     from engine.data.tables.profile import list_notes, profile_table, to_dataset
     from engine.data.tables.reading import read_sheet
@@ -117,7 +121,7 @@ def _compare(
         compare(dataset, spec, began=began, **describe_sheet(sheet, spec.target, spec.positive, **spec.columns)), progress
     )
     if train is not None:
-        found, artifacts = _train_on_all(dataset, found, artifacts, train(found), progress)
+        found, artifacts = _train_on_all(dataset, found, artifacts, train(found, artifacts), progress)
     return found, artifacts, about
 
 

@@ -355,25 +355,31 @@ class Evaluator:
 
 
 def read_score(dataset: Dataset, task: Task, r: int) -> tuple[np.ndarray, np.ndarray]:
-    """The score in use as probabilities [n, 2] of replicate r's validation and test rows: its order is kept, ties too.
+    """The score in use as probabilities [n, 2] of replicate r's validation and test rows, see `turn_score`."""
+    assert dataset.score is not None
+    out = turn_score(dataset.score, task.valid_source[r], task.valid.y[r][task.valid.mask[r]].numpy())
+    return out[task.valid_source[r]], out[task.test_source[r]]
+
+
+def turn_score(score: np.ndarray, valid: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A score [n] of a table's rows as probabilities [n, 2]: its order is kept, ties too. The code of a row takes it from here.
 
     A score between 0 and 1 is taken as it is. Any other becomes its rank among all rows, stretched so that the cut with the highest
-    balanced accuracy on validation rows lies at 0.5. A missing score is the lowest.
+    balanced accuracy on validation rows lies at 0.5. A missing score is the lowest. valid [v]: numbers of validation rows, y [v]:
+    their classes.
     """
-    assert dataset.score is not None
-    score = np.where(np.isnan(dataset.score), -np.inf, dataset.score)
+    score = np.where(np.isnan(score), -np.inf, score)
     known = score[np.isfinite(score)]
     if len(known) and known.min() >= 0 and known.max() <= 1:
         p = np.where(np.isfinite(score), score, 0.0)
     else:
         values, rank = np.unique(score, return_inverse=True)
         p = (rank + 0.5) / len(values)
-        valid, y = task.valid_source[r], task.valid.y[r][task.valid.mask[r]].numpy()
         shift = find_shifts(np.stack([-p[valid], p[valid]], 1), y)[1]
         cut = min(max(-shift / 2, 0.25 / len(values)), 1 - 0.25 / len(values))
         p = np.where(p <= cut, p * 0.5 / cut, 0.5 + (p - cut) * 0.5 / (1 - cut))
-    out = np.stack([1 - p, p], 1)
-    return out[task.valid_source[r]], out[task.test_source[r]]
+    out: np.ndarray = np.stack([1 - p, p], 1)
+    return out
 
 
 def _describe_again(second: Fitted, joined: Task, r: int, before: np.ndarray, y: np.ndarray) -> Again:

@@ -45,18 +45,20 @@ def make_result(
     ranked (names of rows with the same replicates, the best first), lead {row, rival, difference (leader minus rival, the best other
     plain row; tested together with every ranked row against it), in_use (leader minus the score in use)}, verdict, verdict_more
     (sentences with its numbers), best, metric, interval, interval_covers (what intervals cover and what not), split
-    (`engine.data.splits.plan.describe_split`), data {name, rows, used_rows, train_rows, train_counts, features, columns {numeric,
-    categorical}, classes, counts, ratio, positive, dropped, guesses}, spec, protocol {folds, seeds, test_share, patience}, shortened
-    (sentences), notes (what is said of the table, then of the methods), reading (how the file was read, `TableReading.to_json`; None
-    for a dataset of the catalog), seconds, provenance. `best`: the leading row where it beats the best other plain row after Holm's
-    correction, else the best remedy that beats its own model plain, or None. It is None if there was time for the quick look only.
+    (`engine.data.splits.plan.describe_split`), data {name, rows, used_rows, train_rows, train_counts (both: of the first replicate
+    of the leading row that trains), features, columns {numeric, categorical}, classes, counts, ratio, positive, dropped, guesses}, spec,
+    protocol {folds, seeds, test_share, patience}, shortened (sentences), notes (what is said of the table, then of the methods), reading
+    (how the file was read, `TableReading.to_json`; None for a dataset of the catalog), seconds, provenance. `best`: the leading row
+    where it beats the best other plain row after Holm's correction, else the best remedy that beats its own model plain, or None. It is
+    None if there was time for the quick look only.
     """
     against = find_differences(halving, spec.metric)
     looked = all(halving.is_looked(name) for name in halving.names if halving.model_of[name] != IN_USE)
-    first = next(iter(halving.outcomes(halving.names[0]).values()))
     share = find_test_share(bench.spec.folds)
     ranked = rank_rows(halving, spec.metric)
     lead = find_lead(halving, spec.metric, ranked) if ranked else None
+    trained = next((name for name in ranked if name != IN_USE), halving.names[0])
+    counts = next(iter(halving.outcomes(trained).values())).counts
     decisive = {name: one for name, one in against.items() if not halving.is_looked(name)}  # a quick look claims nothing
     said = _judge(halving, decisive, lead, spec.metric)
     result: dict[str, Any] = to_plain(
@@ -73,8 +75,8 @@ def make_result(
             "split": describe_split(bench.plan, bench.dataset, bench.spec, spec.time, spec.group),
             "data": {
                 **table,
-                "train_rows": int(first.counts.sum()),
-                "train_counts": dict(zip(bench.dataset.classes, first.counts.tolist(), strict=True)),
+                "train_rows": int(counts.sum()),
+                "train_counts": dict(zip(bench.dataset.classes, counts.tolist(), strict=True)),
             },
             "spec": spec.to_json(),
             "protocol": {"folds": bench.spec.folds, "seeds": bench.spec.seeds, "test_share": share, "patience": PATIENCE},

@@ -15,7 +15,7 @@ from engine.report import comparison_pandas, run_code
 from engine.report.formats import format_interval
 from engine.report.leaderboard import count_replicates, deciding_metric, metric_interval, to_number
 from engine.report.split import is_random, write_arguments, write_plan
-from engine.spec.contest import NETWORK, RENAMED, read_model
+from engine.spec.contest import IN_USE, INSTALLED, NETWORK, RENAMED, read_model
 from engine.spec.table_reading import ColumnReading, DateFormat, NumberFormat, TableReading, TargetReading
 from engine.text import one_line
 
@@ -25,11 +25,17 @@ FOLDS = 5
 
 
 def _choose_classifier(row: Mapping[str, Any]) -> str:
-    """The class of a row: of engine.estimators; trees of earlier comparisons are scikit-learn's."""
+    """The class of a row: of engine.estimators; trees of earlier comparisons are scikit-learn's. '' for the score in use, which trains
+    nothing. An installed model's is made by the code, see `_make_installed`.
+    """
     name = str(row.get("name"))
     if name in RENAMED:
         return TREES
     model = read_model(row)
+    if model == IN_USE:
+        return ""
+    if model in INSTALLED:
+        return f"{INSTALLED[model]}Classifier"
     return _list_classifiers()[name if model == NETWORK else model]
 
 
@@ -48,6 +54,8 @@ QUICK_LOOK = "# that was a quick look of a few epochs: how columns are scaled st
 def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None, *, reading: bool = True) -> str:
     """Python that trains and measures a row of the comparison again, through `engine.estimators` (trees: through scikit-learn).
 
+    The score in use is no model: its column is measured on the same test rows, which gives the row's own digits.
+
     A table is read by the engine's reader with the comparison's own `reading`, so its values are the comparison's. Its splits are too,
     so each replicate is tested on the very same rows; so are columns, parameters, training rows and the measure. The classifier draws
     the rows that choose the epoch itself and standardises 0/1 columns too, so the mean is near the row's and not the same digit for
@@ -61,42 +69,57 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
         raise KeyError(name)
     spec = comparison.get("spec") or {}
     table = _choose_table(comparison, reading=reading)
-    classifier = _choose_classifier(row)
-    thinned = row.get("most_rows")
+    classifier, used = _choose_classifier(row), read_model(row) == IN_USE
+    installed = read_model(row) if read_model(row) in INSTALLED else None
+    thinned = None if used else row.get("most_rows")
     seed, folds = int(spec.get("seed") or 0), int((comparison.get("protocol") or {}).get("folds") or FOLDS)
     seeds = int((comparison.get("protocol") or {}).get("seeds") or 1 + max(_list_replicates(row)) // folds)
     ratio = to_number(spec.get("ratio"))
     imbalance = "Imbalance()" if math.isnan(ratio) else f"Imbalance('ratio', {ratio!r})"
     metric, found = deciding_metric(comparison), metric_interval(row, deciding_metric(comparison))
+    parts = "split(rows, spec, seed)" if is_random(comparison) else "plan.cut(rows, spec, seed)"
+    numbers, cut = repr(_list_replicates(row)), find_cut(comparison, name)
+    if used:
+        loop = run_code.measure_replicates(SCORING, numbers=numbers, folds=folds, metric=metric, parts=parts, cut=cut)
+    else:
+        loop = run_code.write_replicates(
+            classifier,
+            _list_arguments(row, classifier),
+            numbers=numbers,
+            folds=folds,
+            seed=seed,
+            metric=metric,
+            frame=table == "pandas",
+            thinned=thinned,
+            parts=parts,
+            again=_write_again(row, classifier, frame=table == "pandas"),
+            cut=cut,
+        )
     lines = [
         f"# {one_line(row.get('title') or name, 80)}: {metric} {format_interval(found)}, "
         f"n = {len(_list_replicates(row))}, in the comparison",
-        *([QUICK_LOOK] if row.get("look") else []),
-        *_list_imports(classifier, table=table, thinned=thinned is not None, random=is_random(comparison)),
+        *([QUICK_LOOK] if row.get("look") and not used else []),
+        *_list_imports(
+            classifier, table=table, thinned=thinned is not None, random=is_random(comparison), installed=installed is not None
+        ),
         "",
-        *_write_rows(comparison, table, file),
+        *([] if installed is None else _make_installed(installed, classifier)),
+        *_write_rows(comparison, table, file, learns=not used),
         *_check_count(comparison.get("data") or {}),
         "",
         f"# the comparison's splits: they depend on the classes{'' if is_random(comparison) else ', times and owners'} of the rows alone",
         f"spec = RunSpec('table', 'ce', {imbalance}, folds={folds}, seeds={seeds}, seed={seed})",
         "rows = numeric_only('table', 'tabular', np.zeros((len(y), 0)), y, (), tuple(classes))",
         *write_plan(comparison),
-        *run_code.write_replicates(
-            classifier,
-            _list_arguments(row, classifier),
-            numbers=repr(_list_replicates(row)),
-            folds=folds,
-            seed=seed,
-            metric=metric,
-            frame=table == "pandas",
-            thinned=thinned,
-            parts="split(rows, spec, seed)" if is_random(comparison) else "plan.cut(rows, spec, seed)",
-            again=_write_again(row, classifier, frame=table == "pandas"),
-            cut=find_cut(comparison, name),
-        ),
+        *loop,
         "",
     ]
     return "\n".join(lines)
+
+
+def name_code(name: str) -> str:
+    """The file name of a row's Python: code-forest+smote.py, code-in-use.py."""
+    return f"code-{name.replace(' ', '-')}.py"
 
 
 def find_cut(comparison: Mapping[str, Any], name: str) -> tuple[float, int] | None:
@@ -112,15 +135,35 @@ def find_cut(comparison: Mapping[str, Any], name: str) -> tuple[float, int] | No
     return round(sum(cuts) / len(cuts), 6), classes.index(str(data["positive"]))
 
 
+SCORING = (
+    "# the column as it stands: a score that is no probability keeps its order, and gets its best cut on validation rows",
+    "probability = turn_score(data.score, parts.valid, y[parts.valid])[parts.test]",
+)
+"""Lines that read the score in use of a replicate's test rows."""
+
+
+def _make_installed(model: str, classifier: str) -> list[str]:
+    """Lines that make the class of an installed model."""
+    return [
+        f"# {INSTALLED[model]}'s own classifier, with the parameters, remedy and random numbers of the engine's other classifiers",
+        f"{classifier} = make_classifier(find_method({model!r}))",
+        "",
+    ]
+
+
 LENGTHS = {"training": "epochs", "trees": "trees", "members": "members"}
 """What validation rows choose -> the parameter of a classifier that it becomes."""
+SAME = ("rounds",)
+"""Lengths that a second fit finds anew, from the same parameters."""
 
 
 def _can_train_again(row: Mapping[str, Any], classifier: str) -> bool:
     """Whether all that a row's validation rows chose is a length, so that the code can take it over."""
     refit = row.get("refit") or {}
     chosen = refit.get("epochs") or {}
-    return bool(refit) and classifier != TREES and not refit["held_out"] and len(chosen) < 2 and chosen.keys() <= LENGTHS.keys()
+    return (
+        bool(refit) and classifier != TREES and not refit["held_out"] and len(chosen) < 2 and chosen.keys() <= {*LENGTHS, *SAME}
+    )
 
 
 def _write_again(row: Mapping[str, Any], classifier: str, *, frame: bool) -> list[str]:
@@ -131,9 +174,9 @@ def _write_again(row: Mapping[str, Any], classifier: str, *, frame: bool) -> lis
         return [
             "# the comparison trained it again on training and validation rows, with all that was chosen; this code does not"
         ]
-    length = "".join(f", {LENGTHS[name]}=model[-1].epoch_" for name in row["refit"]["epochs"])
+    length = "".join(f", {LENGTHS[name]}=model[-1].epoch_" for name in row["refit"]["epochs"] if name in LENGTHS)
     return [
-        "# trained again on training and validation rows, to the epoch chosen, as the comparison did",
+        f"# trained again on training and validation rows{', to the epoch chosen' if length else ''}, as the comparison did",
         f"model[-1].set_params(validation_fraction=0{length})",
         f"model.fit({'X.iloc[own]' if frame else 'X[own]'}, y[own])",
     ]
@@ -148,18 +191,21 @@ def _choose_table(comparison: Mapping[str, Any], *, reading: bool) -> str:
     return "reading" if reading and comparison["reading"] else "guess"
 
 
-def _write_rows(comparison: Mapping[str, Any], table: str, file: str | None) -> list[str]:
-    """X, y, classes and columns, by the kind of `_choose_table`."""
+def _write_rows(comparison: Mapping[str, Any], table: str, file: str | None, *, learns: bool = True) -> list[str]:
+    """X, y, classes and columns, by the kind of `_choose_table`. learns: False leaves out X and columns, where they can be."""
     spec, data = comparison.get("spec") or {}, comparison.get("data") or {}
     if table == "catalog":
-        return _load_dataset(spec, data)
+        return _load_dataset(spec, data, learns=learns)
     if table == "pandas":
         return comparison_pandas.load_table(spec, data, file)
-    return _load_table(comparison, file, guess=table == "guess")
+    return _load_table(comparison, file, guess=table == "guess", learns=learns)
 
 
-def _list_imports(classifier: str, *, table: str, thinned: bool, random: bool) -> list[str]:
-    """The imports of a row's Python. table: where its rows are from: "catalog", or a person's table by "reading", "guess" or "pandas"."""
+def _list_imports(classifier: str, *, table: str, thinned: bool, random: bool, installed: bool) -> list[str]:
+    """The imports of a row's Python. classifier: '' for the score in use. table: where its rows are from: "catalog", or a person's table
+    by "reading", "guess" or "pandas". installed: whether the classifier is of an installed model.
+    """
+    learns = classifier != ""
     own, frame = table in ("reading", "guess"), table == "pandas"
     home = "sklearn.ensemble" if classifier == TREES else "engine.estimators"
     imports = [
@@ -169,20 +215,22 @@ def _list_imports(classifier: str, *, table: str, thinned: bool, random: bool) -
         ("import pandas as pd", frame),
         ("from sklearn.compose import make_column_transformer", frame),
         (f"from {home} import {classifier}", classifier == TREES),
-        ("from sklearn.impute import SimpleImputer", True),
-        ("from sklearn.pipeline import make_pipeline", True),
+        ("from sklearn.impute import SimpleImputer", learns),
+        ("from sklearn.pipeline import make_pipeline", learns),
         ("from sklearn.preprocessing import OneHotEncoder", frame),
         ("", True),
         ("from engine.analysis.metrics import scores", True),
+        ("from engine.compare.bench import turn_score", not learns),
+        ("from engine.compare.installed import find_method", installed),
         ("from engine.data.catalog import load", table == "catalog"),
-        ("from engine.data.prepare import encode", not frame),
+        ("from engine.data.prepare import encode", not frame and learns),
         ("from engine.data.split import split", random),
         ("from engine.data.splits.plan import plan_split", not random),
         ("from engine.data.table import numeric_only", True),
         ("from engine.data.tables.reading import read_sheet", own),
         ("from engine.data.tables.target import to_dataset", own),
         ("from engine.data.thin import thin", thinned),
-        (f"from {home} import {classifier}", classifier != TREES),
+        (f"from {home} import {'make_classifier' if installed else classifier}", classifier != TREES and learns),
         ("from engine.seeds import numpy_stream", thinned),
         ("from engine.spec import Imbalance, RunSpec", True),
         ("from engine.spec.table_reading import TableReading", table == "reading"),
@@ -213,12 +261,12 @@ def _check_count(data: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def _load_dataset(spec: Mapping[str, Any], data: Mapping[str, Any]) -> list[str]:
+def _load_dataset(spec: Mapping[str, Any], data: Mapping[str, Any], *, learns: bool) -> list[str]:
     """data, y, classes, X and columns of a set of the catalog."""
-    return [f"data = load({spec['source']['dataset']!r})", *_encode(data)]
+    return [f"data = load({spec['source']['dataset']!r})", *_encode(data, learns=learns)]
 
 
-def _load_table(comparison: Mapping[str, Any], file: str | None, *, guess: bool) -> list[str]:
+def _load_table(comparison: Mapping[str, Any], file: str | None, *, guess: bool, learns: bool) -> list[str]:
     """data, y, classes, X and columns of a person's own table, read as the comparison read it, or guessed as it guessed."""
     spec, data, reading = comparison.get("spec") or {}, comparison.get("data") or {}, comparison.get("reading") or {}
     name = str(file or data.get("name") or "table.csv")
@@ -237,18 +285,19 @@ def _load_table(comparison: Mapping[str, Any], file: str | None, *, guess: bool)
         "with open(name, 'rb') as file:",
         f"    sheet = read_sheet(file.read(), name, {how})",
         f"data = to_dataset(sheet, target, positive{write_arguments(comparison)})",
-        *_encode(data),
+        *_encode(data, learns=learns),
     ]
 
 
-def _encode(data: Mapping[str, Any]) -> list[str]:
-    """y, classes, X and columns of `data`, a Dataset."""
-    return [
+def _encode(data: Mapping[str, Any], *, learns: bool) -> list[str]:
+    """y, classes, X and columns of `data`, a Dataset. learns: False leaves out X and columns."""
+    lines = [
         f"classes = {[str(c) for c in data.get('classes') or ()]!r}",
         "y = np.array([classes.index(data.classes[k]) for k in data.y])",
         "X = encode(data)[0]",
         "columns = SimpleImputer(keep_empty_features=True)",
     ]
+    return lines if learns else lines[:2]
 
 
 def _write_reading(reading: Mapping[str, Any]) -> list[str]:

@@ -174,7 +174,28 @@ def write_replicates(
     that train `model` anew once it is fitted; they stand on `own`. parts: the parts of a seed, as Python.
     """
     at = "X.iloc[{}]" if frame else "X[{}]"
-    thin = f"    parts = thin(parts, y, {thinned!r}, numpy_stream({seed}, 'thin', seed, fold))"
+    body = [
+        *([] if thinned is None else [f"parts = thin(parts, y, {thinned!r}, numpy_stream({seed}, 'thin', seed, fold))"]),
+        "own = np.concatenate([parts.train, parts.valid])",
+        "share = len(parts.valid) / len(own)  # of the rows that choose when to stop",
+        f"model = {classifier}(",
+        *(f"    {k}={v}," for k, v in arguments.items()),
+        "    validation_fraction=share,",
+        f"    random_state={f'{seed} + ' if seed else ''}number,",
+        ")",
+        f"model = make_pipeline(columns, model).fit({at.format('own')}, y[own])",
+        *again,
+        f"probability = model.predict_proba({at.format('parts.test')})",
+    ]
+    return measure_replicates(body, numbers=numbers, folds=folds, metric=metric, parts=parts, cut=cut)
+
+
+def measure_replicates(
+    body: Sequence[str], *, numbers: str, folds: int, metric: str, parts: str, cut: tuple[float, int] | None = None
+) -> list[str]:
+    """Lines of Python that measure `probability` on each replicate's test rows. body: lines that make it, from `parts`. The others: see
+    `write_replicates`.
+    """
     return [
         "found = []",
         *(
@@ -185,17 +206,7 @@ def write_replicates(
         f"for number in {numbers}:  # replicates",
         f"    seed, fold = divmod(number, {folds})",
         f"    parts = {parts}[fold]",
-        *([] if thinned is None else [thin]),
-        "    own = np.concatenate([parts.train, parts.valid])",
-        "    share = len(parts.valid) / len(own)  # of the rows that choose when to stop",
-        f"    model = {classifier}(",
-        *(f"        {k}={v}," for k, v in arguments.items()),
-        "        validation_fraction=share,",
-        f"        random_state={f'{seed} + ' if seed else ''}number,",
-        "    )",
-        f"    model = make_pipeline(columns, model).fit({at.format('own')}, y[own])",
-        *(f"    {line}" for line in again),
-        f"    probability = model.predict_proba({at.format('parts.test')})",
+        *(f"    {line}" for line in body),
         f"    found.append(float(scores(probability, y[parts.test])[{metric!r}][0]))",
         *([] if cut is None else FLAGS),
         f"print(f'{metric} {{np.mean(found):.3f}}, n = {{len(found)}}')",

@@ -226,6 +226,7 @@ def finished(store: Store, owner: str) -> str:
     claimed = store.claim("e", kinds=("compare",))
     assert claimed is not None and claimed.id == job.id
     found, _ = comparison()
+    found["methods"].append(found["methods"][0] | {"name": "in use", "title": "Score in use", "model": "in use"})
     artifacts = {"comparison": json.dumps(found).encode(), "model/smote": b"PK the model", "augmented/ce": b"a,b\n1,2\n"}
     assert store.save_result(job.id, ("{}", b""), artifacts, attempt=1)
     return job.id
@@ -240,6 +241,7 @@ def test_files_of_a_comparison_are_its_owner_s_alone(served: tuple[int, Store]) 
         "leaderboard.tex": b"tabular",
         "comparison.json": b'"verdict"',
         "code-smote.py": b"import",
+        "code-in-use.py": b"turn_score",
         "model-smote.zip": b"PK the model",
         "augmented-ce.csv": b"a,b",
     }

@@ -83,7 +83,7 @@ def test_the_verdict_answers_two_questions(store: Store, look: Look) -> None:  #
     assert title(page) == "Gradient boosting leads. 1 of 9 remedies beats the same model plain."
     assert any("split by time" in body for body in htmls(page)) and "Gradient boosting" in the_board(page)
     card = next(Page(body).text for body in htmls(page) if "class='card facts'" in body)
-    assert "Gradient boosting, no remedy" in card and "768 of 768" in card and "Ahead of random forest" in card
+    assert "Gradient boosting, no remedy" in card and "768 of 1,200" in card and "Ahead of random forest" in card
     assert re.search(r"yes, by \.0\d\d", card) and "Gain from refitting" in card and "+.012" in card
     page.session_state["data-limits"] = True
     settled(page.run())

@@ -379,7 +379,7 @@ def test_a_finished_comparison_has_a_verdict_a_board_and_a_leading_row(store: St
     assert "Difference to plain" in text and "same model" not in text  # stored before rows had models
     assert "not ranked: fewer replicates" in text and text.index("not ranked") < text.index("DOS") and "[" not in text
     card = next(Page(body).text for body in htmls(page) if "Training rows" in body and "class='card facts'" in body)
-    assert "768 of 768" in card and "Ahead of Explicit gradient" in card and "not shown" in card
+    assert "768 of 1,200" in card and "Ahead of Explicit gradient" in card and "not shown" in card
     page.session_state["data-limits"] = True
     settled(page.run())
     assert "DOS was dropped after the first round." in words(page)

@@ -14,6 +14,7 @@ from app.words import use as words
 from engine.store import Store
 from tests.app import decided, fabricate, tables
 from tests.app.conftest import opened
+from tests.engine import comparisons
 from tests.engine.hostile import Page
 
 HOSTILE = "<img src=x onerror=alert(1)>"
@@ -171,3 +172,27 @@ def test_what_a_scoring_lacks_is_left_out() -> None:
     assert "<ul" not in scored.draw_drift(bare)
     flagged = scored.draw_histogram(decided.score())
     assert flagged.count('class="flagged"') == 2 and 'aria-label="Histogram of 24,102' in flagged
+
+
+@pytest.mark.parametrize(
+    ("name", "title", "says"),
+    [
+        ("in use", "Score in use", words.NO_MODEL_IN_USE),
+        ("lightgbm", "LightGBM 4.7.0", words.NO_MODEL_INSTALLED.format(title="LightGBM")),
+    ],
+)
+def test_a_row_without_a_model_says_why_and_has_its_code(store: Store, look: Look, name: str, title: str, says: str) -> None:
+    rows = comparisons.comparison()[0]["methods"]
+    rows.append(rows[-1] | {"name": name, "title": title, "model": name, "remedy": "none", "params": {}})
+    id = tables.upload(store)
+    tables.profiled(store, id, target="left", positive="yes")
+    job = decided.compared(store, id, artifacts=("model/trees",), result={"methods": rows, "reading": None}).id
+    page = look(job, **{"use-more": True})
+    page.selectbox(key="data.take").select(name).run()
+    assert not page.exception and says in [str(c.value) for c in page.caption]
+    assert f"/api/jobs/{job}/code-{name.replace(' ', '-')}.py" in links(page)
+    assert "use-refit" not in {b.key for b in page.button}
+    wanted = "turn_score(data.score" if name == "in use" else "make_classifier(find_method('lightgbm'))"
+    assert any(wanted in c.value for c in page.code)
+    page.selectbox(key="data.take").select("trees").run()
+    assert not page.exception and "use-refit" in {b.key for b in page.button}

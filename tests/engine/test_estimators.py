@@ -187,7 +187,7 @@ def test_a_new_method_has_its_classifier_at_once() -> None:
             yield Phase("training", "Training")
             return (yield from CE(hidden=self.hidden, epochs=int(self.epochs * self.share)).fit(task, camera=camera))
 
-    made = estimators._make(Halved)
+    made = estimators.make_classifier(Halved)
     assert made.__name__ == "HalvedClassifier" and "share : float, default=0.5" in (made.__doc__ or "")
     assert len(made(epochs=8, patience=0, random_state=0).fit(*rows()).history_) == 4
 
@@ -196,7 +196,7 @@ def test_a_new_method_has_its_classifier_at_once() -> None:
         device: str = param("here", choices=("here",), help="In the way.")
 
     with pytest.raises(TypeError, match="device"):
-        estimators._make(Taken)
+        estimators.make_classifier(Taken)
 
 
 # ---- what is trained

@@ -68,7 +68,8 @@ def name_row(row: board.Row) -> str:
 
 def _list_costs(result: Mapping[str, Any], found: Mapping[str, Any], leader: board.Row) -> list[tuple[str, str, str]]:
     facts = []
-    whole = (result.get("data") or {}).get("train_rows")
+    data = result.get("data") or {}
+    whole = data.get("used_rows") or data.get("rows")
     trained = to_number(found.get("train_rows"), to_number(found.get("rows")))
     if trained == trained:
         rows = f"{trained:,.0f}"

@@ -23,6 +23,8 @@ from app.words import use as words
 from app.words.naming import BLANK
 from app.words.text import escape
 from engine.errors import LabError, UnknownName
+from engine.report.comparison_code import name_code
+from engine.spec.contest import IN_USE, INSTALLED, read_model
 from engine.spec.refit import RefitSpec
 from engine.spec.score import ScoreSpec
 from engine.store import Job
@@ -144,7 +146,8 @@ def _draw_model(job: str, result: Mapping[str, Any], titles: Mapping[str, str], 
     refit = _find_refit(job, name, taken)
     facts = jobs.read_refit(refit.id) if refit is not None and refit.state == "done" else None
     st.html(write_facts(result, name, taken, facts))
-    _draw_refit(job, name, taken, refit, facts)
+    if can_have_model(result, name):
+        _draw_refit(job, name, taken, refit, facts)
     owner, kept = (refit.id, set(jobs.list_artifacts(refit.id))) if refit is not None and facts is not None else (job, there)
     files = []
     for what, file, title in (
@@ -153,12 +156,34 @@ def _draw_model(job: str, result: Mapping[str, Any], titles: Mapping[str, str], 
     ):  # fmt: skip
         if f"{what}/{name}" in kept:
             files.append((title, jobs.file_url(owner, file)))
-    files += [(words.CODE_FILE, jobs.file_url(job, f"code-{name}.py")), (words.REPORT_FILE, jobs.file_url(job, "report.html"))]
+    files += [(words.CODE_FILE, jobs.file_url(job, name_code(name))), (words.REPORT_FILE, jobs.file_url(job, "report.html"))]
     st.html(takeaway.write_links(files, first=False))
     if f"model/{name}" not in kept:
-        st.caption(words.NO_MODEL)
+        st.caption(explain_no_model(result, name))
     elif f"onnx/{name}" not in kept and (why := explain_no_onnx(result, name, facts)):
         st.caption(words.NO_ONNX.format(reason=escape(why, 240)))
+
+
+def find_row(result: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The record of a row."""
+    found: Mapping[str, Any] = next((one for one in result.get("methods") or () if one["name"] == name), {})
+    return found
+
+
+def can_have_model(result: Mapping[str, Any], name: str) -> bool:
+    """Whether a row's model can be written: not the score in use, which is a column, nor a model that a person installed."""
+    return read_model({"name": name, **find_row(result, name)}) not in (IN_USE, *INSTALLED)
+
+
+def explain_no_model(result: Mapping[str, Any], name: str) -> str:
+    """Why a row has no model file."""
+    row = find_row(result, name)
+    model = read_model({"name": name, **row})
+    if model == IN_USE:
+        return words.NO_MODEL_IN_USE
+    if model in INSTALLED:
+        return words.NO_MODEL_INSTALLED.format(title=INSTALLED[model])
+    return words.NO_MODEL
 
 
 def explain_no_onnx(result: Mapping[str, Any], name: str, facts: Mapping[str, Any] | None = None) -> str:
@@ -229,13 +254,13 @@ def write_facts(
     result: Mapping[str, Any], name: str, taken: decide.Taken | None, model: Mapping[str, Any] | None = None
 ) -> str:
     """Return the model's facts as HTML, every text escaped. model: facts of the one on all rows."""
-    row = next((one for one in result.get("methods") or () if one["name"] == name), {})
+    row = find_row(result, name)
     refit, made, data = row.get("refit") or {}, result.get("provenance") or {}, result.get("data") or {}
     facts = []
     rows = number(refit.get("rows")) if refit else number(row.get("rows"))
     if model is not None:
         facts.append((words.REFIT_ROWS, words.ALL_ROWS.format(rows=f"{number(model.get('rows')):,.0f}")))
-    elif math.isfinite(rows):
+    elif math.isfinite(rows) and read_model({"name": name, **row}) != IN_USE:
         facts.append((words.REFIT_ROWS if refit else words.TRAINED_ROWS, words.ROWS_EACH.format(rows=f"{rows:,.0f}")))
     facts.append((words.LOOKED_FOR, one_line(str(data.get("positive")), 30) or BLANK))
     chosen = result.get("decide") or {}
@@ -270,7 +295,7 @@ def _draw_drop(job: str, result: Mapping[str, Any], there: set[str]) -> None:
     own = _find_own_model()
     name = str(state[ROW])
     if own is None and f"model/{name}" not in there:
-        st.caption(words.NO_MODEL)
+        st.caption(words.NO_SCORING)
     else:
         _draw_budget(job, name, own is not None)
         drop_words = {**data_words.DROP_WORDS, "pick": words.CHOOSE}
