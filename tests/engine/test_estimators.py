@@ -221,14 +221,14 @@ def test_it_trains_what_the_method_trains(cls: type[TableClassifier], dtype: typ
     assert np.allclose(fitted.predict_proba(x.astype(dtype))[valid], p, rtol=0, atol=1e-6)
 
 
-def test_the_task_is_the_one_that_runs_prepare(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_task_is_the_one_that_runs_prepare() -> None:
     x, y = rows((70, 40, 21))
     x[:, 2] = 3.0  # constant
     train, valid = split_validation(y, 0.2, 5)
     dataset = numeric_only("made", "tabular", x, y, ("x0", "x1", "x2", "x3"), ("0", "1", "2"))
     nothing = np.arange(0)
-    monkeypatch.setattr(preparing, "split", lambda *_: [Parts(train, valid, nothing, nothing, nothing)])
-    theirs = preparing.prepare(dataset, RunSpec("made", "ce", seed=5), dtype=torch.float64)
+    parts = [Parts(train, valid, nothing, nothing, nothing)]
+    theirs = preparing.prepare(dataset, RunSpec("made", "ce", seed=5), dtype=torch.float64, cut=lambda *_: parts)
     ours, scale = make_task(x, y, dataset.classes, dataset.numeric_names, fraction=0.2, patience=0, seed=5, device="cpu")
     for part in ("train", "valid"):
         one, two = getattr(ours, part), getattr(theirs, part)
