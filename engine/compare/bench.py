@@ -121,7 +121,7 @@ class Evaluator:
 
     Keeps the task of the last level and seeds, and each row's fit of replicate 0. rows: by name, plain ones first. refits: whether
     rows are trained again on training and validation rows before test rows are scored. refitted: the second fit of replicate 0.
-    plan: how rows are split.
+    plan: how rows are split. tuned: model -> settings in the place of its defaults (`engine.compare.tuning`).
     """
 
     dataset: Dataset
@@ -138,6 +138,7 @@ class Evaluator:
     joined: dict[bool, Task] = field(default_factory=dict)
     plan: SplitPlan = field(default_factory=SplitPlan)
     mean_counts: list[int] = field(default_factory=list)
+    tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
 
     @property
     def spread(self) -> Spread:
@@ -154,14 +155,16 @@ class Evaluator:
         return find_method(self.rows[name].method)
 
     def choose_params(self, name: str, level: Resource) -> dict[str, Any]:
-        """The row's parameters at a level: the method's defaults for tables, its `quick` values, and at most the level's epochs, or
-        TREES_AN_EPOCH times as many trees.
+        """The row's parameters at a level: the method's defaults for tables, its `quick` values, what tuning chose for its model, and
+        at most the level's epochs, or TREES_AN_EPOCH times as many trees.
         """
         row = self.rows[name]
         if name == IN_USE:
             return {}
         epochs, kind = EPOCHS if level.epochs is None else level.epochs, self.kind(name)
-        out = {**default_params(kind.describe(), "tabular"), **kind.quick, **row.params}
+        out = {**default_params(kind.describe(), "tabular"), **kind.quick}
+        out |= {key: value for key, value in self.tuned.get(row.model, {}).items() if key in out}
+        out |= row.params
         short = {"epochs": epochs, "meta_epochs": epochs, "rounds": max(2, epochs // 5), "head_epochs": max(2, epochs // 5)}
         if row.model != NETWORK:
             grown = TREES_AN_EPOCH * epochs

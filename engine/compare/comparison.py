@@ -22,6 +22,7 @@ from engine.compare.leaderboard import build_leaderboard, is_settled
 from engine.compare.onnx_files import export_onnx, find_seconds
 from engine.compare.optimism import NO_TIME, keep_for_optimism, measure_optimism
 from engine.compare.result import describe_table, make_result
+from engine.compare.tuning import SHARED, tune_models
 from engine.compare.why import explain, keep_seconds
 from engine.data.dataset import Dataset
 from engine.data.prepare import encode
@@ -34,6 +35,7 @@ from engine.data.thin import draw_rows
 from engine.errors import BadData, BadParameter
 from engine.events import Event, Note, Phase
 from engine.methods import describe_methods
+from engine.plain import to_plain
 from engine.report.leaderboard import sort_rows
 from engine.runner.chunks import MAX_VALUES
 from engine.runner.provenance import collect_provenance
@@ -70,9 +72,6 @@ MAX_ROWS = 150_000
 TABLE_RATIO = 50.0
 """A table that is too large loses rows of its larger classes first, down to this ratio (`engine.data.thin`)."""
 
-
-NOT_TUNED = "Settings were not tuned: every model was compared with its defaults."
-"""Said where tuning was asked for."""
 
 NO_DELAY = "No delay is named: each answer counts as known at once (0d)."
 """Said where rows have a time."""
@@ -130,15 +129,21 @@ def compare(
     told = None if reading is None else reading.target
     positive = spec.positive if told is None else told.positive
     bench, shortened = _make_evaluator(dataset, spec, clock, positive)
-    if spec.tune:
-        shortened = [*shortened, NOT_TUNED]
     halving = _make_halving(bench, spec, clock, began)
     sentences = [
         *sentences,
         *([NO_DELAY] if spec.time is not None and not spec.delay else []),
     ]
     notes: list[str] = []
+    tuning: dict[str, Any] = {}
     try:
+        if spec.tune:
+            found, kept = yield from tune_models(
+                bench, spec.metric, halving.seconds_left, halving.levels, halving.report_progress
+            )
+            tuning, shortened = {"tuning": to_plain(found)}, [*shortened, *kept]
+            if bench.tuned and not bench.plan.by_time:
+                notes.append(SHARED)
         for event in halving.run():
             if isinstance(event, Note):
                 if event.text in notes:
@@ -165,7 +170,7 @@ def compare(
             artifacts, [row["name"] for row in sort_rows(result)], bench.dataset, spec.budget, clock
         )
         artifacts |= files
-        return result | {
+        return result | tuning | {
             "optimism": optimism,
             "reading": None if reading is None else reading.to_json(),
             "seconds": clock() - began,

@@ -403,7 +403,7 @@ class SuccessiveHalving:
                 yield event
             if self.clock() - self.reported_at >= TICK:
                 self.reported_at = self.clock()
-                yield self._progress()
+                yield self.report_progress()
         self.evaluations.setdefault(level, {}).setdefault(name, []).append(
             Evaluation(outcomes, self.clock() - self.started_at, fixed)
         )
@@ -417,7 +417,7 @@ class SuccessiveHalving:
         self.started_at = self.clock()
         return (yield from self.evaluate(name, level, seeds))
 
-    def _progress(self) -> Progress:
+    def report_progress(self) -> Progress:
         """Tenths of seconds of the budget."""
         whole = max(1, round(10 * (self.deadline - self.began)))
         return Progress(min(whole, round(10 * (self.clock() - self.began))), whole)

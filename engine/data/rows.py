@@ -1,13 +1,14 @@
-"""Padded parts of R replicates: joining them and taking some of their rows."""
+"""Padded parts of R replicates: joining them, taking some of their rows, taking test rows away."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from engine.data.dataset import Rows
+from engine.data.dataset import Rows, Task
 
 
 def take(rows: Rows, keep: Tensor) -> Rows:
@@ -54,3 +55,14 @@ def pad(parts: Sequence[tuple[Tensor, Tensor]]) -> Rows:
     for r, (xs, ys) in enumerate(parts):
         x[r, : len(ys)], y[r, : len(ys)], mask[r, : len(ys)] = xs, ys, True
     return Rows(x, y, mask)
+
+
+def remove_test_rows(task: Task) -> Task:
+    """A task without its test rows, and without those that were withheld."""
+    test, withheld, elsewhere = (_mask_all(rows) for rows in (task.test, task.withheld, task.withheld_elsewhere))
+    sources = tuple(source[:0] for source in task.test_source)
+    return replace(task, test=test, withheld=withheld, withheld_elsewhere=elsewhere, test_source=sources)
+
+
+def _mask_all(rows: Rows) -> Rows:
+    return replace(rows, x=torch.zeros_like(rows.x), y=torch.zeros_like(rows.y), mask=torch.zeros_like(rows.mask))

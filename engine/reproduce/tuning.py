@@ -17,8 +17,9 @@ from typing import Any
 
 import torch
 
-from engine.data.dataset import Rows, Task
+from engine.data.dataset import Task
 from engine.data.prepare import prepare
+from engine.data.rows import remove_test_rows
 from engine.data.sources import load
 from engine.devices import choose_device
 from engine.errors import BadInput, BadParameter, StoreError
@@ -147,17 +148,6 @@ def score_epochs(spec: RunSpec, task: Task) -> Iterator[float]:
                 yield sum(best.values()) / len(best) if best else 0.0
     finally:
         fitting.close()
-
-
-def remove_test_rows(task: Task) -> Task:
-    """A task without its test rows, and without those that were withheld."""
-    test, withheld, elsewhere = (_mask_all(rows) for rows in (task.test, task.withheld, task.withheld_elsewhere))
-    sources = tuple(source[:0] for source in task.test_source)
-    return replace(task, test=test, withheld=withheld, withheld_elsewhere=elsewhere, test_source=sources)
-
-
-def _mask_all(rows: Rows) -> Rows:
-    return replace(rows, x=torch.zeros_like(rows.x), y=torch.zeros_like(rows.y), mask=torch.zeros_like(rows.mask))
 
 
 def _prepare_task(spec: RunSpec, device: str) -> Task:

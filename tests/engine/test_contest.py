@@ -94,8 +94,3 @@ def test_an_installed_model_takes_part_and_has_no_file(monkeypatch, tmp_path, na
     assert all(given[0][key] == value for key, value in arguments.items())
     assert f"model/{name}" not in artifacts and "model/ce" in artifacts
     assert any("no model file" in text and "Stranger cannot be exported" in text for text in found["notes"])
-
-
-def test_settings_that_are_not_tuned_are_told():
-    _, found, _ = looked(spec=replace(MODELS, tune=True))
-    assert module.NOT_TUNED in found["shortened"]
