@@ -32,6 +32,7 @@ class EasyEnsemble(EnsembleMethod):
     def grow(self, sample: Sample) -> Growing:
         """See EstimatorMethod. Weights of rows are not used in the draws."""
         from sklearn.ensemble import AdaBoostClassifier
+        from sklearn.tree import DecisionTreeClassifier
 
         yield from note_weights(self, sample)
         model = import_ensembles(self.name).EasyEnsembleClassifier(
@@ -42,7 +43,13 @@ class EasyEnsemble(EnsembleMethod):
         )
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Using the fractional value", UserWarning)  # said of fewer than ten rows
-            model.fit(sample.x, sample.y)
+            try:
+                model.fit(sample.x, sample.y)
+            except ValueError as error:  # no stump tells the classes apart, which AdaBoost refuses
+                if "worse than random" not in str(error):
+                    raise
+                alone = DecisionTreeClassifier(max_depth=1, class_weight="balanced").fit(sample.x, sample.y)
+                return Bag(alone.classes_, [([alone], None)])
         boosted = [member.steps[-1][1] for member in model.estimators_]
         groups = [(list(own.estimators_), own.estimator_weights_[: len(own.estimators_)]) for own in boosted]
         return Bag(model.classes_, groups)

@@ -235,6 +235,10 @@ def test_every_imbalance_on_two_classes_and_on_three(
 # ---- presets and parameters
 
 
+CHANGES = {"easy-ensemble": ("members=7",), "rus-boost": ("rounds=7",)}
+"""What is set of a method that is no network."""
+
+
 @pytest.mark.parametrize(
     ("name", "preset"),
     [(name, preset) for name, cls in methods().items() for preset in cls.presets],
@@ -248,8 +252,13 @@ def test_presets_are_the_named_values(name: str, preset: str) -> None:
     spec = build_spec(asked, CATALOG)
     expected = {d["name"]: d["default"] for d in find_entry(CATALOG, "methods", name)["fields"]}
     assert spec.params == expected | {k: list(v) if isinstance(v, tuple) else v for k, v in cls.presets[preset].items()}
-    asked = cli.build_parser().parse_args([*on, "--method", name, "--preset", preset, "--set", "epochs=7", "hidden=5,4"])
-    assert build_spec(asked, CATALOG).params == spec.params | {"epochs": 7, "hidden": [5, 4]}
+    asked = cli.build_parser().parse_args(
+        [*on, "--method", name, "--preset", preset, "--set", *CHANGES.get(name, ("epochs=7", "hidden=5,4"))]
+    )
+    own = {"epochs": 7, "hidden": [5, 4]}
+    if name in CHANGES:
+        own = {text.split("=")[0]: 7 for text in CHANGES[name]}
+    assert build_spec(asked, CATALOG).params == spec.params | own
 
 
 @pytest.mark.parametrize("preset", ["paper", "released"])

@@ -169,6 +169,13 @@ def begin_upload(store: Store, scene: Scene) -> Any:
     return writer.finish()
 
 
+def submit_refit(store: Store, scene: Scene) -> Any:
+    """Of a comparison that has just ended."""
+    compared = store.submit_compare(None, COMPARE)
+    store.put_artifact(compared.id, "comparison", b"{}")
+    return store.submit_refit(None, {"comparison": compared.id, "row": "ce"})
+
+
 PRIVATE = {"target": "ill"}
 CASES: dict[str, Verb] = {
     "add_upload": lambda s, x: s.add_upload("me", "next.csv", CSV),
@@ -230,6 +237,8 @@ CASES: dict[str, Verb] = {
     "should_yield": lambda s, x: s.should_yield(x.running.id, attempt=1),
     "submit": lambda s, x: s.submit(DONE, again=True),
     "submit_compare": lambda s, x: s.submit_compare(None, COMPARE),
+    "submit_refit": submit_refit,
+    "submit_score": lambda s, x: s.submit_score("me", {"file": x.table, "model": {"upload": x.table}}),
     "submit_embed": lambda s, x: s.submit_embed(x.done.id, "pca"),
     "submit_missing": lambda s, x: s.submit_missing([(plain.SPEC.with_(seed=n), "") for n in (5, 6, 2)]),
     "submit_preview": lambda s, x: s.submit_preview("me", "another page", 1, plain.SPEC),

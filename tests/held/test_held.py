@@ -561,13 +561,14 @@ def data(page: AppTest) -> None:
     assert f"{NAME} · 80 rows · yes 20%" in bodies(page)
     assert heading(page) == "No difference found between SMOTE and plain training."
     board = next(body for e in page.get("html") if 'class="board"' in (body := e.proto.body))
-    assert all(title in board for title in ("Plain training (CE)", "SMOTE", "Gradient-boosted trees"))
+    assert all(title in board for title in ("Network", "SMOTE", "Gradient boosting"))
     turn(page, "decide")
-    assert page.selectbox(key="data.method").value == "trees" and "Reliability" in words(page) + bodies(page)
+    assert page.selectbox(key="data.method").value == "trees" and page.get("bidi_component")
+    page.session_state["use-more"] = True
     links = bodies(turn(page, "use"))
     assert f"/api/jobs/{IDS['private']}/report.html" in links and f"/api/jobs/{IDS['private']}/leaderboard.csv" in links
     turn(page, "questions")
-    assert "80 rows with an answer, 3 features" in words(page) + bodies(page)
+    assert "16 minority rows: " in words(page)
 
 
 def papers(page: AppTest) -> None:
@@ -641,7 +642,7 @@ def test_a_loaded_bundle_is_shown_with_the_same_numbers(empty: Store) -> None:
     page = opened("lab", run=IDS["moons"])
     assert numbers(page)["Explicit gradient"]["Average precision"] == score("moons", 3)
     page = opened("data", compare=IDS["public"])
-    assert any('class="board"' in e.proto.body and "Plain training (CE)" in e.proto.body for e in page.get("html"))
+    assert any('class="board"' in e.proto.body and "Network" in e.proto.body for e in page.get("html"))
 
 
 def fetched(path: str, owner: str) -> tuple[int, bytes]:
