@@ -7,6 +7,7 @@ import csv
 import itertools
 import json
 import re
+from collections import Counter
 from dataclasses import asdict, replace
 from datetime import date
 
@@ -297,7 +298,17 @@ def test_the_whole_way_from_a_table_to_next_months_file(chromium, product, until
     assert page.locator(".decide .per button[aria-pressed=true]").inner_text() == "per day"
     budget = page.locator(".decide .field:visible input[type=number]").first
     assert budget.input_value() == "2"
-    first = me.title()
+    first, counts = me.title(), page.locator(".decide .counts")
+    assert (
+        page.get_by_label("Count each owner once").is_checked() and "Per 1,000 owners as in the table." in counts.inner_text()
+    )
+    assert "Each day has a cut of its own" in counts.inner_text()
+    page.get_by_label("Count each owner once").uncheck()
+    until(lambda: "Per 1,000 rows as in the table." in counts.inner_text() and me.title() != first, 20, "rows counted")
+    me.settle()
+    page.get_by_label("Count each owner once").check()
+    until(lambda: me.title() == first, 20, "owners counted again")
+    me.settle()
     budget.fill("3")
     budget.press("Enter")
     until(lambda: me.title() != first and re.match(r"At \d+[.\d]* alerts per 1,000", me.title()), 20, "the verdict at 3 a day")
@@ -321,7 +332,8 @@ def test_the_whole_way_from_a_table_to_next_months_file(chromium, product, until
     me.press("use-refit")
     told = page.locator(".st-key-use-model")
     until(lambda: "is trained on all 600 rows" in told.inner_text() or me.there("use-refit-failed"), LONG, "the refit")
-    assert "all 600 rows" in told.inner_text(), told.inner_text()
+    assert "all 600 rows" in told.inner_text() and "3 a day" in told.inner_text(), told.inner_text()
+    assert f"scikit-learn {result['provenance']['scikit_learn']}" in told.inner_text()
     me.settle()
     data = tables.payments(300, 30, first=date(2026, 3, 6), days=30, seed=1)
     drop.set_input_files({"name": "april.csv", "mimeType": "text/csv", "buffer": data})
@@ -338,6 +350,10 @@ def test_the_whole_way_from_a_table_to_next_months_file(chromium, product, until
     assert got[0] == names and len(got) == 301
     flagged = [row for row in got[1:] if row[7] == "1"]
     assert f"{len(flagged)} of 300" in me.title()
+    of_days = Counter(row[0] for row in flagged)
+    assert of_days == {day: min(3, rows) for day, rows in Counter(row[0] for row in got[1:]).items()}, "three of each day"
+    drift = page.locator(".st-key-use-found .drift .row", has_text="share flagged").inner_text()
+    assert f"{len(flagged) / 3:.0f}%" in drift and "expected" in drift
     assert [row[:6] for row in got[1:]] == [line.split(";") for line in data.decode().splitlines()[1:]]
 
     # forgotten: both files and all that came of them
