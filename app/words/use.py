@@ -12,6 +12,7 @@ ALL_ROWS = "all {rows} rows"
 AT_SHARE = "{kind}, at {share}"
 OWN_RULE = "by its own rule"
 AT_ALERTS = "{alerts} per 1,000"
+A_DAY = "{alerts} a day"
 MODEL_FILE, ONNX_FILE, AUGMENTED_FILE, CODE_FILE, REPORT_FILE = (
     "Model file", "ONNX, same to 1e-5", "Training rows with made ones", "Python that measures it again", "Report",
 )  # fmt: skip

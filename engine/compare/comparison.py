@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -174,7 +175,7 @@ def compare(
             "optimism": optimism,
             "reading": None if reading is None else reading.to_json(),
             "seconds": clock() - began,
-            "provenance": collect_provenance(torch.device("cpu"), torch.float32),
+            "provenance": collect_provenance(torch.device("cpu"), torch.float32) | {"scikit_learn": version("scikit-learn")},
         }, artifacts
     finally:
         network_cache.clear()

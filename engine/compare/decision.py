@@ -24,10 +24,11 @@ def build_decision(
 
     replicate: place of the replicate whose model it is: its cut and calibration. None: of a model trained on all rows, for which the
     replicates' calibrations are joined and the cut is the median of theirs, as calibrated probabilities. rule, calibration: others than
-    the comparison's. What is promised is of all replicates, on test rows.
+    the comparison's. What is promised is of all replicates, on test rows, each counted: a model file flags rows, not owners.
     """
     about = read_about(arrays)
-    found = read_decide(arrays, rule=rule, calibration=calibration)
+    rule = rule or Rule(**about["rule"])
+    found = read_decide(arrays, rule=rule, calibration=calibration, unit="row" if rule.kind == "alerts" else None)
     which = range(found["replicates"]) if replicate is None else (replicate,)
     own = join_calibrations([_read_calibration(arrays, found["calibration"], r) for r in which])
     cuts = []
@@ -36,6 +37,11 @@ def build_decision(
             curve = own if replicate is not None else _read_calibration(arrays, found["calibration"], r)
             cuts.append(float(curve(np.array([_lower(cut) if curve.kind == AS_TRAINED else cut]))[0]))
     readings = found["readings"]
+    if (
+        readings is not None and found["unit"] != "row" and math.isfinite(readings["cut"]["mean"])
+    ):  # the cut that owners chose, read on rows
+        at = Rule("hand", float(readings["cut"]["mean"]))
+        readings = read_decide(arrays, rule=at, calibration=calibration, unit="row")["readings"]
     promised = None if readings is None else {name: _plain(readings[name]) for name in FIGURES}
     return Decision(positive, about["share"], own, float(np.median(cuts)) if cuts else None, found["rule"], promised)
 

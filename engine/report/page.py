@@ -26,7 +26,7 @@ DASH = "\N{EN DASH}"
 
 PROVENANCE = {
     "date": "Date", "device_name": "Processor", "machine": "Machine", "threads": "Threads", "precision": "Precision",
-    "python": "Python", "torch": "PyTorch", "numpy": "numpy", "numerics": "Numerics", "commit": "Commit",
+    "python": "Python", "torch": "PyTorch", "scikit_learn": "scikit-learn", "numpy": "numpy", "numerics": "Numerics", "commit": "Commit",
 }  # fmt: skip
 
 STYLE = """\

@@ -140,6 +140,10 @@ def _judge(figures: Mapping[str, Any], broken: list[str], own: bool) -> tuple[st
         ]
         if better:
             return KEPT, f"{' and '.join(better)} came higher than a file like the test part would have it."
+        judged = [WORDS[name] for name, figure in figures.items() if figure["holds"] is not None]
+        if len(judged) < len(figures):
+            lie, them = ("lies", "it") if len(judged) == 1 else ("lie", "them")
+            return KEPT, f"{' and '.join(judged).capitalize()} {lie} where a file like the test part would have {them}."
         return KEPT, "Every figure lies where a file like the test part would have it."
     said = [
         f"{WORDS[f]} is {figures[f]['came']['mean']:.3g}, outside {figures[f]['expected']['low']:.3g} to "

@@ -65,7 +65,9 @@ def score_table(
     p = compute_probabilities(scorer, given)
     flags = apply_rule(rule, p, given)
     yield Phase("drift", "Comparing the columns with the training rows")
-    moved = describe_drift(scorer, given, float((p >= rule.cut).mean()) if len(p) else 0.0)
+    is_daily = rule.own and rule.alerts is not None and rule.per == "day"  # each day has a cut of its own
+    above = flags.flagged if is_daily else p >= rule.cut
+    moved = describe_drift(scorer, given, float(above.mean()) if len(p) else 0.0)
     yield Phase("reasons", "Looking for the reasons of the flagged rows")
     scored = Scored(p, flags, *find_reasons(scorer, given, p, flags.flagged))
     held = None
@@ -132,7 +134,7 @@ def apply_rule(rule: Rule, p: np.ndarray, given: Given) -> Flags:
 
 
 def describe_drift(scorer: Scorer, given: Given, flagged: float) -> dict[str, Any]:
-    """The drift table of `engine.spec.score`. flagged: share of rows above the model's cut."""
+    """The drift table of `engine.spec.score`. flagged: share of rows above the model's cut, or flagged within its daily budget."""
     facts = scorer.facts
     rows = []
     for place, column in enumerate(scorer.pipeline.columns):

@@ -13,7 +13,8 @@ A job of kind `score` answers with two artifacts: `score` (JSON, read by `Store.
             has no facts of the column or the file lacks it. usual: the largest index that is still usual for so few rows, at least
             DRIFT[0]. state: one of STATES. missing: shares. range: of numbers (dates: days since 1970-01-01); outside: share of the
             file's values beyond the training range. unknown: rows with a level that no training row had.
-        flagged {then, now}: share of rows flagged at the model's cut, as promised (None where nothing is) and in this file.
+        flagged {then, now}: share of rows flagged at the model's cut, or within its daily budget, as promised (None where nothing is)
+            and in this file.
     unknown [{column, rows, levels, counted_as}]: columns with levels that no training row had; levels: up to five of them.
     lacking [{column, counted_as}]: columns of the model that the file does not have, and what stands in for their values.
     promise | None (the file has no target, or none was named): {target, rows, positives, unanswered,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,20 @@ def csv(
     for i in range(rows):
         spend = "" if i % 20 == 0 else f"{rng.normal(10 + 5 * y[i], 4):.2f}".replace(".", ",")
         lines.append(f"{rng.integers(18, 90)};{spend};{('Bonn', 'Oslo', 'Rome')[i % 3]};{_quoted(classes[y[i]])}")
+    return ("\n".join(lines) + "\n").encode()
+
+
+def payments(rows: int, rare: int, *, first: date = date(2026, 1, 5), days: int = 60, seed: int = 0) -> bytes:
+    """Payments of some days, with a date, a card that repeats within four days, and one in ten of them a fraud, of high amounts."""
+    rng = np.random.default_rng(seed)
+    fraud = np.zeros(rows, bool)
+    fraud[rng.permutation(rows)[:rare]] = True
+    lines = ["booked;card;amount;hour;shop;fraud"]
+    for day, is_fraud in zip(np.sort(rng.integers(0, days, rows)), fraud, strict=True):
+        card, shop = f"K{seed}{day // 4:02d}-{rng.integers(10)}", ("web", "shop", "phone")[rng.integers(3)]
+        amount = f"{rng.normal(30 + 30 * is_fraud, 14):.2f}".replace(".", ",")
+        booked = first + timedelta(days=int(day))
+        lines.append(f"{booked};{card};{amount};{rng.integers(24)};{shop};{('no', 'yes')[int(is_fraud)]}")
     return ("\n".join(lines) + "\n").encode()
 
 

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 
 import app.decide as component
 from app.session import visitor
-from app.views.data import decide, reasons
+from app.views.data import decide, reasons, use
 from app.words import decide as words
 from engine.stats.decide import Rule, read_about, read_decide
 from engine.store import Store
@@ -210,6 +210,11 @@ def test_a_cut_that_is_taken_opens_the_last_step_with_its_row(store: Store, look
     assert not page.exception
     assert dict(page.query_params.items())["step"] in (["use"], "use")
     assert page.session_state["data.take"] == "trees"
+    assert page.session_state["data.score-alerts"] == 5.0 and "5 per 1,000" in use.write_facts({}, "trees", taken)
+    daily = replace(taken, alerts=431.0, rule=Rule("alerts", 3.0, "day").to_json())
+    assert "3 a day" in use.write_facts({}, "trees", daily)
+    made = {"provenance": {"scikit_learn": "1.9.1", "torch": "2.13.0"}}
+    assert "scikit-learn 1.9.1" in use.write_facts(made, "trees", None) and "torch 2.13" in use.write_facts(made, "smote", None)
 
 
 def test_a_cut_taken_at_another_share_flags_the_same_rows_at_the_tables() -> None:

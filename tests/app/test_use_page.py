@@ -171,6 +171,8 @@ def test_what_a_scoring_lacks_is_left_out() -> None:
     assert scored.draw_promise(bare) == "" and scored.draw_histogram(bare) == "" and words.TOP_NONE in scored.draw_top(bare)
     assert "<ul" not in scored.draw_drift(bare)
     flagged = scored.draw_histogram(decided.score())
+    daily = scored.draw_histogram(decided.score(rule={"kind": "alerts", "cut": 0.01, "alerts": 3.0, "per": "day", "own": True}))
+    assert 'class="flagged"' not in daily and 'class="cut"' not in daily, "each day has a cut of its own"
     assert flagged.count('class="flagged"') == 2 and 'aria-label="Histogram of 24,102' in flagged
 
 

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import base64
+import csv
 import itertools
 import json
 import re
+from collections import Counter
 from dataclasses import asdict, replace
+from datetime import date
 
 import numpy as np
 import pytest
@@ -32,6 +35,12 @@ class Data(Visitor):
 
     def title(self):
         return self.page.locator("h1").first.inner_text()
+
+    def text(self):
+        return self.page.locator("[data-testid=stMain]").inner_text()
+
+    def owner(self):
+        return next(c["value"] for c in self.context.cookies() if c["name"] == "lab_owner")
 
     def picture(self, name):
         return self.page.locator(f".decide .picture[data-picture={name}] svg")
@@ -223,62 +232,135 @@ def test_other_states_are_drawn(chromium, shelf, until):
         you.leave()
 
 
-def test_from_the_cut_to_next_months_file(chromium, product, until, tmp_path):
-    """With a real engine: compare, decide with budget and share slider, use the cut, score a second file, download it."""
+def test_the_whole_way_from_a_table_to_next_months_file(chromium, product, until):
+    """With a real engine: upload, three questions, compare, decide with budget and share, refit, score a second file, forget."""
     url, store = product
     me = Data(chromium, url, accept_downloads=True)
     page = me.page
     until(lambda: me.there("data-state-empty"), 20, "the invitation")
-    file = {"name": "march.csv", "mimeType": "text/csv", "buffer": tables.csv(600, 90)}
-    page.locator(".st-key-mine-drop input[type=file]").set_input_files(file)
-    until(lambda: me.there("data-state-profile"), 60, "the profile")
+    march = {"name": "march.csv", "mimeType": "text/csv", "buffer": tables.payments(600, 60)}
+    page.locator(".st-key-mine-drop input[type=file]").set_input_files(march)
+    until(lambda: me.there("data-state-profile") and "Split: time" in me.text(), 60, "the questions")
+
+    # when, with a typed delay; whose; how many can be checked
+    compare = page.locator(".st-key-data-compare button:visible")
+    until(lambda: compare.is_disabled() and "Choose a delay first." in me.text(), 20, "that a delay is asked for")
+    delay = page.locator("[class*=st-key-mine-delay] input").first
+    delay.focus()
+    delay.press_sequentially("2")
+    until(lambda: page.get_by_role("option").count() == 1, 20, "the offer of another delay")
+    page.keyboard.press("Enter")
+    until(lambda: me.words.get("delay") == "2" and compare.is_enabled(), 20, "the delay")
+    me.settle()
+    me.press("data-nobody")
+    until(lambda: me.words.get("group") == "none" and "Split: time and owner" not in me.text(), 20, "nobody")
+    me.settle()
+    me.choose(page.locator("[class*=st-key-mine-group]").first.get_attribute("class").split("st-key-")[1].split()[0], "card")
+    until(lambda: me.words.get("group") == "1" and "Split: time and owner" in me.text(), 20, "the owner")
+    me.settle()
+    alerts = page.locator("[class*=st-key-mine-alerts] input").first
+    alerts.fill("2")
+    alerts.press("Enter")
+    until(lambda: me.words.get("alerts") == "2", 20, "the alerts")
+    me.settle()
+    page.locator("[class*=st-key-mine-per]").get_by_text("per day").click()
+    until(lambda: me.words.get("per") == "day", 20, "a day's alerts")
+    me.settle()
+
+    # two models alone are compared
     page.locator(".st-key-data-budget").get_by_text("15 s").click()
     me.settle()
+    page.locator(".st-key-data-chooser button:visible").first.click()
+    for title, left in (("Network", "3 models"), ("Gradient boosting", "2 models")):
+        page.locator(".st-key-data-models button", has_text=title).click()
+        until(lambda left=left: left in page.locator(".st-key-data-chooser").inner_text(), 20, left)
+        me.settle()
+    page.keyboard.press("Escape")
     me.press("data-compare")
     until(lambda: me.there("data-state-done") or me.there("data-state-failed"), LONG, "the end")
-    assert me.there("data-state-done"), page.locator("[data-testid=stMain]").inner_text()
+    assert me.there("data-state-done"), me.text()
     me.settle()
-    job = me.words["compare"]
-    owner = next(c["value"] for c in me.context.cookies() if c["name"] == "lab_owner")
-    result = json.loads(store.artifact(job, "comparison", owner=owner))
+    result = json.loads(store.artifact(me.words["compare"], "comparison", owner=me.owner()))
+    spec, split = result["spec"], result["split"]
+    assert [spec[name] for name in ("time", "delay", "group", "alerts", "per")] == ["booked", 2, "card", 2, "day"]
+    assert (split["kind"], split["delay"]) == ("time-group", 2) and {row["model"] for row in result["methods"]} == {
+        "logistic",
+        "forest",
+    }
+    parts = split["parts"][0]
+    assert parts["train"]["to"] < parts["valid"]["from"] and parts["valid"]["to"] < parts["test"]["from"]
+    assert "by time and owner" in me.text() and page.locator("table.board tbody tr").count() == 2
+
+    # the day's budget decides; another share in use moves what follows, and back
     me.step("Decide")
     until(lambda: me.picture("pr").count() and me.values()[0], 30, "the pictures")
-    assert result["decide"]["row"]
-    page.locator(".decide select").select_option("alerts")
+    assert result["decide"]["row"] and page.locator(".decide select").input_value() == "alerts"
+    assert page.locator(".decide .per button[aria-pressed=true]").inner_text() == "per day"
     budget = page.locator(".decide .field:visible input[type=number]").first
-    budget.fill("100")
+    assert budget.input_value() == "2"
+    first, counts = me.title(), page.locator(".decide .counts")
+    assert (
+        page.get_by_label("Count each owner once").is_checked() and "Per 1,000 owners as in the table." in counts.inner_text()
+    )
+    assert "Each day has a cut of its own" in counts.inner_text()
+    page.get_by_label("Count each owner once").uncheck()
+    until(lambda: "Per 1,000 rows as in the table." in counts.inner_text() and me.title() != first, 20, "rows counted")
+    me.settle()
+    page.get_by_label("Count each owner once").check()
+    until(lambda: me.title() == first, 20, "owners counted again")
+    me.settle()
+    budget.fill("3")
     budget.press("Enter")
-    until(lambda: re.match(r"At \d+[.\d]* alerts per 1,000", me.title()), 15, "the verdict")
+    until(lambda: me.title() != first and re.match(r"At \d+[.\d]* alerts per 1,000", me.title()), 20, "the verdict at 3 a day")
+    me.settle()
+    table_share, chip = me.title(), page.locator(".decide .chip")
     share = page.locator(".decide .form > input[type=range]")
     share.focus()
     page.keyboard.press("PageDown")
-    until(lambda: page.locator(".decide .chip").is_visible(), 5, "another share")
-    page.keyboard.press("End")
+    until(lambda: chip.is_visible() and me.title() != table_share, 20, "the verdict at another share")
     me.settle()
-    page.wait_for_timeout(600)
+    me.shot("way-decide")
+    share.focus()
+    page.keyboard.press("End")
+    until(lambda: not chip.is_visible() and me.title() == table_share, 20, "the table's share again")
     me.settle()
     page.locator(".decide .use").click()
-    until(
-        lambda: me.words.get("step") == "use" and page.locator(".st-key-use-drop input[type=file]").count() > 0,
-        30,
-        "the drop field",
-    )
+    drop = page.locator(".st-key-use-drop input[type=file]")
+    until(lambda: me.words.get("step") == "use" and drop.count() > 0, 30, "the drop field")
+
+    # refitted on all rows, it scores next month's file: three rows of each day
     me.press("use-refit")
     told = page.locator(".st-key-use-model")
     until(lambda: "is trained on all 600 rows" in told.inner_text() or me.there("use-refit-failed"), LONG, "the refit")
-    assert "all 600 rows" in told.inner_text(), told.inner_text()
+    assert "all 600 rows" in told.inner_text() and "3 a day" in told.inner_text(), told.inner_text()
+    assert f"scikit-learn {result['provenance']['scikit_learn']}" in told.inner_text()
     me.settle()
-    april = {"name": "april.csv", "mimeType": "text/csv", "buffer": tables.csv(300, 30)}
-    page.locator(".st-key-use-drop input[type=file]").set_input_files(april)
+    data = tables.payments(300, 30, first=date(2026, 3, 6), days=30, seed=1)
+    drop.set_input_files({"name": "april.csv", "mimeType": "text/csv", "buffer": data})
     until(lambda: "rows are flagged." in me.title() or me.there("use-failed"), LONG, "the scoring")
-    assert "of 300 rows are flagged." in me.title(), page.locator("[data-testid=stMain]").inner_text()
+    assert "of 300 rows are flagged." in me.title(), me.text()
     until(lambda: page.locator(".st-key-use-found .drift .row").count() >= 3, 20, "the drift")
+    assert page.locator(".st-key-use-found .promise tbody tr").count() == 3, "the file has the answers"
+    me.settle()
+    me.shot("way-use")
     with page.expect_download(timeout=30_000) as coming:
         page.locator(".st-key-use-head .take a").click()
-    got = coming.value.path().read_text(encoding="utf-8-sig")
-    head = re.split("[;,]", got.splitlines()[0])
-    assert [name.strip('"') for name in head][-5:] == ["probability", "flagged", "reason_1", "reason_2", "reason_3"]
-    assert len(got.splitlines()) == 301
-    flagged = int(re.match(r"(\d+)", me.title())[1])
-    assert flagged > 0
+    got = list(csv.reader(coming.value.path().read_text(encoding="utf-8-sig").splitlines(), delimiter=";"))
+    names = ["booked", "card", "amount", "hour", "shop", "fraud", "probability", "flagged", "reason_1", "reason_2", "reason_3"]
+    assert got[0] == names and len(got) == 301
+    flagged = [row for row in got[1:] if row[7] == "1"]
+    assert f"{len(flagged)} of 300" in me.title()
+    of_days = Counter(row[0] for row in flagged)
+    assert of_days == {day: min(3, rows) for day, rows in Counter(row[0] for row in got[1:]).items()}, "three of each day"
+    drift = page.locator(".st-key-use-found .drift .row", has_text="share flagged").inner_text()
+    assert f"{len(flagged) / 3:.0f}%" in drift and "expected" in drift
+    assert [row[:6] for row in got[1:]] == [line.split(";") for line in data.decode().splitlines()[1:]]
+
+    # forgotten: both files and all that came of them
+    link = page.url
+    page.locator("[class*=st-key-mine-forget-top] button:visible").first.click()
+    page.locator("[class*=st-key-mine-gone-top] button:visible").first.click()
+    until(lambda: me.there("data-state-forgotten"), 30, "that it is forgotten")
+    page.goto(link)
+    until(lambda: me.there("data-state-unknown"), 30, "nothing behind the old link")
     me.leave()

@@ -13,12 +13,14 @@ import engine
 from engine.compare.all_rows import OLD, train_row
 from engine.compare.decision import build_decision
 from engine.data.prepare import encode, fit_scale
+from engine.decide.build import Scored, build_arrays
 from engine.errors import BadInput, BadParameter
 from engine.events import finish, unpack
 from engine.methods import method
 from engine.spec.refit import RefitSpec
-from engine.stats.decide import Rule, calibrate, read_decide
+from engine.stats.decide import Rule, calibrate, read_about, read_decide
 from engine.training.refit import take_all, train_chosen
+from tests.app.decided import part
 from tests.engine.test_compare import CHEAP, frame, looked, table
 
 EVERY = np.arange(190)
@@ -99,6 +101,34 @@ def test_the_model_of_a_replicate_flags_as_the_comparison_did(compared):
         own = scores["score/ce"][(scores["seed"] == 0) & (scores["fold"] == 0)][: (scores["fold"] == 0).sum()]
         cut = read_decide(arrays)["cuts"][0]
         assert ((decision.calibration(own) >= decision.cut) == (own >= cut)).all()
+
+
+@pytest.mark.parametrize("replicates", [1, 3])
+@pytest.mark.parametrize("rule", [Rule("alerts", 3.0, "day"), Rule("recall", 0.7)])
+def test_a_promise_counts_rows_where_owners_are_the_usual_case(rule, replicates):
+    """A model file flags rows. Precision and alerts of the rows that it would flag, counted by hand on the test part of each replicate."""
+    rng = np.random.default_rng(5)
+    parts = [[part(rng, 900, 0.1, 2.0, days=30, owners=200) for _ in range(2)] for _ in range(replicates)]
+    scored = [Scored(valid, replace(test, block=test.day if replicates == 1 else None), 0.1, 0.1) for valid, test in parts]
+    arrays = build_arrays(
+        scored, name="a", positive="yes", classes=("no", "yes"), share=0.1, test_share=0.25, interval="t", rule=rule, rng=rng,
+        owners_first=True,
+    )  # fmt: skip
+    assert read_about(arrays)["units"] == ["owner", "row"]
+    promised = build_decision(arrays, 1, calibration="as trained").promised
+    cut = read_decide(arrays, calibration="as trained", unit="row" if rule.kind == "alerts" else "owner")["readings"]["cut"][
+        "mean"
+    ]
+    precision, alerts = [], []
+    for _, test in parts:
+        flagged = test.score >= cut - 1e-7
+        if rule.per == "day":
+            order = np.argsort(-test.score, kind="stable")
+            flagged = np.isin(np.arange(900), np.concatenate([order[test.day[order] == day][:3] for day in range(30)]))
+        precision.append(test.y[flagged].mean())
+        alerts.append(1000 * flagged.mean())
+    assert promised["precision"]["mean"] == pytest.approx(np.mean(precision), rel=1e-6)
+    assert promised["alerts"]["mean"] == pytest.approx(np.mean(alerts), rel=1e-6)
 
 
 def test_what_cannot_be_trained_again_says_why(compared):

@@ -282,6 +282,11 @@ def test_what_came_is_scikit_learns_and_the_range_is_simulated():
     assert figures["recall"]["came"]["mean"] == recall_score(y[own], flagged[own])
     assert figures["alerts"]["came"]["mean"] == 1000 * flagged.mean() and held["unanswered"] == 20
     assert held["verdict"] == "not compared" and held["broken"] == [] and "holds no promise" in held["text"]
+    given = {name: dict.fromkeys(("mean", "low", "high"), figure["came"]["mean"]) for name, figure in figures.items()}
+    whole = check_promise(flagged, y, given, positive=1, target="t", is_budget=False)
+    assert whole["verdict"] == "as promised" and whole["text"].startswith("Every figure lies")
+    part = check_promise(flagged, y, given, positive=1, target="t", is_budget=True)
+    assert part["text"] == "Precision and recall lie where a file like the test part would have them."
 
 
 def test_the_range_of_a_promise_is_simulated():

@@ -230,8 +230,13 @@ export class Form {
     const { words } = this.head;
     this.shown = choice;
     this.rule.value = choice.rule;
-    this.fields.alerts.said.textContent = choice.per === "day" ? words.fields.alertsDay : words.fields.alerts;
-    for (const [name, button] of this.perButtons ?? []) button.setAttribute("aria-pressed", String(name === choice.per));
+    const alerts = fill(choice.per === "day" ? words.fields.alertsDay : words.fields.alerts, now.text);
+    this.fields.alerts.said.textContent = alerts;
+    this.fields.alerts.number.setAttribute("aria-label", alerts);
+    for (const [name, button] of this.perButtons ?? []) {
+      button.textContent = fill(words.perNames[name], now.text);
+      button.setAttribute("aria-pressed", String(name === choice.per));
+    }
     if (this.once) this.once.checked = choice.unit === "owner";
     for (const [name, { box, range, number, place, rules }] of Object.entries(this.fields)) {
       box.hidden = !rules.includes(choice.rule);
@@ -268,7 +273,7 @@ export class Form {
     }
     const { found, missed, alarms, alone } = now.at.counts;
     const table = makeElement("table");
-    const caption = makeElement("caption", "sr", words.counts);
+    const caption = makeElement("caption", "sr", fill(words.counts, now.text));
     const head = makeElement("thead");
     const names = makeElement("tr");
     names.append(makeElement("td"));
@@ -286,7 +291,7 @@ export class Form {
       body.append(row);
     }
     table.append(caption, head, body);
-    const note = now.isOther ? fill(words.perThousandAt, { share: formatPercent(now.share) }) : words.perThousand;
+    const note = fill(now.isOther ? words.perThousandAt : words.perThousand, { ...now.text, share: formatPercent(now.share) });
     this.counts.replaceChildren(table, makeElement("p", "", note));
     for (const text of now.at.notes) this.counts.append(makeElement("p", "", text));
   }

@@ -59,7 +59,7 @@ const precision = {
 const gains = {
   name: "gains",
   forward: false,
-  axes: (now) => ({ x: [0, now.mostAlerts], y: [0, 1], xTicks: halves(now.mostAlerts), yTicks: UNIT, xName: now.words[now.isDay ? "alertsDay" : "alerts"] }),
+  axes: (now) => ({ x: [0, now.mostAlerts], y: [0, 1], xTicks: halves(now.mostAlerts), yTicks: UNIT, xName: fill(now.words[now.isDay ? "alertsDay" : "alerts"], now.text) }),
   draw(frame, now) {
     const { alerts, recall } = now.curves;
     frame.line([0, now.mostAlerts], [0, now.mostAlerts / now.unit], "random");
@@ -160,7 +160,10 @@ const shares = {
     frame.behind.append(makeSvg("circle", { class: "open", cx: frame.x(Math.log10(far.share)), cy: frame.y(far.precision), r: 4 }));
     const text = fill(now.words.atShare, { precision: formatShare(far.precision), count: Math.round(1 / far.share).toLocaleString("en") });
     const under = far.precision > 0.12;
-    frame.write(frame.x(Math.log10(far.share)) + 8, frame.y(far.precision) + (under ? 15 : -10), text, { class: "t halo" });
+    const x0 = frame.x(Math.log10(far.share));
+    const room = frame.x(Math.log10(now.share)) - x0;
+    const isNear = room > 0 && room < 110; // no room before the line of the cut
+    frame.write(x0 + (isNear ? -8 : 8), frame.y(far.precision) + (under ? 15 : -10), text, { class: "t halo", "text-anchor": isNear ? "end" : "start" });
   },
   at: (now) => ({ x: Math.log10(now.share), y: now.at.precision.mean, text: fill(now.words.here, { precision: formatShare(now.at.precision.mean) }) }),
   // Up and down: the cut whose precision, at the share in use, lies under the pointer.

@@ -533,7 +533,7 @@ export class Table {
     now.mostCost = Math.max(...now.curves.cost.mean.filter((_, i) => now.curves.cut[i] >= 0.04 * mostCut));
     now.unreached = fill(head.words.unreached, { rule: fill(head.words.targets[choice.rule] ?? "", { value: formatShare(choice[choice.rule] ?? NaN) }) });
     now.text = {
-      title: head.title, label: head.quoted, beside: head.beside ? fill(head.words.besideNote, { title: head.beside }) : "",
+      units: head.words.units[unit], title: head.title, label: head.quoted, beside: head.beside ? fill(head.words.besideNote, { title: head.beside }) : "",
       kind: head.kinds.find(({ name }) => name === choice.kind)?.title.toLowerCase() ?? "",
     };
     if (2 * reached >= cases.length) this.addReadings(now, cases, places, share, unit, scale);
@@ -561,7 +561,8 @@ export class Table {
       if (Number.isFinite(found)) now.at.example = { share: example, precision: found };
     }
     const ties = places.tied.reduce((sum, value) => sum + value, 0) / places.tied.length;
-    if (ties > 1.5) now.at.notes.push(fill(words[choice.rule === "alerts" ? "tiesNone" : "tiesAll"], { count: formatNumber(ties) }));
+    if (ties > 1.5) now.at.notes.push(fill(words[choice.rule === "alerts" ? "tiesNone" : "tiesAll"], { count: formatNumber(ties), units: now.text.units }));
+    if (places.isDay) now.at.notes.push(words.dayCuts);
     if (now.reached < cases.length) now.at.notes.push(fill(words.reachedIn, { part: now.reached, whole: cases.length }));
     Object.assign(now.text, {
       cut: formatShare(now.at.cut, 3), precision: formatShare(read.precision.mean), recall: formatShare(read.recall.mean),

@@ -147,7 +147,8 @@ def draw_histogram(found: Mapping[str, Any]) -> str:
     if not counts or not all(map(math.isfinite, counts)) or not max(counts):
         return ""
     n, most = len(counts), math.sqrt(max(counts))
-    cut = number((found.get("rule") or {}).get("cut"))
+    rule = found.get("rule") or {}
+    cut = number(rule.get("cut")) if rule.get("per") != "day" else math.nan  # each day has a cut of its own
     base, step = HEIGHT - 22, WIDTH / n
     out = ""
     for i, count in enumerate(counts):
@@ -187,7 +188,9 @@ def draw_promise(found: Mapping[str, Any]) -> str:
         digits = 1 if name == "alerts" else 2
         cells = "".join(f"<td>{text(_say_range(one.get(key), digits))}</td>" for key in ("promised", "came"))
         holds = one.get("holds")
-        mark = f'<td class="{"good" if holds else "bad"}">{words.HOLDS[bool(holds)]}</td>' if holds is not None else "<td></td>"
+        mark = (
+            f'<td class="n {"good" if holds else "bad"}">{words.HOLDS[bool(holds)]}</td>' if holds is not None else "<td></td>"
+        )
         body += f'<tr><th scope="row">{words.FIGURES[name]}</th>{cells}{mark}</tr>'
     heads = "".join(f'<th scope="col">{text(name)}</th>' if name else "<td></td>" for name in words.PROMISE_HEADS)
     rows = words.PROMISE_ROWS.format(rows=f"{int(number(promise.get('rows'))):,}", target=shorten(promise.get("target"), 40))
@@ -202,6 +205,8 @@ def _say_range(one: Mapping[str, Any] | None, digits: int) -> str:
     mean, low, high = (number((one or {}).get(key)) for key in ("mean", "low", "high"))
     if not math.isfinite(mean):
         return "–"
+    if mean >= 100:
+        digits = 0
     said = format_score(mean, digits)
     if not (math.isfinite(low) and math.isfinite(high)):
         return said

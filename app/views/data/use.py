@@ -24,7 +24,7 @@ from app.words.naming import BLANK
 from app.words.text import escape
 from engine.errors import LabError, UnknownName
 from engine.report.comparison_code import name_code
-from engine.spec.contest import IN_USE, INSTALLED, read_model
+from engine.spec.contest import IN_USE, INSTALLED, NETWORK, read_model
 from engine.spec.refit import RefitSpec
 from engine.spec.score import ScoreSpec
 from engine.store import Job
@@ -273,12 +273,12 @@ def write_facts(
         title = decide_words.KINDS.get(str(kind), str(kind))
         facts.append((words.CALIBRATED, words.AT_SHARE.format(kind=title.lower(), share=f"{100 * share:.2g}%")))
     mine = taken is not None and taken.row == name
-    facts.append((words.CUT, words.AT_ALERTS.format(alerts=f"{taken.alerts:.3g}") if mine and taken else words.OWN_RULE))
-    versions = [
-        f"{title} {made[key]}" for key, title in (("scikit_learn", "scikit-learn"), ("torch", "torch")) if made.get(key)
-    ]
-    if versions:
-        facts.append((words.MADE_WITH, versions[0]))
+    alerts, per = _read_alerts(taken) if taken is not None else (math.nan, "1000")
+    said = (words.A_DAY if per == "day" else words.AT_ALERTS).format(alerts=f"{alerts:.3g}")
+    facts.append((words.CUT, said if mine else words.OWN_RULE))
+    key, title = ("torch", "torch") if read_model({"name": name, **row}) == NETWORK else ("scikit_learn", "scikit-learn")
+    if made.get(key):
+        facts.append((words.MADE_WITH, f"{title} {made[key]}"))
     body = "".join(f"<tr><td>{html.escape(what)}</td><td>{html.escape(one_line(text, 40))}</td></tr>" for what, text in facts)
     return f"<div class='card facts'><table>{body}</table></div>"
 
@@ -330,7 +330,8 @@ def _draw_budget(job: str, name: str, own: bool) -> None:
         state["data.score-of"] = (job, taken, is_refit)
         state[_BUDGET] = "set" if mine else "own"
         if mine and taken is not None:
-            state[_ALERTS], state[_PER] = max(0.001, float(f"{taken.alerts:.3g}")), "1000"
+            alerts, state[_PER] = _read_alerts(taken)
+            state[_ALERTS] = max(0.001, float(f"{alerts:.3g}"))
     rule = {"own": words.BUDGET_OWN, "set": words.BUDGET_SET}
     st.selectbox(words.BUDGET, list(rule), format_func=rule.__getitem__, key=_BUDGET)
     if state[_BUDGET] == "set":
@@ -344,6 +345,13 @@ def _draw_budget(job: str, name: str, own: bool) -> None:
     scoring = _find_scoring(job)
     if scoring is not None and not scoring.active and _asks_otherwise(scoring):
         st.button(words.APPLY, key="use-apply", on_click=_score, args=(job, str(scoring.upload)), width="stretch")
+
+
+def _read_alerts(taken: decide.Taken) -> tuple[float, str]:
+    """(alerts, what they count) of the cut that was taken: the budget where that chose it, else what the cut was read to flag."""
+    if taken.rule.get("kind") == "alerts":
+        return float(taken.rule["value"]), str(taken.rule.get("per", "1000"))
+    return taken.alerts, "1000"
 
 
 def _asks_otherwise(scoring: Job) -> bool:
