@@ -44,7 +44,7 @@ RECALL = 0.8
 
 LEFT_OUT = {
     "text": "free text, other in nearly every row",
-    "id": "a value of its own in each row",
+    "id": "a new value in each row",
     "constant": "the same in every row",
     "empty": "no value in any row",
     "ignored": "as asked",
