@@ -45,7 +45,7 @@ from engine.settings import read_setting
 from engine.spec import RunSpec, limits
 from engine.spec.companions import BASELINE
 from engine.spec.comparison import CompareSpec
-from engine.spec.contest import IN_USE, NETWORK, find_installed, list_rows
+from engine.spec.contest import IN_USE, LONG, NETWORK, find_installed, list_rows
 from engine.spec.table_reading import TableReading
 from engine.training import network_cache
 
@@ -62,6 +62,9 @@ MODEL_LOOK = Resource(rows=256, epochs=4)
 ROWS = (32_768, 16_384, 12_288, 8_192, 4_096, 2_048, 1_024, 512)
 WANTED = 10_000
 """Training rows of the network that are worth more than a score of every remedy; all rows where there are fewer. Other models: all."""
+MANY_ROWS = 20_000
+"""Training rows from which on a comparison of less than LONG seconds has FEW rows unless others are named."""
+FEW: Mapping[str, tuple[str, ...]] = {"remedies": ("none", "class-weights", "rs"), "ensembles": ()}
 SHORTER = (100, 50, 25, 12)
 """Epochs of the network's lowest levels. Its rows are cut first, then its epochs."""
 FEWER = (25, 12)
@@ -183,7 +186,7 @@ def compare(
 
 def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float], began: float) -> SuccessiveHalving:
     network = _network_levels(bench)
-    others = _model_levels(bench)
+    others = {name: _model_levels(bench, name) for name, row in bench.rows.items() if row.model not in (NETWORK, IN_USE)}
     looks = {NETWORK: _cut_look(bench, LOOK)}
     return SuccessiveHalving(
         names=tuple(bench.rows),
@@ -193,7 +196,7 @@ def _make_halving(bench: Evaluator, spec: CompareSpec, clock: Callable[[], float
         evaluate=bench.evaluate,
         estimate_rows=bench.estimate_rows,
         rounds=_rounds(bench),
-        levels=lambda model: network if model == NETWORK else [Resource()] if model == IN_USE else others,
+        levels=lambda model: network if model == NETWORK else [Resource()] if model == IN_USE else others[model],
         look=lambda model: looks.get(model) or _cut_look(bench, MODEL_LOOK),
         score=lambda outcome: float(outcome.metrics[spec.metric]),
         titles=bench.titles,
@@ -264,11 +267,28 @@ def _make_evaluator(
     run = replace(run, folds=plan.folds)
     classes = dataset.classes
     positive = 1 if len(classes) == 2 else classes.index(asked) if asked is not None else int(np.argmin(kept))
+    if _has_many_rows(spec, run, kept):
+        fewer = {name: names for name, names in FEW.items() if getattr(spec, name) is None}
+        if fewer:
+            said.append(
+                f"For so many rows few {' and '.join(fewer)} are compared in this time: name them, or allow five minutes."
+            )
+            spec = replace(
+                spec, remedies=fewer.get("remedies", spec.remedies), ensembles=fewer.get("ensembles", spec.ensembles)
+            )
     offered = list_rows(spec, {"methods": describe_methods()}, installed=find_installed(), in_use=dataset.score is not None)
     if dataset.score is not None and len(classes) > 2:
         offered = [row for row in offered if row.name != IN_USE]
         said.append("The score in use is compared where there are two classes; here are more.")
     return Evaluator(dataset, run, {row.name: row for row in offered}, positive, clock, refits=spec.refits, plan=plan), said
+
+
+def _has_many_rows(spec: CompareSpec, run: RunSpec, counts: Sequence[int]) -> bool:
+    """Whether there are so many rows for the time that the quick look of all that can be compared would take the time in which models
+    train on every row. counts [C]: rows of each class.
+    """
+    rows = sum(limits.count_training_rows(n, run.folds) for n in counts)
+    return spec.methods is None and spec.budget < LONG and rows >= MANY_ROWS
 
 
 def with_positive(dataset: Dataset, positive: str | None) -> Dataset:
@@ -305,9 +325,11 @@ def _network_levels(bench: Evaluator) -> list[Resource]:
     return [*(Resource(n) for n in rows), *(Resource(rows[-1], epochs) for epochs in SHORTER)]
 
 
-def _model_levels(bench: Evaluator) -> list[Resource]:
-    """Those of the other models: fewer trees, then fewer rows."""
+def _model_levels(bench: Evaluator, name: str) -> list[Resource]:
+    """Those of another model: fewer trees, then fewer rows. A model without trees or members has levels of rows alone."""
     rows = _list_sizes(bench)
+    if not getattr(bench.kind(name), "length", ""):
+        return [Resource(n) for n in rows]
     return [Resource(), *(Resource(None, epochs) for epochs in FEWER), *(Resource(n, FEWER[-1]) for n in rows[1:])]
 
 

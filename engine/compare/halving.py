@@ -6,10 +6,10 @@ differences are of remedies alone; models may have different ones. Test rows are
 
 Round 1 is a quick look: every row on one seed with few rows and few epochs. It gives every row a score and a measured cost.
 
-Round 2 begins with the plain rows, the cheapest first. A model takes the highest level at which all of its rows fit into its part of the
-time, or a higher one that is wanted and at which its plain row fits. Then the other rows get their first seed, as far as the time
-reaches: in each model the remedy that looked best first, models in the order of their plain scores. A row that is not reached keeps its
-look.
+Round 2 begins with the plain rows: the first one, then the cheapest ones. A model takes the highest level at which all of its rows
+fit into its part of the time, or a higher one that is wanted and at which its plain row fits beside the lowest levels of the others.
+Then the other rows get their first seed, as far as the time reaches: in each model the remedy that looked best first, models in the
+order of their plain scores. A row that is not reached keeps its look.
 
 Before each later round: if all planned rounds fit for all rows, none is dropped. Otherwise those go first whose decisions cannot change
 any more (`is_settled`), then the worse half, and half of the rest again while the round does not fit. The best plain row and the plain
@@ -33,7 +33,7 @@ from engine.errors import LabError
 from engine.events import Board, Event, Note, Phase, Progress, Running
 from engine.text import one_line
 
-PLAIN_SHARE = 0.6
+PLAIN_SHARE = 0.75
 """Share of the time left that the first seeds of the plain rows of several models may take together."""
 
 FIRST_SHARE = 0.7
@@ -197,20 +197,36 @@ class SuccessiveHalving:
 
     def _plain_rows(self) -> Generator[Event, None, None]:
         """The first seed of every plain row, each at the level that `_pick_level` chooses for its model."""
-        waiting = sorted(self.plain, key=lambda name: self.expect_seconds(name, self.levels(self.model_of[name])[0], 1))
+        waiting = sorted(self.plain, key=lambda name: (name != self.names[0], self._expect_wanted(name)))
         alone = len(waiting) == 1
         ends = self.clock() + (1.0 if alone else PLAIN_SHARE) * self.seconds_left
         for n, name in enumerate(waiting):
-            left = len(waiting) - n
-            yield from self._settle_level(name, (ends - self.clock()) / left, left)
+            left = ends - self.clock()
+            least = sum(self.expect_seconds(other, self.levels(self.model_of[other])[-1], 1) for other in waiting[n + 1 :])
+            models = len(waiting) - n
+            yield from self._settle_level(name, left / models, models, max(left / models, left - least))
+
+    def _expect_wanted(self, name: str) -> float:
+        """Expected seconds of a plain row's first seed at the lowest level that is wanted, at its highest where none is."""
+        model = self.model_of[name]
+        levels = self.levels(model)
+        wanted = [of for of in levels if self.is_wanted(model, of)] or levels[:1]
+        return self.expect_seconds(name, wanted[-1], 1)
 
     def _pick_level(
-        self, name: str, levels: Sequence[Resource], seconds: float, models: int, seeds: Sequence[int] = (2, 1)
+        self,
+        name: str,
+        levels: Sequence[Resource],
+        seconds: float,
+        models: int,
+        most: float,
+        seeds: Sequence[int] = (2, 1),
     ) -> Resource | None:
         """The highest level at which two seeds of all rows of a model fit into FIRST_SHARE of its part of the time left, else one
-        (`seeds`); the lowest one that is wanted (`is_wanted`) where that is not, and the plain row alone fits there into `seconds`.
+        (`seeds`); the lowest one that is wanted (`is_wanted`) where that is not, and the plain row alone fits there into `most`.
 
-        name: the plain row. models: those that have no level yet. None where not even the plain row fits anywhere.
+        name: the plain row. seconds: its equal part of the time. most: what is left where every other plain row takes its lowest level.
+        models: those that have no level yet. None where not even the plain row fits anywhere.
         """
         model = self.model_of[name]
         rows, part = [row for row in self.active if self.model_of[row] == model], FIRST_SHARE * self.seconds_left / models
@@ -219,19 +235,19 @@ class SuccessiveHalving:
         )
         if found is not None and self.is_wanted(model, found):
             return found
+        wanted = [of for of in levels if self.is_wanted(model, of) and self.expect_seconds(name, of, 1) <= most]
         fitting = [of for of in levels if self.expect_seconds(name, of, 1) <= seconds]
-        wanted = [of for of in fitting if self.is_wanted(model, of)]
         return wanted[-1] if wanted else found or (fitting[-1] if fitting and len(self.plain) > 1 else None)
 
-    def _settle_level(self, name: str, seconds: float, models: int) -> Generator[Event, None, None]:
-        """Evaluates a plain row on the first seed, and makes the level that of its model. seconds: the plain row's part.
+    def _settle_level(self, name: str, seconds: float, models: int, most: float) -> Generator[Event, None, None]:
+        """Evaluates a plain row on the first seed, and makes the level that of its model. seconds, models, most: see `_pick_level`.
 
         A level that turns out too high is left for a lower one at once. The look overestimates the cost of small evaluations, so a
         level may turn out too low; a higher one follows where it fits then.
         """
         model, levels = self.model_of[name], list(self.levels(self.model_of[name]))
         below, settled = levels, None
-        while below and (level := self._pick_level(name, below, seconds, models)) is not None:
+        while below and (level := self._pick_level(name, below, seconds, models, most)) is not None:
             if settled is not None and levels.index(level) <= levels.index(settled):
                 break
             below = levels[levels.index(level) + 1 :]
@@ -253,7 +269,8 @@ class SuccessiveHalving:
         if settled is None:
             return
         above = levels[: levels.index(settled)]
-        higher = self._pick_level(name, above, min(seconds, self.seconds_left), models, (2,)) if above else None
+        part = min(seconds, self.seconds_left)
+        higher = self._pick_level(name, above, part, models, part, (2,)) if above else None
         if higher is None or self.expect_seconds(name, higher, 1) > self.seconds_left:
             return
         if (yield from self._run(name, higher, self.rounds[0], allowed=self.seconds_left / 2)) and name not in self.failed:

@@ -21,6 +21,7 @@ class BalancedForest(EnsembleMethod):
     source = "Chen, Liaw and Breiman 2004, by imbalanced-learn's BalancedRandomForestClassifier."
     pen = Pen("orange", "longdashdot", "cross")
     needs = ("imblearn.ensemble",)
+    overhead = 1_500.0
     comparison = 30
     length = "trees"
 

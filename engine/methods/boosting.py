@@ -24,6 +24,7 @@ class Boosting(ModelMethod):
     source = "Friedman 2001 as scikit-learn's HistGradientBoostingClassifier; validation rows say how many trees are kept."
     pen = Pen("blue", "dot", "triangle-up")
     needs = ("sklearn.ensemble",)
+    overhead = 10_000.0
     comparison = 23
     cost = 0.5
 

@@ -83,9 +83,11 @@ class EstimatorMethod(Method, abc.ABC):
     """A method whose `Fitted.net` is a `Committee`: one estimator per replicate, fitted on the same features and rows as the networks.
 
     length: the field that says how many trees or members are grown, '' where there is none. A replicate's epoch is the number grown.
+    overhead: fixed cost of a tree or a member, in training rows, for estimates.
     """
 
     length: ClassVar[str] = "trees"
+    overhead: ClassVar[float] = EPOCH_OVERHEAD
 
     @abc.abstractmethod
     def grow(self, sample: Sample) -> Growing:
@@ -137,7 +139,12 @@ class EstimatorMethod(Method, abc.ABC):
     @classmethod
     def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
         """See Method.estimate_rows. In units of a tree on the rows."""
-        return float(params.get(cls.length, 1) if cls.length else 1) * (sum(counts) + EPOCH_OVERHEAD)
+        return float(params.get(cls.length, 1) if cls.length else 1) * (cls.count_grown(counts) + cls.overhead)
+
+    @classmethod
+    def count_grown(cls, counts: Sequence[int]) -> int:
+        """Rows that a tree or a member is grown on. counts [C]: training rows."""
+        return sum(counts)
 
 
 @dataclass(frozen=True)
@@ -198,6 +205,11 @@ class EnsembleMethod(EstimatorMethod, abc.ABC):
     """Members that each see as many rows of every class."""
 
     length: ClassVar[str] = "members"
+
+    @classmethod
+    def count_grown(cls, counts: Sequence[int]) -> int:
+        """See EstimatorMethod.count_grown."""
+        return len(counts) * min(counts)
 
     def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
         """See Method.class_shares. The classes of a member are alike."""

@@ -20,6 +20,7 @@ class ExtraTrees(ModelMethod):
     source = "Geurts, Ernst and Wehenkel 2006, by scikit-learn's ExtraTreesClassifier."
     pen = Pen("sky", "dashdot", "pentagon")
     needs = ("sklearn.ensemble",)
+    overhead = 1_500.0
     comparison = 22
     cost = 0.5
 

@@ -20,6 +20,7 @@ class Forest(ModelMethod):
     source = "Breiman 2001, by scikit-learn's RandomForestClassifier."
     pen = Pen("orange", "dashdot", "square")
     needs = ("sklearn.ensemble",)
+    overhead = 1_500.0
     comparison = 21
     cost = 0.5
 

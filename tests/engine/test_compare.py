@@ -577,7 +577,10 @@ def test_corrections_know_validation_rows_and_training_shares_alone(refit):
 
 def test_levels_go_down():
     bench, _ = module._make_evaluator(table((4000, 500)), replace(SPEC, ensembles=("easy-ensemble", "rus-boost")), ticking())
-    network, others = module._network_levels(bench), module._model_levels(bench)
+    network, others = module._network_levels(bench), module._model_levels(bench, "forest")
+    without = module._model_levels(bench, "logistic")  # it has no trees that could be fewer
+    assert [level.rows for level in without] == [level.rows for level in network[: len(without)]]
+    assert all(level.epochs is None for level in without)
     for levels in (network, others):
         rows = [bench.train_rows if level.rows is None else level.rows for level in levels]
         assert rows == sorted(rows, reverse=True) and levels[0] == Resource()
@@ -586,7 +589,7 @@ def test_levels_go_down():
     assert {level.rows for level in network if level.epochs is not None} == {network[-1].rows}  # rows first, then epochs
     assert {level.epochs for level in others if level.rows is not None} == {others[-1].epochs}  # trees first, then rows
     for name, row in bench.rows.items():  # a lower level is never more work
-        work = [bench.estimate_rows(name, level) for level in (network if row.model == "network" else others)]
+        work = [bench.estimate_rows(name, level) for level in {"network": network, "logistic": without}.get(row.model, others)]
         assert work == sorted(work, reverse=True) and all(math.isfinite(w) and w > 0 for w in work), name
 
 
@@ -606,3 +609,17 @@ def test_made_up_comparisons_look_like_real_ones(whole):
         assert set(row["difference"] or {}) <= set(own["difference"] or {})
         assert set(row["metrics"]["mcc"]) <= set(own["metrics"]["mcc"])
         assert {k for one in row["per_class"].values() for k in one} <= {k for one in own["per_class"].values() for k in one}
+
+
+def test_many_rows_have_few_remedies_unless_others_are_named():
+    """Else the quick look would take the time in which the models train on every row."""
+    many = table((30_000, 8_000))
+    bench, said = module._make_evaluator(many, replace(SPEC, methods=None, budget=60.0), ticking())
+    assert {row.remedy for row in bench.rows.values()} == {"none", "class-weights", "rs"} and "few remedies" in " ".join(said)
+    assert not {"balanced-forest", "self-paced"} & set(bench.rows)
+    for spec in (
+        replace(SPEC, methods=None, budget=600.0),
+        replace(SPEC, methods=None, remedies=("smote",), ensembles=("self-paced",)),
+    ):
+        bench, said = module._make_evaluator(many, spec, ticking())
+        assert {"forest+smote", "self-paced"} <= set(bench.rows) and "few remedies" not in " ".join(said)
