@@ -207,6 +207,8 @@ class Engine:
         self._stop.set()
         if self._thread.is_alive():
             self._thread.join()
+        if not self._searched and self._alone():
+            self.process = self._find_left_behind()  # this server ends before it had looked for one
         if self.process is not None:
             system.stop_process(self.process, patience)
             self._record.unlink(missing_ok=True)

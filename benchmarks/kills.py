@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -97,10 +98,19 @@ class Place:
             self.page.wait()
             self.open_page()
 
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/api/health", timeout=5) as answer:
+                return bool(answer.status == 200)
+        except OSError:
+            return False
+
     def close(self) -> list[psutil.Process]:
         """Stop the page; returns the processes that it left behind, which are then killed."""
         family = [*self.engines(), *self.workers()]
         if self.page is not None:
+            wait(self._answers, 30)  # a page that has just come up takes over the engine of the one before
+            time.sleep(1.0)
             self.page.terminate()
             try:
                 self.page.wait(30)
