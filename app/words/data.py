@@ -159,7 +159,7 @@ PLACE = "place {place}"
 MODELS = {
     "network": "Network", "logistic": "Logistic regression", "forest": "Random forest", "extra-trees": "Extra trees",
     "boosting": "Gradient boosting", "lightgbm": "LightGBM", "xgboost": "XGBoost", "catboost": "CatBoost", "tabpfn": "TabPFN",
-    "balanced-forest": "Balanced forest", "easy-ensemble": "EasyEnsemble", "rus-boost": "RUSBoost",
+    "balanced-forest": "Balanced random forest", "easy-ensemble": "Easy ensemble", "rus-boost": "RUSBoost",
     "balanced-bagging": "Balanced bagging", "self-paced": "Self-paced ensemble", "in use": "Score in use",
 }  # fmt: skip
 """Name of a model -> its title on the board."""

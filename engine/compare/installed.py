@@ -5,6 +5,7 @@ None is needed, and nothing is fetched: TabPFN runs only where its weights are o
 
 from __future__ import annotations
 
+import abc
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -23,7 +24,7 @@ MOST_ROWS = 10_000
 
 
 @dataclass(frozen=True)
-class Installed(ModelMethod):
+class Installed(ModelMethod, abc.ABC):
     """A model that is not part of this program. `build` imports it."""
 
     family = "model"
@@ -31,9 +32,9 @@ class Installed(ModelMethod):
     pen = Pen("grey", "dash", "circle")
     length: ClassVar[str] = ""
 
+    @abc.abstractmethod
     def build(self, sample: Sample) -> Any:
         """The estimator, not fitted."""
-        raise NotImplementedError
 
     def grow(self, sample: Sample) -> Growing:
         """See EstimatorMethod."""

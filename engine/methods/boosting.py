@@ -1,4 +1,4 @@
-"""Gradient-boosted trees."""
+"""Gradient boosting."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Boosting(ModelMethod):
     not as a column for each level."""
 
     name = "boosting"
-    title = "Gradient-boosted trees"
+    title = "Gradient boosting"
     family = "model"
     kinds = ("tabular", "points")
     source = "Friedman 2001 as scikit-learn's HistGradientBoostingClassifier; validation rows say how many trees are kept."

@@ -201,6 +201,35 @@ class ModelMethod(EstimatorMethod, abc.ABC):
 
 
 @dataclass(frozen=True)
+class ForestMethod(ModelMethod, abc.ABC):
+    """Many deep trees; the mean of their answers. grower: scikit-learn's class of them, of `sklearn.ensemble`."""
+
+    family = "model"
+    kinds = ("tabular", "points")
+    needs = ("sklearn.ensemble",)
+    cost = 0.5
+    overhead = 1_500.0
+    grower: ClassVar[str]
+
+    trees: int = param(100, low=1, high=5000, log=True, help="How many trees are grown.")
+    columns: str = param("sqrt", choices=("sqrt", "log2", "all"), help="How many columns a split looks at.")
+    smallest_leaf: int = param(1, low=1, high=10_000, log=True, help="Training rows that a leaf has at least.")
+
+    def grow(self, sample: Sample) -> Growing:
+        """See EstimatorMethod."""
+        import sklearn.ensemble
+
+        model = getattr(sklearn.ensemble, self.grower)(
+            n_estimators=0,
+            max_features=None if self.columns == "all" else self.columns,
+            min_samples_leaf=self.smallest_leaf,
+            random_state=sample.draw("trees"),
+            warm_start=True,
+        )
+        return (yield from grow_in_parts(model, self.trees, sample))
+
+
+@dataclass(frozen=True)
 class EnsembleMethod(EstimatorMethod, abc.ABC):
     """Members that each see as many rows of every class."""
 

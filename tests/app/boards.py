@@ -26,7 +26,7 @@ ROWS = (
     ("forest+smote", "Random forest, SMOTE", "forest", "smote", 0.49), ("boosting", "Gradient boosting", "boosting", "none", 0.548),
     ("boosting+class-weights", "Gradient boosting, class weights", "boosting", "class-weights", 0.541),
     ("boosting+smote", "Gradient boosting, SMOTE", "boosting", "smote", 0.52),
-    ("balanced-forest", "Balanced forest", "balanced-forest", "none", 0.498), ("in use", "Score in use", "in use", "none", 0.31),
+    ("balanced-forest", "Balanced random forest", "balanced-forest", "none", 0.498), ("in use", "Score in use", "in use", "none", 0.31),
 )  # fmt: skip
 """name, title, model, remedy, average precision."""
 SHARE = 0.2

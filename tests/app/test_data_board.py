@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
+from pathlib import Path
 
 import pytest
 
+import engine
 from app.views.data import board, board_table, cards, compare
 from app.words import data as words
 from engine.store import Store
@@ -14,6 +17,13 @@ from tests.app import boards, fabricate, tables
 from tests.app.test_data_page import Look, htmls, look, settled, the_board, title, who  # noqa: F401  (fixtures)
 from tests.app.test_lab import button
 from tests.engine.hostile import NAMES, Page
+
+
+def test_a_model_has_one_title_everywhere():
+    catalog = json.loads((Path(engine.__file__).parent / "catalog.json").read_text(encoding="utf-8"))
+    titles = {method["name"]: method["title"] for method in catalog["methods"]}
+    named = {name: title for name, title in words.MODELS.items() if name in titles}
+    assert len(named) == 9 and named == {name: titles[name] for name in named}
 
 
 def test_rows_stand_by_model_plain_first_and_models_by_their_plain_row() -> None:
@@ -31,7 +41,11 @@ def test_rows_stand_by_model_plain_first_and_models_by_their_plain_row() -> None
         assert remedies == sorted(remedies, reverse=True)
     drawn = boards.read_rows(board_table.write_board(rows, "average_precision", kind="time"))
     assert drawn[:3] == [("Gradient boosting", "none"), ("Gradient boosting", "class weights"), ("Gradient boosting", "SMOTE")]
-    assert ("Balanced forest", "built in") in drawn and ("Score in use", "as it is") in drawn and len(drawn) == len(boards.ROWS)
+    assert (
+        ("Balanced random forest", "built in") in drawn
+        and ("Score in use", "as it is") in drawn
+        and len(drawn) == len(boards.ROWS)
+    )
 
 
 def test_a_remedy_is_drawn_against_the_same_model_plain() -> None:
@@ -56,7 +70,7 @@ def test_dot_and_number_are_one_quantity_and_equal_n_alone_is_ranked() -> None:
     assert {row.n for row in ranked} == {10} and [row.name for row in others] == ["logistic+class-weights", "balanced-forest"]
     drawn = board_table.write_board(rows, "average_precision")
     text = Page(drawn).text
-    assert text.index("not ranked: fewer replicates") < text.index("Balanced forest")
+    assert text.index("not ranked: fewer replicates") < text.index("Balanced random forest")
     shown = re.findall(r"aria-label=\"(\.\d{3}), 95% interval [^\"]*\".*?<td class='score'[^>]*>(\.\d{3})</td>", drawn)
     assert len(shown) == len(rows) and all(dot == number for dot, number in shown)
     places = [int(place) for place in re.findall(r"title='place (\d+)'", drawn)]

@@ -257,7 +257,7 @@ def test_ranked_rows_stand_by_model_with_the_number_that_they_show(chromium, she
     by_place = sorted(rows, key=lambda row: int(row[2].removeprefix("place ")))
     assert [row[1] for row in by_place] == sorted((row[1] for row in rows), reverse=True)
     apart = you.page.locator("table.board tbody:has(.apart) + tbody")
-    assert "Balanced forest" in apart.inner_text() and "A random split reads too high" in you.text()
+    assert "Balanced random forest" in apart.inner_text() and "A random split reads too high" in you.text()
     you.leave()
 
 
