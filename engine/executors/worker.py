@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 
 FLUSH = 0.05
 """Seconds: an event is sent at most this long after it happened, and batches are at least this far apart."""
+PROGRESS = 0.25
+"""Seconds between two Progress events that are sent. A run makes more of them, since it can be cancelled at each."""
 CANCELLED = "Cancelled."
 OUT_OF_MEMORY = "The run ran out of memory; ask for fewer rows, replicates or synthetic points, or allow it more."
 SCORE = "engine.score.job:run_json"
@@ -178,11 +180,15 @@ _Done = tuple[tuple[str, bytes], dict[str, bytes]]
 
 def _drive(generator: Generator[Event, None, Any], pipe: Connection, key: Key, outbox: _Outbox) -> _Done | None:
     """(encoded result, artifacts), or None as soon as the job is cancelled."""
-    from engine.events import Running, encode, pack
+    from engine.events import Progress, Running, encode, pack
 
-    running = Running(generator)
+    running, told = Running(generator), float("-inf")
     while (event := running.pull()) is not None:  # no for loop: the caller handles what closing raises
-        outbox.put(encode(event))
+        if not isinstance(event, Progress):
+            outbox.put(encode(event))
+        elif (now := time.monotonic()) - told >= PROGRESS or event.done >= event.total:
+            told = now
+            outbox.put(encode(event))
         while pipe.poll():
             if pipe.recv() == ("cancel", key):
                 return None
