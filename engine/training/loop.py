@@ -30,7 +30,7 @@ from engine.seeds import torch_stream
 from engine.training.batches import Plan
 from engine.training.camera import Camera
 
-TICK = 0.25
+TICK = 0.1
 """Seconds between Progress events, so a cancellation takes at most this and one step."""
 
 
