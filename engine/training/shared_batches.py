@@ -1,0 +1,89 @@
+"""Batches of a stack whose members are R replicates under several settings: each replicate's are drawn once, for all settings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engine.data.dataset import Rows, Task
+from engine.training.batches import Passes, Plan, pick
+from engine.training.loop import streams
+
+
+class SharedPasses:
+    """Passes over the training rows of a task. Member s R + r of the stack has those of replicate r, as in `repeat_task`.
+
+    members: of the whole stack, those that are left. Members that have stopped without leaving are in a plan too; the loop leaves them
+    unchanged.
+    """
+
+    def __init__(self, task: Task, size: int, settings: int) -> None:
+        self.one = Passes(task.train.sizes.tolist(), size, streams(task, "batch"))
+        self.replicates = len(task.replicates)
+        self.members = torch.arange(settings * self.replicates)
+
+    @property
+    def of(self) -> Tensor:
+        """The replicate of each member that is left."""
+        return self.members % self.replicates
+
+    @property
+    def length(self) -> int:
+        """Batches in the longest pass."""
+        return max(self.one.per_pass())
+
+    def per_pass(self) -> list[int]:
+        """See Batches."""
+        each = self.one.per_pass()
+        return [each[r] for r in self.of.tolist()]
+
+    def select(self, index: Tensor) -> None:
+        """See Batches."""
+        self.members = self.members[index.cpu()]
+
+    def take(self, wanted: Sequence[int], device: torch.device) -> Plan:
+        """See Batches."""
+        most = [0] * self.replicates
+        for r, count in zip(self.of.tolist(), wanted, strict=True):
+            most[r] = max(most[r], count)
+        plan = self.one.take(most, device)
+        return SharedPlan(plan.index, plan.mask, plan.fresh, plan.widths, self.of.to(device))
+
+
+@dataclass(frozen=True)
+class SharedPlan(Plan):
+    """A plan of R replicates for members [m] of these: `of`. Each batch is gathered when it is its turn, and not copied for R = 1."""
+
+    of: Tensor
+
+    def rows(self, part: Rows, members: Tensor | None = None) -> Sequence[tuple[Tensor, Tensor, Tensor]]:
+        """See Plan. part: of the R replicates."""
+        return _Gathered(self, part)
+
+    def weights(self, part: Rows, members: Tensor | None = None) -> list[Tensor | None]:
+        """See Plan. part: of the R replicates."""
+        each = super().weights(part)
+        return [None if weight is None else self.spread(weight) for weight in each]
+
+    def spread(self, part: Tensor) -> Tensor:
+        """part [R, ...] -> of every member [m, ...]; a view for R = 1."""
+        return part.expand(len(self.of), *part.shape[1:]) if len(part) == 1 else part.index_select(0, self.of)
+
+
+class _Gathered(Sequence[tuple[Tensor, Tensor, Tensor]]):
+    """The batches of a shared plan."""
+
+    def __init__(self, plan: SharedPlan, part: Rows) -> None:
+        self.plan, self.part = plan, part
+
+    def __len__(self) -> int:
+        return self.plan.length
+
+    def __getitem__(self, k: Any) -> Any:
+        index = self.plan.index[:, k, : self.plan.widths[k]]
+        mask = self.plan.mask[:, k, : self.plan.widths[k]]
+        return tuple(self.plan.spread(each) for each in (pick(self.part.x, index), pick(self.part.y, index), mask))
