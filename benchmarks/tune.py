@@ -34,6 +34,8 @@ from engine.spec import RunSpec
 from engine.training.camera import Camera
 from engine.training.screen import Rung, plan_rungs, screen
 
+TOY = ("--dataset", "wine", "--settings", "6", "--batch", "3", "--epochs", "8", "--alone", "1")
+SHOWS = ('"processor_seconds"', '"products_alone_seconds"', '"ratio"', '"best"')
 FOLDS = 5
 DEFAULT = {"learning_rate": 1e-3, "weight_decay": 0.0, "hidden": (64, 64)}
 HEIGHT, WIDTH = 16, 128
