@@ -39,8 +39,10 @@ FEWEST_EPOCHS, MOST_RUNGS = 3, 5
 """Epochs before the first rung at least; rungs at most, the last epoch included."""
 FEWEST_LEFT = 3
 """Settings that train to the last epoch, where there are as many."""
-MOST_UNITS = 1 << 25
-"""Members of a stack x validation rows x hidden units at most. It bounds the memory, and how long an evaluation lasts."""
+MOST_WORK, RANKING = 1 << 32, 10_000
+"""Members of a stack x validation rows x (weights + RANKING) at most: an evaluation, in which nothing is reported, then takes up to 0.2 s
+on one core. RANKING: what a row's place in the ranking costs, in weights.
+"""
 MOST_COPIED = 1 << 22
 """Members x validation rows x columns, up to which all replicates are in one stack and each member has a copy of its rows."""
 TICK = 0.1
@@ -154,7 +156,7 @@ def _keep_rows(task: Task, counts: Sequence[np.ndarray] | None) -> Task:
 def _group(
     build: Callable[[Mapping[str, Any]], Plain], task: Task, settings: Sequence[Mapping[str, Any]], stacks: Sequence[str]
 ) -> list[tuple[Task, list[int]]]:
-    """(replicates, settings of one shape) of every stack: as many as MOST_UNITS and MOST_COPIED allow."""
+    """(replicates, settings of one shape) of every stack: as many as MOST_WORK and MOST_COPIED allow."""
     count, rows, columns = task.valid.x.shape
     if not count:
         return []
@@ -165,7 +167,9 @@ def _group(
     alone = [task] if count == 1 else [select_task(task, torch.tensor([r])) for r in range(count)]
     out = []
     for numbers in by_shape.values():
-        most = max(1, MOST_UNITS // (rows * max(1, sum(build(settings[numbers[0]]).hidden))))
+        sizes = (columns, *build(settings[numbers[0]]).hidden, len(task.classes))
+        weights = sum(a * b for a, b in zip(sizes, sizes[1:], strict=False))
+        most = max(1, MOST_WORK // (rows * (weights + RANKING)))
         members = count * len(numbers)
         if members <= most and members * rows * columns <= MOST_COPIED:
             out.append((task, numbers))

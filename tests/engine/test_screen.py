@@ -178,7 +178,9 @@ def test_a_stack_has_one_shape_and_all_replicates_where_that_is_small(monkeypatc
     assert groups() == [([0, 1], [0, 1, 2, 3]), ([0, 1], [4, 5])]
     monkeypatch.setattr(module, "MOST_COPIED", 2 * 2 * on.valid.x[0].numel())
     assert groups() == [([0], [0, 1, 2, 3]), ([1], [0, 1, 2, 3]), ([0, 1], [4, 5])]
-    monkeypatch.setattr(module, "MOST_UNITS", 2 * 9 * on.valid.x.shape[1])
+    monkeypatch.setattr(
+        module, "MOST_WORK", 3 * (module.RANKING + 30) * on.valid.x.shape[1]
+    )  # (6,) has 30 weights, (5, 4) has 43
     assert groups() == [([r], part) for part in ([0, 1], [2, 3], [4, 5]) for r in (0, 1)]
 
 
