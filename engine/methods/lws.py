@@ -84,7 +84,7 @@ class ScaleSGD(SGD):
         losses, slope = self.loss.slope(base * self.net.flat.unsqueeze(1) + product(x, self.fixed), batch.y)
         return (losses * weights).sum(1), (slope * base * weights.unsqueeze(2)).sum(1)
 
-    def apply(self, gradient: Tensor, alive: Tensor) -> None:
+    def apply(self, gradient: Tensor, batch: Batch) -> None:
         """See Descent. Multiplies the factors into the network's last layer afterwards."""
-        super().apply(gradient, alive)
+        super().apply(gradient, batch)
         set_head(self.whole, (self.scaled * self.net.flat.unsqueeze(1) + self.fixed).flatten(1))

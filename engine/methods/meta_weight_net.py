@@ -128,6 +128,7 @@ class Weighing(Step):
     def begin(self, wanted: Sequence[int]) -> None:
         """Draws the epoch's validation batches."""
         self.model.begin(wanted)
+        self.tuner.begin(wanted)
         plan = self.passes.take(wanted, self.net.flat.device)
         self.others, self.other_weights = plan.rows(self.outer), plan.weights(self.outer)
         for tensor in (self.judged, self.rare, self.rounds):
@@ -138,10 +139,10 @@ class Weighing(Step):
         losses = cross_entropy(self.net(batch.x), batch.y)
         judged, gradient = self.meta_gradient(batch, losses)
         if self.method.eta_weights:
-            self.tuner.apply(gradient, batch.alive)
+            self.tuner.apply(gradient, batch)
         weights = self.weigh(self.weigher, losses, batch.mask, batch.weight)
         _, gradient = self.net.gradient(batch.x, batch.y, weights, cross_entropy)
-        self.model.apply(gradient, batch.alive)
+        self.model.apply(gradient, batch)
         self.judged += judged
         total = weights.sum(1).clamp(min=torch.finfo(weights.dtype).tiny)
         self.rare += (weights * self.minority[batch.y]).sum(1) / total

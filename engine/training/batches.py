@@ -31,9 +31,11 @@ class Plan:
 
     @classmethod
     def of(cls, index: Tensor, mask: Tensor, fresh: Tensor, device: torch.device) -> Plan:
-        """The plan with its tensors on `device`; they are drawn on the CPU."""
+        """The plan with its tensors on `device`, moved there as one; they are drawn on the CPU."""
         widths = mask.sum(2).amax(0).tolist()
-        return cls(index.to(device), mask.to(device), fresh.to(device), widths)
+        moved = torch.cat([torch.where(mask, index, -1), fresh.unsqueeze(2)], 2).to(device)
+        index = moved[:, :, :-1]
+        return cls(index.clamp(min=0), index >= 0, moved[:, :, -1] > 0, widths)
 
     @property
     def length(self) -> int:

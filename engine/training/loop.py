@@ -30,7 +30,7 @@ from engine.seeds import torch_stream
 from engine.training.batches import Plan
 from engine.training.camera import Camera
 
-TICK = 0.25
+TICK = 0.1
 """Seconds between Progress events, so a cancellation takes at most this and one step."""
 
 
@@ -48,6 +48,10 @@ class Batch:
     alive: Tensor
     k: int
     weight: Tensor | None = None
+
+    def read(self, table: Tensor) -> Tensor:
+        """This batch's part of a table [K, ...] of all batches of the epoch."""
+        return table[self.k]
 
 
 class Step(abc.ABC):
@@ -176,13 +180,15 @@ def train(
         if ends is None:
             score, loss = evaluate(net, task.valid)
         best.update(net, step, epoch, score, loss, going, every=not task.held_out or ends is not None)
-        train_loss = total.cpu() / wanted_now.clamp(min=1)
-        reported = {"train_loss": train_loss, "valid_loss": loss, "valid_ap": score} | step.values()
-        yield Epoch(phase, epoch, meter.step, task.replicates[0].number, {n: _listed(v, going) for n, v in reported.items()})
+        reported = {"train_loss": total, "valid_loss": loss, "valid_ap": score, "": best.epoch} | step.values()
+        fetched = fetch(reported)
+        fetched["train_loss"] /= wanted_now.clamp(min=1)
+        chosen = fetched.pop("")
+        yield Epoch(phase, epoch, meter.step, task.replicates[0].number, {n: _listed(v, going) for n, v in fetched.items()})
         if ends is not None:
             going &= epoch < ends.cpu()
         elif patience is not None:
-            going &= epoch - best.epoch.cpu() < patience
+            going &= epoch - chosen < patience
     meter.done += planned - taken
     best.restore(net, step)
     return Chosen(best.epoch, best.score)
@@ -212,6 +218,12 @@ class _Best:
         net.flat = self.tensors[0]
         net.restore(self.tensors[1:beside])
         step.restore(self.tensors[beside:])
+
+
+def fetch(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The values [R] on the CPU, by one copy; each has its own precision again."""
+    every = torch.stack([value.double() for value in values.values()]).cpu()
+    return {name: row.to(value.dtype) for (name, value), row in zip(values.items(), every, strict=True)}
 
 
 def _where(which: Tensor, new: Tensor, old: Tensor) -> Tensor:

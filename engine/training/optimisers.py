@@ -38,6 +38,7 @@ class Descent(Step):
         self.objective = objective
         self._rate = rate
         self.epoch = 0
+        self.table: Tensor  # of `factors`, and whether a replicate takes the step: [K, F + 1, R, 1] on the device
 
     @property
     def rate(self) -> float:
@@ -45,32 +46,38 @@ class Descent(Step):
         return self._rate(max(1, self.epoch)) if callable(self._rate) else self._rate
 
     def begin(self, wanted: Sequence[int]) -> None:
-        """See Step."""
+        """See Step. Computes the epoch's factors and moves them to the device at once."""
         self.epoch += 1
         self.loss.begin(self.epoch, self.epochs)
+        steps = torch.tensor(wanted)
+        number = torch.arange(max(wanted)).unsqueeze(1)  # of the step, [K, 1]
+        taken = torch.minimum(number + 1, steps).unsqueeze(2)  # by each replicate after it, [K, R, 1]
+        alive = (number < steps).unsqueeze(2)
+        factors = torch.stack([*self.factors(taken), alive.double()], 1)  # [K, F + 1, R, 1]
+        self.table = factors.to(self.net.flat.dtype).to(self.net.flat.device)
 
     def __call__(self, batch: Batch) -> Tensor:
         """One step. A paused replicate keeps the same bits as if the others had not moved."""
         if self.change is not None:
             batch = self.change(batch)
         losses, gradient = self.gradient(batch)
-        self.apply(gradient, batch.alive)
+        self.apply(gradient, batch)
         return losses
 
-    def apply(self, gradient: Tensor, alive: Tensor) -> None:
-        """Replicates that are `alive` [R] take a step by this gradient [R, P]. The others keep their bits, optimiser state
+    def apply(self, gradient: Tensor, batch: Batch) -> None:
+        """Replicates that are alive in the batch take its step by this gradient [R, P]. The others keep their bits, optimiser state
         included.
         """
         if self.decay:
             gradient = gradient.add(self.net.flat, alpha=self.decay)
-        everyone = bool(alive.all())  # `alive` is on the CPU, so this does not wait for the device
+        *factors, alive = batch.read(self.table).unbind()
+        everyone = bool(batch.alive.all())  # `batch.alive` is on the CPU, so this does not wait for the device
         state = [self.net.flat, *self.memory()]
         kept = None if everyone else [t.clone() for t in state]
-        self.update(gradient, alive)
+        self.update(gradient, *factors)
         if kept is not None:
-            paused = ~alive
             for tensor, old in zip(state, kept, strict=True):
-                tensor[paused] = old[paused]
+                tensor.copy_(torch.where(alive > 0, tensor, old))
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(minimised value of each replicate [R], its gradient [R, P])."""
@@ -84,8 +91,15 @@ class Descent(Step):
         """The optimiser's state tensors [R, ...], changed in place."""
 
     @abc.abstractmethod
-    def update(self, gradient: Tensor, alive: Tensor) -> None:
-        """Changes `net.flat` in place by this gradient [R, P]."""
+    def factors(self, taken: Tensor) -> list[Tensor]:
+        """What every step of an epoch multiplies by: tensors [K, R, 1] float64 on the CPU, computed as it begins.
+
+        taken [K, R, 1] int64: the steps of this epoch that a replicate has taken after step k; a paused one takes none.
+        """
+
+    @abc.abstractmethod
+    def update(self, gradient: Tensor, *factors: Tensor) -> None:
+        """Changes `net.flat` in place by this gradient [R, P]. factors: those of this step, each [R, 1]."""
 
 
 def mean_under(loss: Loss, batch: Batch) -> Tensor:
@@ -103,18 +117,23 @@ class Adam(Descent):
         self.betas, self.eps = betas, eps
         self.mean = torch.zeros_like(net.flat)
         self.square = torch.zeros_like(net.flat)
-        self.count = torch.zeros(len(net.flat), 1, dtype=torch.float64)
+        self.count = torch.zeros(len(net.flat), 1, dtype=torch.float64)  # steps taken by the epoch's end
 
     def memory(self) -> list[Tensor]:
         """See Descent."""
         return [self.mean, self.square]
 
-    def update(self, gradient: Tensor, alive: Tensor) -> None:
-        """See Descent."""
-        self.count += alive.unsqueeze(1)
+    def factors(self, taken: Tensor) -> list[Tensor]:
+        """See Descent: step size over the first moment's correction, and the root of the second's."""
+        count = self.count + taken  # 0 only for replicates that wait; they keep what they have
+        self.count = count[-1] if len(count) else self.count
         b1, b2 = self.betas
-        first = (self.rate / (1 - b1**self.count)).to(gradient)  # count is 0 only for paused rows, restored afterwards
-        second = (1 - b2**self.count).sqrt().to(gradient)
+        return [self.rate / (1 - b1**count), (1 - b2**count).sqrt()]
+
+    def update(self, gradient: Tensor, *factors: Tensor) -> None:
+        """See Descent."""
+        first, second = factors
+        b1, b2 = self.betas
         self.mean.lerp_(gradient, 1 - b1)
         self.square.mul_(b2).addcmul_(gradient, gradient, value=1 - b2)
         self.net.flat.sub_(first * self.mean / (self.square.sqrt() / second + self.eps))
@@ -132,10 +151,15 @@ class SGD(Descent):
         """See Descent."""
         return [self.velocity]
 
-    def update(self, gradient: Tensor, alive: Tensor) -> None:
+    def factors(self, taken: Tensor) -> list[Tensor]:
+        """See Descent: the step size."""
+        return [self.rate * torch.ones_like(taken, dtype=torch.float64)]
+
+    def update(self, gradient: Tensor, *factors: Tensor) -> None:
         """See Descent."""
+        (rate,) = factors
         self.velocity.mul_(self.momentum).add_(gradient)
-        self.net.flat.sub_(self.velocity, alpha=self.rate)
+        self.net.flat.addcmul_(self.velocity, rate, value=-1)  # the bits of `sub_` with alpha=rate
 
 
 def warm_up_and_drops(rate: float, epochs: int, warm_up: int = 5) -> Callable[[int], float]:
