@@ -85,6 +85,7 @@ def check_members(method: TableMethod, settings: list[dict[str, Any]], on: Task)
     """Trains the settings stacked and alone, and compares all that a fit returns. Returns the fits alone."""
     stack = method.stack(on, settings)
     together = fit(method, stack, frames=0)[1]
+    shares = method.class_shares(stack, together)
     size, alone = len(on.replicates), []
     for s, setting in enumerate(settings):
         network_cache.clear()
@@ -94,6 +95,7 @@ def check_members(method: TableMethod, settings: list[dict[str, Any]], on: Task)
         assert together.chosen.keys() == fitted.chosen.keys()
         pairs = [(together.net.flat, fitted.net.flat), *((v, fitted.chosen[k]) for k, v in together.chosen.items())]
         pairs += zip(evaluate(together.net, stack.test), evaluate(fitted.net, on.test), strict=True)
+        pairs.append((shares, replace(method, **setting).class_shares(on, fitted)))
         if fitted.earlier is not None:
             assert together.earlier is not None
             pairs.append((together.earlier.flat, fitted.earlier.flat))
