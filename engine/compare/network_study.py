@@ -185,7 +185,7 @@ def _screen(
     rungs: list[Rung] = []
 
     def build(setting: Mapping[str, Any]) -> Plain:
-        made: Any = kind(**params | setting)
+        made: Any = kind(**params | dict(setting))
         return made  # type: ignore[no-any-return]
 
     def score(p: np.ndarray, y: np.ndarray) -> float:

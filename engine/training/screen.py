@@ -149,7 +149,7 @@ def _keep_rows(task: Task, counts: Sequence[np.ndarray] | None) -> Task:
     if counts is not None:
         for r, own in enumerate(counts):
             some[r, task.valid.mask[r]] = torch.from_numpy(own).to(some.device)
-    full = [r for r in range(len(some)) if len(task.valid.y[r][some[r]].unique()) == len(task.classes)]
+    full = [r for r in range(len(some)) if len(set(task.valid.y[r][some[r]].tolist())) == len(task.classes)]
     return select_task(replace(task, valid=take(task.valid, some)), torch.tensor(full, dtype=torch.int64))
 
 

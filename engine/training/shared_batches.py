@@ -27,7 +27,7 @@ class SharedPasses:
         self.members = torch.arange(settings * self.replicates)
 
     @property
-    def of(self) -> Tensor:
+    def which(self) -> Tensor:
         """The replicate of each member that is left."""
         return self.members % self.replicates
 
@@ -39,7 +39,7 @@ class SharedPasses:
     def per_pass(self) -> list[int]:
         """See Batches."""
         each = self.one.per_pass()
-        return [each[r] for r in self.of.tolist()]
+        return [each[r] for r in self.which.tolist()]
 
     def select(self, index: Tensor) -> None:
         """See Batches."""
@@ -48,17 +48,19 @@ class SharedPasses:
     def take(self, wanted: Sequence[int], device: torch.device) -> Plan:
         """See Batches."""
         most = [0] * self.replicates
-        for r, count in zip(self.of.tolist(), wanted, strict=True):
+        for r, count in zip(self.which.tolist(), wanted, strict=True):
             most[r] = max(most[r], count)
         plan = self.one.take(most, device)
-        return SharedPlan(plan.index, plan.mask, plan.fresh, plan.widths, self.of.to(device))
+        return SharedPlan(plan.index, plan.mask, plan.fresh, plan.widths, self.which.to(device))
 
 
 @dataclass(frozen=True)
 class SharedPlan(Plan):
-    """A plan of R replicates for members [m] of these: `of`. Each batch is gathered when it is its turn, and not copied for R = 1."""
+    """A plan of R replicates for members of a stack. which [m]: the replicate of each member. A batch is gathered when it is its turn, and
+    not copied for R = 1.
+    """
 
-    of: Tensor
+    which: Tensor
 
     def rows(self, part: Rows, members: Tensor | None = None) -> Sequence[tuple[Tensor, Tensor, Tensor]]:
         """See Plan. part: of the R replicates."""
@@ -71,7 +73,7 @@ class SharedPlan(Plan):
 
     def spread(self, part: Tensor) -> Tensor:
         """part [R, ...] -> of every member [m, ...]; a view for R = 1."""
-        return part.expand(len(self.of), *part.shape[1:]) if len(part) == 1 else part.index_select(0, self.of)
+        return part.expand(len(self.which), *part.shape[1:]) if len(part) == 1 else part.index_select(0, self.which)
 
 
 class _Gathered(Sequence[tuple[Tensor, Tensor, Tensor]]):
