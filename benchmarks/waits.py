@@ -27,6 +27,9 @@ from engine.store import Store
 
 ROOT = Path(__file__).resolve().parent.parent
 CATALOG = json.loads((ROOT / "engine" / "catalog.json").read_text(encoding="utf-8"))
+TOY = ("--repeats", "1")
+SHOWS = ('"claim_ms"', '"start_frame_ms"', '"frame_ms"', '"cancel_ms"')
+PHASE = "alone"
 PATIENCE = 120.0
 """Seconds after which a wait has failed."""
 
