@@ -22,6 +22,7 @@ from engine.compare.trials import Tuned, find_unseen
 from engine.data.rows import remove_test_rows
 from engine.events import Event, Phase, Progress, Running
 from engine.seeds import numpy_stream
+from engine.spec.run import default_params
 from engine.training.screen import Plain, Rung, plan_rungs, screen
 
 BATCH, MOST = 16, 64
@@ -30,7 +31,7 @@ STACKS = ("learning_rate", "weight_decay")
 """Members of a stack may differ in these."""
 WIDTHS = ((32,), (64, 64), (128, 128))
 RATES, DECAYS = (1e-4, 3e-2), (1e-7, 1e-2)
-"""Ranges, drawn by their logarithm."""
+"""Ranges, drawn by their logarithm. The step size is one for batches of the method's own size (`engine.compare.sizes`)."""
 NO_DECAY = 1e-6
 """A weight decay below it is none."""
 
@@ -131,7 +132,7 @@ def tune_network(
     model, began = bench.rows[name].model, bench.clock()
     until = began + share
     yield Phase("tune", f"Tuning: {bench.titles[name]}")
-    params = bench.choose_params(name, Resource())
+    params = _own_params(bench, name)
     proposals = Proposals(int(numpy_stream(bench.spec.seed, f"tune {model}").integers(2**31)), params, batch)
     out = TunedNetwork(model, share, level=levels[-1])
     settings = proposals.ask()
@@ -159,6 +160,12 @@ def tune_network(
     return out
 
 
+def _own_params(bench: Evaluator, name: str) -> dict[str, Any]:
+    """The parameters of a row before its batches grow with the training rows."""
+    kind = bench.kind(name)
+    return {**default_params(kind.describe(), "tabular"), **kind.quick}
+
+
 def _count_epochs(bench: Evaluator, name: str, level: Resource) -> int:
     epochs: int = bench.choose_params(name, level)["epochs"]
     return epochs
@@ -182,6 +189,8 @@ def _screen(
     """The rungs of a batch that are complete when the time ends. A Progress every TICK seconds stands for its events."""
     params, kind = bench.choose_params(name, level), bench.kind(name)
     task = remove_test_rows(bench.prepare(level, (0,)))
+    grown = params["batch"] / _own_params(bench, name)["batch"]  # step sizes grow with the batches, as in the rounds
+    sized = [{**one, "learning_rate": grown * one["learning_rate"]} for one in settings]
     rungs: list[Rung] = []
 
     def build(setting: Mapping[str, Any]) -> Plain:
@@ -193,7 +202,7 @@ def _screen(
 
     running = Running(
         screen(
-            build, task, settings, stacks=STACKS, schedule=plan_rungs(len(settings), params["epochs"]), rungs=rungs,
+            build, task, sized, stacks=STACKS, schedule=plan_rungs(len(settings), params["epochs"]), rungs=rungs,
             score=None if metric == "average_precision" else score, counts=find_unseen(bench, level), keep=keep,
         )
     )  # fmt: skip

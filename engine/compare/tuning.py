@@ -19,9 +19,10 @@ import numpy as np
 import torch
 
 from engine.analysis import metrics
-from engine.compare.bench import TREES_AN_EPOCH, Evaluator
+from engine.compare.bench import Evaluator
 from engine.compare.halving import TICK, Resource
 from engine.compare.network_study import tune_network
+from engine.compare.sizes import TREES_AN_EPOCH
 from engine.compare.trials import LEAST, Tuned, find_unseen
 from engine.data.dataset import Task
 from engine.data.rows import remove_test_rows

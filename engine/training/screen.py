@@ -23,7 +23,7 @@ import numpy as np
 import torch
 
 from engine.data.dataset import Task
-from engine.data.rows import select, select_task, take
+from engine.data.rows import select_task, take
 from engine.events import Epoch, Progress, Running
 from engine.losses import Loss, cross_entropy
 from engine.models.net import Net
@@ -40,11 +40,11 @@ FEWEST_EPOCHS, MOST_RUNGS = 3, 5
 FEWEST_LEFT = 3
 """Settings that train to the last epoch, where there are as many."""
 MOST_WORK, RANKING = 1 << 32, 10_000
-"""Members of a stack x validation rows x (weights + RANKING) at most: an evaluation, in which nothing is reported, then takes up to 0.2 s
+"""Members of a stack x rows that choose epochs x (weights + RANKING) at most: an evaluation, in which nothing is reported, then takes up to 0.2 s
 on one core. RANKING: what a row's place in the ranking costs, in weights.
 """
 MOST_COPIED = 1 << 22
-"""Members x validation rows x columns, up to which all replicates are in one stack and each member has a copy of its rows."""
+"""Members x rows that choose epochs x columns, up to which all replicates are in one stack and each member has a copy of its rows."""
 TICK = 0.1
 """Seconds between Progress events; an evaluation may come in between."""
 
@@ -107,7 +107,7 @@ def screen(
     """Trains the settings on every replicate of a task and fills `rungs`, one after the other: what ends early keeps what is complete.
 
     build: a method's instance with a setting's values. settings: name of a parameter -> value, the same names in each. stacks: names in
-    which members of a stack may differ. schedule: see `plan_rungs`. score: None for average precision, by which the epochs are chosen.
+    which members of a stack may differ. schedule: see `plan_rungs`. score: None for the average precision by which epochs are chosen.
     counts [R][v]: which validation rows count, all by default; a replicate is left out where a class has none. keep: settings that do
     not leave. Test rows are not read.
     """
@@ -146,18 +146,19 @@ def choose_settings(scores: Mapping[int, float], most: int, keep: Sequence[int] 
 def _keep_rows(task: Task, counts: Sequence[np.ndarray] | None) -> Task:
     """The task with the validation rows that count, of those replicates where these have every class."""
     some = task.valid.mask.clone()
-    if counts is not None:
-        for r, own in enumerate(counts):
-            some[r, task.valid.mask[r]] = torch.from_numpy(own).to(some.device)
+    for r, own in enumerate(counts or ()):
+        some[r, task.valid.mask[r]] = torch.from_numpy(own).to(some.device)
     full = [r for r in range(len(some)) if len(set(task.valid.y[r][some[r]].tolist())) == len(task.classes)]
-    return select_task(replace(task, valid=take(task.valid, some)), torch.tensor(full, dtype=torch.int64))
+    if not some.equal(task.valid.mask):
+        task = replace(task, valid=take(task.valid, some), sample=None)
+    return select_task(task, torch.tensor(full, dtype=torch.int64))
 
 
 def _group(
     build: Callable[[Mapping[str, Any]], Plain], task: Task, settings: Sequence[Mapping[str, Any]], stacks: Sequence[str]
 ) -> list[tuple[Task, list[int]]]:
     """(replicates, settings of one shape) of every stack: as many as MOST_WORK and MOST_COPIED allow."""
-    count, rows, columns = task.valid.x.shape
+    count, rows, columns = task.chosen_on.x.shape
     if not count:
         return []
     by_shape: dict[str, list[int]] = {}
@@ -237,13 +238,12 @@ class _Stack:
         if score is None:
             self.known |= {m: self.ranks[m][0] for m in fresh}
         elif fresh:  # the networks that are new at this rung
-            valid = select(self.task.valid, torch.tensor(fresh) % len(self.task.replicates))
-            with torch.no_grad():
-                logits = self.best.select(torch.tensor(fresh))(valid.x)
-            for row, m in enumerate(fresh):
-                mask = valid.mask[row]
-                p = logits[row][mask].double().softmax(-1).cpu().numpy()
-                self.known[m] = score(p, valid.y[row][mask].cpu().numpy())
+            for m in fresh:
+                r = m % len(self.task.replicates)
+                mask = self.task.valid.mask[r]
+                with torch.no_grad():
+                    logits = self.best.select(torch.tensor([m]))(self.task.valid.x[r : r + 1, mask])[0]
+                self.known[m] = score(logits.double().softmax(-1).cpu().numpy(), self.task.valid.y[r, mask].cpu().numpy())
                 yield self.setting_of[m], self.known[m], self.trained[m]
         done = set(fresh) if score is not None else set()
         yield from ((self.setting_of[m], self.known[m], self.trained[m]) for m in members if m not in done)
