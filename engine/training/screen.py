@@ -40,8 +40,8 @@ FEWEST_EPOCHS, MOST_RUNGS = 3, 5
 FEWEST_LEFT = 3
 """Settings that train to the last epoch, where there are as many."""
 MOST_WORK, RANKING = 1 << 32, 10_000
-"""Members of a stack x rows that choose epochs x (weights + RANKING) at most: an evaluation, in which nothing is reported, then takes up to 0.2 s
-on one core. RANKING: what a row's place in the ranking costs, in weights.
+"""Members of a stack x rows that choose epochs x (weights + RANKING) at most: an evaluation, in which nothing is reported, then takes up
+to 0.2 s on one core. RANKING: what a row's place in the ranking costs, in weights.
 """
 MOST_COPIED = 1 << 22
 """Members x rows that choose epochs x columns, up to which all replicates are in one stack and each member has a copy of its rows."""
@@ -151,7 +151,7 @@ def _keep_rows(task: Task, counts: Sequence[np.ndarray] | None) -> Task:
     full = [r for r in range(len(some)) if len(set(task.valid.y[r][some[r]].tolist())) == len(task.classes)]
     if not some.equal(task.valid.mask):
         task = replace(task, valid=take(task.valid, some), sample=None)
-    return select_task(task, torch.tensor(full, dtype=torch.int64))
+    return task if len(full) == len(some) else select_task(task, torch.tensor(full, dtype=torch.int64))
 
 
 def _group(
