@@ -36,6 +36,11 @@ class SharedPasses:
         """Batches in the longest pass."""
         return max(self.one.per_pass())
 
+    @property
+    def fewest(self) -> int:
+        """See Passes."""
+        return self.one.fewest
+
     def per_pass(self) -> list[int]:
         """See Batches."""
         each = self.one.per_pass()
