@@ -11,10 +11,11 @@ from torch import Tensor
 
 from engine.data.dataset import Task
 from engine.events import Event, Phase
-from engine.losses import ClassWeighted, cross_entropy, mean_weights, weighted_sum
+from engine.losses import ClassWeighted, broadcast, cross_entropy, mean_weights, weighted_sum
 from engine.methods.base import TableMethod, param
 from engine.models.mlp import MLP
 from engine.models.net import Net
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.batches import Drawn, Passes
 from engine.training.camera import Camera
@@ -59,11 +60,11 @@ class MetaWeightNet(TableMethod):
     reads_validation = True
 
     eta_weights: float = param(
-        1e-3, low=0.0, high=1.0, log=True, label="step of the weights",
+        1e-3, low=0.0, high=1.0, log=True, stacks=FIRST, label="step of the weights",
         help="Step size of Adam for the network that gives the weights; 0 leaves it as it was drawn.",
     )  # fmt: skip
     eta_virtual: float = param(
-        0.1, low=1e-5, high=10.0, log=True, label="step looked through", advanced=True,
+        0.1, low=1e-5, high=10.0, log=True, stacks=FIRST, label="step looked through", advanced=True,
         help="Size of the plain step of the classifier through which the weights are judged; the source's own step size is 0.1.",
     )  # fmt: skip
     units: int = param(100, low=1, high=1024, advanced=True, help="Hidden units of the network that gives the weights.")
@@ -117,7 +118,10 @@ class Weighing(Step):
             (1, method.units, 1), "relu", streams(task, "weights-init"), device=task.device, dtype=task.dtype
         )
         self.model = method.step(net, task, cross_entropy)
-        self.tuner = Adam(self.weigher, cross_entropy, rate=method.eta_weights, betas=(0.9, 0.999))
+        eta = method.number(task, "eta_weights", host=True)
+        self.learns = any(way.eta_weights > 0 for way in method.list_members(task))
+        self.virtual = method.number(task, "eta_virtual")
+        self.tuner = Adam(self.weigher, cross_entropy, rate=eta, betas=(0.9, 0.999))
         power = 1.0 if method.balanced_outer else 0.0
         self.judge = ClassWeighted(task.valid.counts(len(task.classes)), power)
         self.passes = Passes(task.valid.sizes.tolist(), method.batch_outer, streams(task, "outer"))
@@ -139,7 +143,7 @@ class Weighing(Step):
         """Steps the weight network, then the classifier."""
         losses = cross_entropy(self.net(batch.x), batch.y)
         judged, gradient = self.meta_gradient(batch, losses)
-        if self.method.eta_weights:
+        if self.learns:
             self.tuner.apply(gradient, batch)
         weights = self.weigh(self.weigher, losses, batch.mask, batch.weight)
         _, gradient = self.net.gradient(batch.x, batch.y, weights, cross_entropy)
@@ -152,7 +156,8 @@ class Weighing(Step):
 
     def meta_gradient(self, batch: Batch, losses: Tensor) -> tuple[Tensor, Tensor]:
         """(M after the virtual step [R], its gradient in the weight network [R, P']). losses [R, B]: of the batch's rows."""
-        eta, theta = self.method.eta_virtual, self.net.flat
+        theta = self.net.flat
+        eta = broadcast(self.virtual, theta)
         _, gradient = self.net.gradient(
             batch.x, batch.y, self.weigh(self.weigher, losses, batch.mask, batch.weight), cross_entropy, theta
         )

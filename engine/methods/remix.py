@@ -15,6 +15,7 @@ from engine.methods.base import DeepMethod, param
 from engine.models.net import Net
 from engine.samplers.remix import remix
 from engine.seeds import numpy_stream
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -48,7 +49,7 @@ class ReMix(DeepMethod):
     control_pens: ClassVar = {"no mixing": Pen("orange", "longdashdot", "diamond")}
 
     alpha: float = param(
-        0.2, low=0.0, high=10.0,
+        0.2, low=0.0, high=10.0, stacks=FIRST,
         help="The share of a pair's first row has the law Beta(alpha, alpha): small, and it is mostly one of the two; 0 mixes nothing, "
         "so batches are balanced by copies alone.",
     )  # fmt: skip
@@ -64,7 +65,11 @@ class ReMix(DeepMethod):
     def step(self, net: Net, task: Task, loss: Loss) -> Descent:
         """See TableMethod. Batches are augmented first, then mixed."""
         step = super().step(net, task, loss)
-        before, streams = step.change, [numpy_stream(task.seed, "remix", r.seed, r.fold) for r in task.replicates]
+        before, each, streams = (
+            step.change,
+            self.list_members(task),
+            [numpy_stream(task.seed, "remix", r.seed, r.fold) for r in task.replicates],
+        )
 
         def mixed(batch: Batch) -> Batch:
             batch = batch if before is None else before(batch)
@@ -73,7 +78,7 @@ class ReMix(DeepMethod):
             pairs = torch.zeros(2, *y.shape, dtype=torch.int64, device=x.device)
             for r, n in enumerate(batch.mask.sum(1).tolist()):
                 if n:  # a paused replicate draws nothing
-                    made = remix(batch.x[r, :n], batch.y[r, :n], len(task.classes), streams[r], alpha=self.alpha)
+                    made = remix(batch.x[r, :n], batch.y[r, :n], len(task.classes), streams[r], alpha=each[r].alpha)
                     x[r, :n], y[r, :n], second[r, :n], share[r] = made.x, made.y_first, made.y_second, made.share
                     if batch.weight is not None:
                         pairs[0, r, :n], pairs[1, r, :n] = made.first, made.second

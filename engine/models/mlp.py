@@ -107,6 +107,10 @@ class MLP(Net):
         """See Net."""
         return MLP(self.sizes, self.activation, self.flat[:count], self.cosine)
 
+    def select(self, index: Tensor) -> MLP:
+        """See Net."""
+        return MLP(self.sizes, self.activation, self.flat.index_select(0, index), self.cosine)
+
     def gradient(self, x: Tensor, y: Tensor, weights: Tensor, loss: Loss, flat: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Weighted loss of each replicate [R] at parameters `flat` (its own by default), and its gradient [R, P].
 

@@ -55,6 +55,10 @@ class Net(abc.ABC):
     def first(self, count: int) -> Net:
         """The first `count` replicates; may share parameters with this one."""
 
+    @abc.abstractmethod
+    def select(self, index: Tensor) -> Net:
+        """Replicates `index` [r] of the stack, in that order, with their own parameters."""
+
     def gradient(self, x: Tensor, y: Tensor, weights: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
         """Weighted loss of each replicate [R] and its gradient [R, P]. x [R, N, D]; y, weights [R, N], weight 0 for padding."""
         return self.derive(lambda net: (loss(net.head(net.embed(x, weights > 0)), y) * weights).sum(1))
@@ -130,6 +134,16 @@ class WithHead(Net):
             return self.classify(padded)[:count]
 
         return WithHead(self.net.first(count), classify, None if self.weights is None else self.weights[:count])
+
+    def select(self, index: Tensor) -> Net:
+        """See Net and `first`."""
+
+        def classify(z: Tensor) -> Tensor:
+            padded = z.new_zeros(len(self.flat), *z.shape[1:])
+            padded[index] = z
+            return self.classify(padded)[index]
+
+        return WithHead(self.net.select(index), classify, None if self.weights is None else self.weights[index])
 
     def state(self) -> list[Tensor]:
         """See Net."""

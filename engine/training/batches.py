@@ -81,6 +81,8 @@ def read(table: Tensor, k: int, counter: Tensor | None = None) -> Tensor:
 
 def pick(table: Tensor, index: Tensor) -> Tensor:
     """table [R, N, ...] and index [..., R, B] -> table[r, index[..., r, b]] as [..., R, B, ...]. Copies whole rows."""
+    if not table.stride(0) and len(table) > 1:  # copies of one replicate
+        return table[0].index_select(0, index.reshape(-1)).view(*index.shape, *table.shape[2:])
     first = torch.arange(table.shape[0], device=table.device).mul_(table.shape[1])
     flat = (index + first.unsqueeze(1)).reshape(-1)
     return table.flatten(0, 1).index_select(0, flat).view(*index.shape, *table.shape[2:])

@@ -10,15 +10,20 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from engine.losses import Loss, mean_weights
+from engine.losses import Loss, broadcast, mean_weights
 from engine.models.net import Net
 from engine.training.loop import Batch, Step
+
+Number = float | Tensor
+"""A number, or one for each replicate [R, 1]."""
+Rate = Number | Callable[[int], Number]
+"""A step size, or one for every epoch from 1. Tensors are on the CPU, float64."""
 
 
 class Descent(Step):
     """A step on the mean loss of each replicate's rows. This class computes the gradient; `update` applies it.
 
-    rate(epoch): step size, from epoch 1. decay: L2 penalty on all parameters, added to the gradient. epochs: their planned
+    rate: step size; see `Rate`. decay: L2 penalty on all parameters, added to the gradient. epochs: their planned
     number, for a loss that changes with time. change: applied to each batch first (augmentation). objective: replaces the loss:
     the value [R] that each replicate minimises, as in `Net.derive`.
     """
@@ -28,13 +33,14 @@ class Descent(Step):
         net: Net,
         loss: Loss,
         *,
-        rate: float | Callable[[int], float],
-        decay: float = 0.0,
+        rate: Rate,
+        decay: float | Tensor = 0.0,
         epochs: int = 1,
         change: Callable[[Batch], Batch] | None = None,
         objective: Callable[[Net, Batch], Tensor] | None = None,
     ) -> None:
-        self.net, self.loss, self.decay, self.epochs, self.change = net, loss, decay, epochs, change
+        self.net, self.loss, self.epochs, self.change = net, loss, epochs, change
+        self.decay = decay.to(net.flat) if isinstance(decay, Tensor) else decay
         self.objective = objective
         self._rate = rate
         self.epoch = 0
@@ -59,8 +65,8 @@ class Descent(Step):
         return [self.net.flat, *self.net.state(), *self.memory()]
 
     @property
-    def rate(self) -> float:
-        """The current step size."""
+    def rate(self) -> Number:
+        """The current step size, one or [R, 1]."""
         return self._rate(max(1, self.epoch)) if callable(self._rate) else self._rate
 
     def begin(self, wanted: Sequence[int]) -> None:
@@ -86,7 +92,9 @@ class Descent(Step):
         """Replicates that are alive in the batch take its step by this gradient [R, P]. The others keep their bits, optimiser state
         included.
         """
-        if self.decay:
+        if isinstance(self.decay, Tensor):
+            gradient = gradient.addcmul(self.net.flat, self.decay)
+        elif self.decay:
             gradient = gradient.add(self.net.flat, alpha=self.decay)
         *factors, alive = batch.read(self.table).unbind()
         everyone = bool(batch.alive.all())  # `batch.alive` is on the CPU, so this does not wait for the device
@@ -118,6 +126,15 @@ class Descent(Step):
     @abc.abstractmethod
     def update(self, gradient: Tensor, *factors: Tensor) -> None:
         """Changes `net.flat` in place by this gradient [R, P]. factors: those of this step, each [R, 1]."""
+
+
+def descend(x: Tensor, gradient: Tensor, rate: float | Tensor) -> None:
+    """Takes `rate` times its gradient from x [R, ...], in place. rate: one, or [R, 1], with the same bits."""
+    size = broadcast(rate, x)
+    if isinstance(size, Tensor):
+        x.addcmul_(gradient, size, value=-1)
+    else:
+        x.sub_(gradient, alpha=size)
 
 
 def mean_under(loss: Loss, batch: Batch) -> Tensor:
@@ -160,9 +177,9 @@ class Adam(Descent):
 class SGD(Descent):
     """Gradient descent with momentum, as torch's: velocity = momentum velocity + gradient, step = rate velocity."""
 
-    def __init__(self, net: Net, loss: Loss, *, momentum: float = 0.9, **others: Any) -> None:
+    def __init__(self, net: Net, loss: Loss, *, momentum: Number = 0.9, **others: Any) -> None:
         super().__init__(net, loss, **others)
-        self.momentum = momentum
+        self.momentum = momentum.to(net.flat) if isinstance(momentum, Tensor) else momentum
         self.velocity = torch.zeros_like(net.flat)
 
     def memory(self) -> list[Tensor]:
@@ -180,14 +197,14 @@ class SGD(Descent):
         self.net.flat.addcmul_(self.velocity, rate, value=-1)  # the bits of `sub_` with alpha=rate
 
 
-def warm_up_and_drops(rate: float, epochs: int, warm_up: int = 5) -> Callable[[int], float]:
+def warm_up_and_drops(rate: Number, epochs: int, warm_up: int = 5) -> Callable[[int], Number]:
     """The step size of Cui et al. 2019 as in the EOS paper's code: linear over the first 5 epochs, a hundredth after 80% of the
     epochs and a ten-thousandth after 90% (160 and 180 of 200). Epochs count from 1. Runs shorter than 10 epochs warm up for
     half of them.
     """
     rise = min(warm_up, max(1, epochs // 2))
 
-    def at(epoch: int) -> float:
+    def at(epoch: int) -> Number:
         drop = 1e-4 if epoch > 0.9 * epochs else 1e-2 if epoch > 0.8 * epochs else 1.0
         return rate * drop * min(1.0, epoch / rise)
 
