@@ -115,7 +115,7 @@ def test_tuned_settings_are_those_of_remedies_and_of_the_second_fit():
 
 
 def test_shares_are_equal_and_the_budget_is_kept():
-    step, spec = 0.08, replace(TUNED, models=("logistic",), ensembles=("self-paced",))
+    step, spec = 0.02, replace(TUNED, models=("logistic",), ensembles=("self-paced",))
     found, _ = finish(compare(table(), spec, clock=ticking(step)))
     told = found["tuning"]
     assert set(told) == {"logistic", "self-paced"} and len({one["share"] for one in told.values()}) == 1

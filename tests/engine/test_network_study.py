@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 import torch
 
+from engine.analysis import metrics
 from engine.compare import network_study as module
-from engine.compare import tuning
+from engine.compare import sizes, tuning
 from engine.compare.bench import Evaluator
 from engine.compare.comparison import compare
 from engine.compare.halving import Resource
@@ -98,13 +99,21 @@ def test_the_record_has_the_rungs_and_who_is_left() -> None:
     assert told["validation"]["best"] >= told["validation"]["default"] and told["most_epochs"] == 6
 
 
-def test_a_score_is_that_of_the_rounds_on_validation_rows() -> None:
-    for metric in ("average_precision", "g_mean"):
-        bench = make_bench(**ALONE)
-        found = study(bench, metric=metric)
-        outcomes, _ = finish(bench.evaluate("ce", LEVEL, (0,)))
-        theirs = [float(module.metrics.scores(one.valid_p, one.valid_y)[metric][0]) for one in outcomes.values()]
-        assert found.tried[tuple(DEFAULT.values())] == pytest.approx(np.mean(theirs), abs=1e-5)
+@pytest.mark.parametrize(("metric", "grown"), [("average_precision", False), ("g_mean", False), ("average_precision", True)])
+def test_a_score_is_that_of_the_rounds_on_validation_rows(monkeypatch: pytest.MonkeyPatch, metric: str, grown: bool) -> None:
+    if grown:
+        monkeypatch.setattr(sizes, "SMALL", 100)
+        monkeypatch.setattr(sizes, "STEPS", 1)
+    bench = make_bench(table((400, 60)) if grown else None, **ALONE)
+    assert (bench.choose_params("ce", LEVEL)["learning_rate"] > 1e-3) is grown
+    found = study(bench, metric=metric)
+    outcomes, _ = finish(bench.evaluate("ce", LEVEL, (0,)))
+    theirs = [float(metrics.scores(one.valid_p, one.valid_y)[metric][0]) for one in outcomes.values()]
+    assert found.tried[tuple(DEFAULT.values())] == pytest.approx(np.mean(theirs), abs=1e-5)
+    bench.tuned = {NETWORK: found.settings}
+    assert bench.choose_params("ce", LEVEL)["learning_rate"] == pytest.approx(
+        found.settings["learning_rate"] * (2 if grown else 1)
+    )
 
 
 @pytest.mark.parametrize(("poisoned", "same"), [("test", True), ("valid", False)])
