@@ -16,7 +16,6 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import ceil, isfinite
-from time import monotonic
 from typing import Any, Protocol
 
 import numpy as np
@@ -45,8 +44,6 @@ to 0.2 s on one core. RANKING: what a row's place in the ranking costs, in weigh
 """
 MOST_COPIED = 1 << 22
 """Members x rows that choose epochs x columns, up to which all replicates are in one stack and each member has a copy of its rows."""
-TICK = 0.1
-"""Seconds between Progress events; an evaluation may come in between."""
 
 
 class Plain(Protocol):
@@ -204,7 +201,7 @@ class _Stack:
         self.known: dict[int, float] = {}
         self.stays = torch.ones(len(self.setting_of), dtype=torch.bool)
         self.epoch, self.trained = 0, [0] * len(self.setting_of)
-        meter = _Meter(epochs * self.batches.length)
+        meter = Meter(epochs * self.batches.length)
         self.running = Running(
             train(
                 net, repeated, self.step, self.batches, rows=task.train, epochs=epochs, phase="screening", meter=meter,
@@ -254,16 +251,3 @@ class _Stack:
         if not self.stays.any():
             self.running.close()
         return bool(self.stays.any())
-
-
-class _Meter(Meter):
-    """Reports at most every TICK seconds."""
-
-    def tick(self) -> Progress | None:
-        """See Meter."""
-        self.done += 1
-        self.step += 1
-        if monotonic() - self.last < TICK:
-            return None
-        self.last = monotonic()
-        return Progress(min(self.done, self.total), self.total)

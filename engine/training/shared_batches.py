@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from engine.data.dataset import Rows, Task
-from engine.training.batches import Passes, Plan, pick
+from engine.training.batches import Drawn, Passes, Plan
 from engine.training.loop import streams
 
 
@@ -61,36 +60,25 @@ class SharedPasses:
 
 @dataclass(frozen=True)
 class SharedPlan(Plan):
-    """A plan of R replicates for members of a stack. which [m]: the replicate of each member. A batch is gathered when it is its turn, and
-    not copied for R = 1.
-    """
+    """A plan of R replicates for members of a stack. which [m]: the replicate of each member."""
 
     which: Tensor
 
-    def rows(self, part: Rows, members: Tensor | None = None) -> Sequence[tuple[Tensor, Tensor, Tensor]]:
+    def draw(self, part: Rows, members: Tensor | None = None) -> Drawn:
         """See Plan. part: of the R replicates."""
-        return _Gathered(self, part)
+        return SharedDrawn(**vars(super().draw(part)), which=self.which)
 
-    def weights(self, part: Rows, members: Tensor | None = None) -> list[Tensor | None]:
-        """See Plan. part: of the R replicates."""
-        each = super().weights(part)
-        return [None if weight is None else self.spread(weight) for weight in each]
 
-    def spread(self, part: Tensor) -> Tensor:
-        """part [R, ...] -> of every member [m, ...]; a view for R = 1."""
+@dataclass(frozen=True)
+class SharedDrawn(Drawn):
+    """The rows of R replicates for members of a stack. which [m]: as in SharedPlan."""
+
+    which: Tensor
+
+    def at(self, k: int, counter: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """See Drawn: of every member, views of the replicate's rows for R = 1."""
+        x, y, mask, weight = super().at(k, counter)
+        return self._spread(x), self._spread(y), self._spread(mask), None if weight is None else self._spread(weight)
+
+    def _spread(self, part: Tensor) -> Tensor:
         return part.expand(len(self.which), *part.shape[1:]) if len(part) == 1 else part.index_select(0, self.which)
-
-
-class _Gathered(Sequence[tuple[Tensor, Tensor, Tensor]]):
-    """The batches of a shared plan."""
-
-    def __init__(self, plan: SharedPlan, part: Rows) -> None:
-        self.plan, self.part = plan, part
-
-    def __len__(self) -> int:
-        return self.plan.length
-
-    def __getitem__(self, k: Any) -> Any:
-        index = self.plan.index[:, k, : self.plan.widths[k]]
-        mask = self.plan.mask[:, k, : self.plan.widths[k]]
-        return tuple(self.plan.spread(each) for each in (pick(self.part.x, index), pick(self.part.y, index), mask))

@@ -15,6 +15,7 @@ from engine.data.dataset import Task
 from engine.data.rows import remove_test_rows, select_task
 from engine.events import Progress
 from engine.methods.ce import CE
+from engine.training import loop
 from engine.training import screen as module
 from engine.training.batches import Passes
 from engine.training.loop import streams
@@ -148,11 +149,12 @@ def test_members_share_the_rows_and_batches_of_their_replicate() -> None:
                 shared.select(torch.tensor(left))
             assert shared.members.tolist() == left and shared.per_pass() == [one.per_pass()[m % count] for m in left]
             wanted = [n if any(m % count == r for m in left) else 0 for r, n in enumerate(one.per_pass())]
-            theirs = one.take(wanted, on.device).rows(on.train)
-            ours = shared.take(shared.per_pass(), on.device).rows(on.train)
-            assert len(ours) == len(theirs)
-            for got, expected in zip(ours, theirs, strict=True):
-                for tensor, other in zip(got, expected, strict=True):
+            plans = [batches.take(each, on.device) for batches, each in ((one, wanted), (shared, shared.per_pass()))]
+            theirs, ours = (plan.draw(on.train) for plan in plans)
+            assert plans[0].length == plans[1].length > 1
+            for k in range(plans[0].length):
+                for tensor, other in zip(ours.at(k)[:3], theirs.at(k)[:3], strict=True):
+                    assert tensor is not None and other is not None
                     assert torch.equal(tensor, other[[m % count for m in left]])
                     assert (tensor.stride(0) == 0) is (count == 1)
 
@@ -161,10 +163,11 @@ def test_weights_of_rows_are_shared_too() -> None:
     on = task(numbers=[0, 1])
     weighted = replace(on.train, weight=torch.rand(on.train.y.shape, dtype=on.dtype) * on.train.mask)
     one = Passes(on.train.sizes.tolist(), 16, streams(on, "batch"))
-    theirs = one.take(one.per_pass(), on.device).weights(weighted)
+    theirs = one.take(one.per_pass(), on.device).draw(weighted)
     shared = SharedPasses(on, 16, 2)
-    ours = shared.take(shared.per_pass(), on.device).weights(weighted)
-    for got, expected in zip(ours, theirs, strict=True):
+    ours = shared.take(shared.per_pass(), on.device).draw(weighted)
+    for k in range(len(theirs.widths)):
+        got, expected = ours.at(k)[3], theirs.at(k)[3]
         assert got is not None and expected is not None and torch.equal(got, torch.cat([expected, expected]))
 
 
@@ -193,7 +196,7 @@ def test_it_reports_at_every_step_that_is_due_and_ends_where_it_is_closed(monkey
             made.append(self)
 
     monkeypatch.setattr(module, "_Stack", Kept)
-    monkeypatch.setattr(module, "TICK", -1.0)
+    monkeypatch.setattr(loop, "TICK", -1.0)
     rungs: list[Rung] = []
     running = screen(lambda one: CE(**FEW | one), several(), SETTINGS, stacks=NAMES, schedule=[(2, 6), (4, 6)], rungs=rungs)
     events = [next(running)]
