@@ -1,11 +1,11 @@
 """Settings of the network screened as stacks, against one at a time: seconds, ratio, and what the products alone would take.
 
-    python -m benchmarks.tune [--dataset adult] [--settings 64] [--batch 16] [--replicates 1] [--alone 3] [--threads 1]
+    python -m benchmarks.tune [--dataset adult] [--settings 64] [--batch 16] [--rows 128] [--replicates 1] [--alone 3] [--threads 1]
 
-Optuna proposes the settings in batches; each batch is screened by successive halving, as `compare --tune` does. One at a time: every
-setting is trained alone to its end (`--epochs`, or `--patience` epochs without a better validation score). That is measured on `--alone`
-settings drawn from all, and multiplied. Products alone: the rows and parameters of the epochs that were screened, at the speed of the
-network's products in a stack of 16 with batches of 128, measured here. Prints a JSON object, with the best setting, what it scores on
+Optuna proposes the settings in batches; each batch is screened by successive halving, as `compare --tune` does, in steps of as many rows
+as a comparison takes, or of `--rows`. One at a time: every setting is trained alone to its end (`--epochs`, or `--patience` epochs
+without a better validation score). That is measured on `--alone` settings drawn from all, and multiplied. Products alone: the rows and
+parameters of the epochs that were screened, at the speed of the network's products in a stack of 16, measured here. Prints a JSON object, with the best setting, what it scores on
 validation rows beside the defaults, and the machine's load.
 """
 
@@ -23,6 +23,7 @@ import numpy as np
 import torch
 
 from engine.compare.network_study import STACKS, Proposals
+from engine.compare.sizes import choose_batch
 from engine.data.dataset import Task
 from engine.data.prepare import prepare
 from engine.data.rows import remove_test_rows, select_task
@@ -37,9 +38,11 @@ from engine.training.screen import Rung, plan_rungs, screen
 TOY = ("--dataset", "wine", "--settings", "6", "--batch", "3", "--epochs", "8", "--alone", "1")
 SHOWS = ('"processor_seconds"', '"products_alone_seconds"', '"ratio"', '"best"')
 FOLDS = 5
+OWN = 128
+"""Rows of a step of the method itself, for which step sizes are proposed."""
 DEFAULT = {"learning_rate": 1e-3, "weight_decay": 0.0, "hidden": (64, 64)}
-HEIGHT, WIDTH = 16, 128
-"""Members and batch of the stack on which the speed of products is measured."""
+HEIGHT = 16
+"""Members of the stack on which the speed of products is measured."""
 
 
 def count_weights(task: Task, hidden: tuple[int, ...]) -> tuple[int, int]:
@@ -48,10 +51,10 @@ def count_weights(task: Task, hidden: tuple[int, ...]) -> tuple[int, int]:
     return sum(a * b for a, b in zip(sizes, sizes[1:], strict=False)), sizes[0] * sizes[1]
 
 
-def measure_products(task: Task, repeats: int) -> float:
-    """Operations a second of the products of a step of the default network."""
+def measure_products(task: Task, width: int, repeats: int) -> float:
+    """Operations a second of the products of a step of the default network. width: rows of the step."""
     first, second = task.train.x.shape[2], DEFAULT["hidden"][0]  # type: ignore[index]
-    x, h = torch.randn(1, WIDTH, first).expand(HEIGHT, -1, -1), torch.randn(HEIGHT, WIDTH, second)
+    x, h = torch.randn(1, width, first).expand(HEIGHT, -1, -1), torch.randn(HEIGHT, width, second)
     a, b = torch.randn(HEIGHT, first, second), torch.randn(HEIGHT, second, second)
     took = []
     for _ in range(repeats):
@@ -59,7 +62,7 @@ def measure_products(task: Task, repeats: int) -> float:
         for one, two in ((x, a), (h, b), (x.mT, h), (h.mT, h), (h, b.mT)):
             torch.bmm(one, two)
         took.append(time.process_time() - began)
-    return 2 * HEIGHT * WIDTH * (2 * first * second + 3 * second * second) / float(np.median(took))
+    return 2 * HEIGHT * width * (2 * first * second + 3 * second * second) / float(np.median(took))
 
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
@@ -69,14 +72,16 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     task = remove_test_rows(prepare(load(asked.dataset), spec, range(asked.replicates)))
     task = replace(task, patience=asked.patience)
     load_before = os.getloadavg()[0]
-    params = {"epochs": asked.epochs}
+    rows, held = int(task.train.sizes.max()), int(task.valid.sizes.max())
+    size = asked.rows or choose_batch(rows, OWN)
+    params = {"epochs": asked.epochs, "batch": size}
 
     proposals, rungs, settings = Proposals(0, DEFAULT, asked.batch), [], []
     best: tuple[float, dict[str, Any]] = (-np.inf, {})
     default, trained = np.nan, []
     began, busy = time.perf_counter(), time.process_time()
     for number in range(-(-asked.settings // asked.batch)):
-        asked_now = proposals.ask()
+        asked_now = [one | {"learning_rate": size / OWN * one["learning_rate"]} for one in proposals.ask()]
         found: list[Rung] = []
         schedule = plan_rungs(len(asked_now), asked.epochs)
         for _ in screen(
@@ -103,12 +108,11 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
             epochs.append(sum(type(event).__name__ == "Epoch" for event in events))
         alone.append(time.process_time() - before)
 
-    rows, held = int(task.train.sizes.max()), int(task.valid.sizes.max())
     work = 0.0
     for setting, count in zip(settings, trained, strict=True):
         every, first = count_weights(task, setting["hidden"])
         work += count * 2 * (rows * (3 * every - first) + held * every)
-    bound = work / measure_products(task, 50)
+    bound = work / measure_products(task, size, 50)
     facts = collect_provenance(torch.device("cpu"), torch.float32)
     return {
         "dataset": asked.dataset,
@@ -116,6 +120,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         "validation_rows": held,
         "columns": task.train.x.shape[2],
         "replicates": asked.replicates,
+        "rows_of_a_step": size,
         "settings": len(settings),
         "batches": rungs,
         "seconds": round(seconds, 1),
@@ -147,6 +152,7 @@ def main() -> None:
     parser.add_argument("--dataset", default="adult")
     parser.add_argument("--settings", type=int, default=64)
     parser.add_argument("--batch", type=int, default=16, help="settings proposed at a time")
+    parser.add_argument("--rows", type=int, default=0, help="rows of a step; 0: as many as a comparison takes")
     parser.add_argument("--replicates", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--patience", type=int, default=20)
