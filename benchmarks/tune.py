@@ -5,8 +5,8 @@
 Optuna proposes the settings in batches; each batch is screened by successive halving, as `compare --tune` does, in steps of as many rows
 as a comparison takes, or of `--rows`. One at a time: every setting is trained alone to its end (`--epochs`, or `--patience` epochs
 without a better validation score). That is measured on `--alone` settings drawn from all, and multiplied. Products alone: the rows and
-parameters of the epochs that were screened, at the speed of the network's products in a stack of 16, measured here. Prints a JSON object, with the best setting, what it scores on
-validation rows beside the defaults, and the machine's load.
+parameters of the epochs that were screened, at the speed of the network's products in a stack of 16, measured here. Prints a JSON object,
+with the best setting, what it scores on validation rows beside the defaults, and the machine's load.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def count_weights(task: Task, hidden: tuple[int, ...]) -> tuple[int, int]:
 
 def measure_products(task: Task, width: int, repeats: int) -> float:
     """Operations a second of the products of a step of the default network. width: rows of the step."""
-    first, second = task.train.x.shape[2], DEFAULT["hidden"][0]  # type: ignore[index]
+    first, second = task.train.x.shape[2], 64
     x, h = torch.randn(1, width, first).expand(HEIGHT, -1, -1), torch.randn(HEIGHT, width, second)
     a, b = torch.randn(HEIGHT, first, second), torch.randn(HEIGHT, second, second)
     took = []
@@ -62,7 +62,8 @@ def measure_products(task: Task, width: int, repeats: int) -> float:
         for one, two in ((x, a), (h, b), (x.mT, h), (h.mT, h), (h, b.mT)):
             torch.bmm(one, two)
         took.append(time.process_time() - began)
-    return 2 * HEIGHT * width * (2 * first * second + 3 * second * second) / float(np.median(took))
+    operations = 2 * HEIGHT * width * (2 * first * second + 3 * second * second)
+    return float(operations / np.median(took))
 
 
 def measure(asked: argparse.Namespace) -> dict[str, Any]:
