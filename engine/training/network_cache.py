@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from engine.events import Epoch
+from engine.models import feature_cache
 from engine.models.net import Net
 from engine.training.loop import Chosen
 
@@ -54,6 +55,7 @@ def put(key: str, net: Net, chosen: Chosen, epochs: list[Epoch], steps: int) -> 
 
 
 def clear() -> None:
-    """Empties the cache."""
+    """Empties the cache, and that of features."""
+    feature_cache.clear()
     with _lock:
         _kept.clear()
