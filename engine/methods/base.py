@@ -24,11 +24,11 @@ from engine.spec import fields
 from engine.spec.fields import FIRST, param
 from engine.spec.pens import Pen
 from engine.text import quote
-from engine.training import network_cache
 from engine.training.batches import Balanced, Passes, steps_of_pass
 from engine.training.camera import Camera
+from engine.training.first_phase import train_once
 from engine.training.fitted import Fitted, Synthetic
-from engine.training.loop import Batches, Chosen, Meter, new_net, streams, train
+from engine.training.loop import Batches, Chosen, Meter, new_net, streams
 from engine.training.optimisers import SGD, Adam, Augment, Descent, warm_up_and_drops
 from engine.training.oversampling import NEAR, Draw, explain_machine, oversample
 from engine.training.settings import find_first_phases, repeat_task
@@ -249,8 +249,8 @@ class TableMethod(Method, abc.ABC):
     ) -> Generator[Event, None, tuple[Net, Chosen]]:
         """Trains a new network on `rows`. Returns it at the chosen epochs.
 
-        Where no frames are recorded of it and the rows are the task's own, an equally trained network is taken from
-        `engine.training.network_cache`. Members of a stack whose first phases are equal share one, where no frames are recorded.
+        Where the rows are the task's own, an equally trained network is taken from `engine.training.network_cache`, with its frames.
+        Members of a stack whose first phases are equal share one, where no frames are recorded.
         """
         if task.settings and rows is task.train and batches is None and not camera.views:
             shared, which = find_first_phases(task, self._stacked_first())
@@ -259,27 +259,12 @@ class TableMethod(Method, abc.ABC):
         net = self.create(task)
         step = self.step(net, task, loss)
         batches = batches or Passes(rows.sizes.tolist(), self.batch, streams(task, "batch"))
-        key = self._recipe(task, loss, net, batches) if rows is task.train and not camera.views and not task.settings else ""
-        kept = network_cache.get(key) if key else None
-        if kept is not None:
-            net.flat = kept.flat.clone()
-            net.restore(kept.state)
-            meter.step += kept.steps
-            meter.done += self.epochs * max(batches.per_pass())
-            yield from kept.epochs
-            return net, kept.chosen
-        began, epochs = meter.step, []
-        training = Running(
-            train(net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera)
+        key = self._recipe(task, loss, net, batches) if rows is task.train and not task.settings else ""
+        return (
+            yield from train_once(
+                key, net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera
+            )
         )
-        for event in training:
-            if isinstance(event, Epoch):
-                epochs.append(event)
-            yield event
-        chosen = training.value
-        if key:
-            network_cache.put(key, net, chosen, epochs, meter.step - began)
-        return net, chosen
 
     def _pretrain_shared(
         self, task: Task, loss: Loss, shared: Task, which: Tensor, *, meter: Meter
@@ -318,7 +303,7 @@ class TableMethod(Method, abc.ABC):
             type(batches).__name__,
         )
         rows = hashlib.sha256(net.flat.cpu().contiguous().numpy().data)
-        for part in (task.train, task.valid):
+        for part in (task.train, task.chosen_on):
             for tensor in (part.x, part.y, part.mask, *(() if part.weight is None else (part.weight,))):
                 rows.update(tensor.cpu().contiguous().numpy().data)
         ends = task.chosen.get("training")
