@@ -19,23 +19,11 @@ import numpy as np
 import torch
 from imblearn.over_sampling import SMOTE
 
+from benchmarks._made import count_rows, make_embeddings
 from engine.samplers import EOS
 
 TOY = ("--repeats", "1", "--most", "800")
 SHOWS = ('"eos"', '"loop"', '"smote"', '"cpu_seconds"', '"samples": 6018')
-
-
-def count_rows(most: int) -> list[int]:
-    """Rows of ten classes that fall to a hundredth."""
-    return [int(most * 0.01 ** (c / 9)) for c in range(10)]
-
-
-def embeddings(counts: list[int]) -> tuple[np.ndarray, np.ndarray]:
-    """64 features as after a ReLU: overlapping classes, no negative number."""
-    rng = np.random.default_rng(0)
-    y = np.repeat(np.arange(10), counts)
-    x = 0.6 * rng.normal(size=(10, 64))[y] + rng.normal(size=(len(y), 64))
-    return np.maximum(x, 0).astype(np.float32), y
 
 
 def loop(x: np.ndarray, y: np.ndarray) -> int:
@@ -65,7 +53,7 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     counts = count_rows(asked.most)
-    x, y = embeddings(counts)
+    x, y = make_embeddings(counts)
     samples = sum(max(counts) - n for n in counts)
     ways: dict[str, Callable[[], int]] = {
         "eos": lambda: len(EOS(random_state=0).fit_resample(x, y)[1]) - len(y),

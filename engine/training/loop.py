@@ -178,7 +178,7 @@ def train(
             if (tick := meter.tick()) is not None:
                 yield tick
         if ends is None:
-            score, loss = evaluate(net, task.valid)
+            score, loss = evaluate(net, task.chosen_on)
         best.update(net, step, epoch, score, loss, going, every=not task.held_out or ends is not None)
         reported = {"train_loss": total, "valid_loss": loss, "valid_ap": score, "": best.epoch} | step.values()
         fetched = fetch(reported)

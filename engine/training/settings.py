@@ -41,10 +41,11 @@ def find_first_phases(task: Task, first: Sequence[str]) -> tuple[Task, Tensor]:
     """(the task of the first phases that differ, which of them each member [R] begins with).
 
     first: the settings that a first phase depends on; the others are left out of the task's. Members with the same replicate and the same
-    values of these share a first phase.
+    values of these, and the same chosen epoch where there is one, share a first phase.
     """
     kept = {name: task.settings[name].tolist() for name in task.settings if name in first}
-    keys = list(zip(task.replicates, *kept.values(), strict=True))
+    ends = [task.chosen["training"].tolist()] if "training" in task.chosen else []
+    keys = list(zip(task.replicates, *kept.values(), *ends, strict=True))
     places = {key: r for r, key in reversed(list(enumerate(keys)))}  # of the first member of each
     order = sorted(places.values())
     number = {r: n for n, r in enumerate(order)}

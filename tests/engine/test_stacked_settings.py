@@ -81,6 +81,12 @@ def three_settings(method: type[Method]) -> list[dict[str, Any]]:
     return out
 
 
+def later_settings(method: type[Method]) -> list[dict[str, Any]]:
+    """The same, without what a first phase depends on."""
+    later = [d["name"] for d in stacked_fields(method) if d["stacks"] == LATER]
+    return [{name: setting[name] for name in later} for setting in three_settings(method)]
+
+
 def check_members(method: TableMethod, settings: list[dict[str, Any]], on: Task) -> list[Fitted]:
     """Trains the settings stacked and alone, and compares all that a fit returns. Returns the fits alone."""
     stack = method.stack(on, settings)
@@ -199,8 +205,7 @@ def test_members_that_differ_later_share_one_first_phase(name: str, monkeypatch:
     """The first phase is trained at the height of the replicates, not of the members; its events are of all members."""
     method = make(name, {})
     on = task(numbers=[0, 1])
-    later = [d["name"] for d in stacked_fields(type(method)) if d["stacks"] == LATER]
-    settings = [{k: v for k, v in setting.items() if k in later} for setting in three_settings(type(method))]
+    settings = later_settings(type(method))
     heights: list[int] = []
     network_cache.clear()
     monkeypatch.setattr(MLP, "gradient", recording(heights, MLP.gradient))
@@ -211,6 +216,20 @@ def test_members_that_differ_later_share_one_first_phase(name: str, monkeypatch:
     heights.clear()
     fit(method, method.stack(on, [{"learning_rate": rate, **settings[1]} for rate in (1e-3, 1e-3, 1e-2)]), frames=0)
     assert heights[0] == 4  # two step sizes for two replicates
+
+
+@pytest.mark.parametrize("name", ["explicit-gradient", "eos", "tau", "dos", "threshold"])
+def test_what_was_chosen_for_members_is_taken_over(name: str) -> None:
+    """A stack trained again with the epochs and numbers that its members chose gives the networks of its first training."""
+    method = make(name, {})
+    stack = method.stack(task(numbers=[0, 1]), later_settings(type(method)))
+    fitted = fit(method, stack, frames=0)[1]
+    chosen = dict(fitted.chosen)
+    again = fit(method, replace(stack, chosen=chosen, patience=0), frames=0)[1]
+    assert torch.equal(again.net.flat, fitted.net.flat)
+    chosen["training"] = torch.tensor([1, 2, 3, 4, 3, 2])
+    other = fit(method, replace(stack, chosen=chosen, patience=0), frames=0)[1]
+    assert torch.equal(other.chosen["training"], chosen["training"])
 
 
 def recording(heights: list[int], gradient: Any) -> Any:
