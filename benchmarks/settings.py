@@ -35,7 +35,7 @@ from engine.training import network_cache
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
-TOY = ("--sets", "glass2", "--epochs", "2", "--repeats", "1", "--replicates", "4", "--sizes", "3")
+TOY = ("--sets", "moons", "--epochs", "2", "--repeats", "1", "--replicates", "4", "--sizes", "3")
 SHOWS = ('"stacked / one"', '"products alone"', '"one after the other / one"')
 LARGEST = 10_000.0
 """Step sizes are spaced evenly in their logarithm, from 1 to this one."""
