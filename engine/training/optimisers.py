@@ -235,6 +235,6 @@ class Augment:
         down = (draws[:, :1] * (2 * pad[0] + 1)).long() + torch.arange(height, device=draws.device)
         across = (draws[:, 1:2] * (2 * pad[1] + 1)).long() + torch.arange(width, device=draws.device)
         across = torch.where(draws[:, 2:] < 0.5, across, across.flip(1))
-        which = torch.arange(len(images), device=draws.device)
-        moved = padded[which[:, None, None], :, down[:, :, None], across[:, None, :]]  # [B, height, width, channels]
-        return replace(batch, x=moved.permute(0, 3, 1, 2).reshape(batch.x.shape))
+        at = down[:, :, None] * padded.shape[3] + across[:, None, :]  # of every pixel in its padded channel [B, height, width]
+        moved = padded.flatten(2).gather(2, at.view(len(images), 1, -1).expand(-1, channels, -1))
+        return replace(batch, x=moved.view(batch.x.shape))
