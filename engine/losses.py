@@ -8,6 +8,7 @@ difference of logits: the same loss of the same probability.
 from __future__ import annotations
 
 import abc
+from copy import copy
 from dataclasses import dataclass
 
 import torch
@@ -27,6 +28,10 @@ class Loss(abc.ABC):
     def row_weights(self, y: Tensor) -> Tensor | None:
         """y [R, N] -> row weights [R, N] of a step's average (torch's weighted mean); None: equal weights."""
         return None
+
+    def select(self, index: Tensor) -> Loss:
+        """The loss of replicates `index` [r] of the stack. The same one where nothing of it is per replicate."""
+        return self
 
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """(loss [...], its derivative in the logits [..., C])."""
@@ -189,6 +194,12 @@ class LDAM(Loss):
         """See Loss. None before re-weighting begins."""
         return self._of(self.weights, y) if self.weighing else None
 
+    def select(self, index: Tensor) -> LDAM:
+        """See Loss."""
+        own = copy(self)
+        own.margins, own.weights = (_rows(table, index) for table in (self.margins, self.weights))
+        return own
+
     def _shifted(self, logits: Tensor, y: Tensor) -> Tensor:
         own = torch.nn.functional.one_hot(y, logits.shape[-1]).to(logits.dtype)
         return self.scale * (logits - own * self._of(self.margins, y).to(logits.dtype).unsqueeze(-1))
@@ -219,6 +230,12 @@ class ClassWeighted(Loss):
         """See Loss."""
         return self.weights.gather(1, y)
 
+    def select(self, index: Tensor) -> ClassWeighted:
+        """See Loss."""
+        own = copy(self)
+        own.weights = _rows(self.weights, index)
+        return own
+
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
         return cross_entropy.slope(logits, y)
@@ -247,6 +264,12 @@ class ClassBalanced(Loss):
         """See Loss."""
         return self.weights.gather(1, y)
 
+    def select(self, index: Tensor) -> ClassBalanced:
+        """See Loss."""
+        own = copy(self)
+        own.weights, own.loss = _rows(self.weights, index), self.loss.select(index)
+        return own
+
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
         return self.loss.slope(logits, y)
@@ -270,6 +293,10 @@ class Mixed(Loss):
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         return self.share * self.loss(logits, y) + (1 - self.share) * self.loss(logits, self.second)
 
+    def select(self, index: Tensor) -> Mixed:
+        """See Loss. `second` and `share` are per replicate."""
+        return Mixed(self.second[index], self.share[index], self.loss.select(index))
+
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
         (losses, slope), (losses2, slope2) = self.loss.slope(logits, y), self.loss.slope(logits, self.second)
@@ -281,6 +308,11 @@ class Mixed(Loss):
         (slope, curve), (slope2, curve2) = self.loss.curve(logits, y, along), self.loss.curve(logits, self.second, along)
         wide = self.share.unsqueeze(-1)
         return wide * slope + (1 - wide) * slope2, wide * curve + (1 - wide) * curve2
+
+
+def _rows(table: Tensor, index: Tensor) -> Tensor:
+    """Replicates `index` of table [R, C]; a table [C] is that of all."""
+    return table if table.dim() == 1 else table.index_select(0, index.to(table.device))
 
 
 def class_balanced_weights(counts: Tensor, beta: float = 0.9999) -> Tensor:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from engine.data.dataset import Rows, Task
+
+Part = TypeVar("Part", bound=Rows)
 
 
 def take(rows: Rows, keep: Tensor) -> Rows:
@@ -20,6 +23,12 @@ def take(rows: Rows, keep: Tensor) -> Rows:
     x = rows.x.gather(1, order.unsqueeze(2).expand(-1, -1, rows.x.shape[2]))
     weight = None if rows.weight is None else rows.weight.gather(1, order) * mask
     return Rows(x * mask.unsqueeze(2), rows.y.gather(1, order) * mask, mask, weight=weight)
+
+
+def select(rows: Part, index: Tensor) -> Part:
+    """The rows of replicates `index` [r], in that order, as wide as before."""
+    parts = {f.name: getattr(rows, f.name) for f in fields(rows)}
+    return replace(rows, **{name: part.index_select(0, index) for name, part in parts.items() if part is not None})
 
 
 def append(first: Rows, second: Rows) -> Rows:

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from engine.data.dataset import Rows, Task
-from engine.data.rows import take
+from engine.data.rows import select, take
 from engine.errors import BadParameter
 from engine.events import Event, Note, Phase
 from engine.losses import Loss, cross_entropy, mean_weights, weighted_sum
 from engine.methods.base import USUAL_EPOCHS, TableMethod, param
 from engine.models.mlp import MLP
+from engine.models.net import FEWEST_ROWS, Net
 from engine.seeds import torch_stream
 from engine.spec.pens import Pen
 from engine.training.batches import Balanced, Passes, Plan, pick, steps_of_pass
@@ -163,7 +164,7 @@ class ExplicitGradient(TableMethod):
                 "warning",
             )
         if points.mask.any():
-            camera.track_points(points, lambda: step.points)
+            camera.track_points(points, step.all_points)
         camera.share = 0.75
         yield Phase("points", "Moving the synthetic points" if step.moving else "Training on, nothing moves")
         if step.moving and self.inner_steps > min(batches.per_pass()):
@@ -277,8 +278,11 @@ class MetaStep(Step):
     def __init__(self, method: ExplicitGradient, net: MLP, task: Task, outer: Rows, points: Rows) -> None:
         self.method, self.net, self.outer, self.start = method, net, outer, points
         self.points = points.x.clone()
+        self.members: Tensor | None = None  # of the stack, among all replicates; None: all of them
+        self.every = self.latest = self.points
         self.loss: Loss = cross_entropy
-        self.moving = method.eta_points > 0 and bool(points.mask.any())
+        self.some = bool(points.mask.any())
+        self.moving = method.eta_points > 0 and self.some
         self.rate = method.eta_model * (1 - method.alpha)
         self.point_passes = Passes(points.mask.sum(1).tolist(), method.batch_points, streams(task, "points"))
         self.outer_passes = Passes(outer.sizes.tolist(), method.batch_outer, streams(task, "outer"))
@@ -289,6 +293,28 @@ class MetaStep(Step):
         self.other_weights: list[Tensor | None] = []
         self.adapted = torch.zeros(len(points.x), dtype=points.x.dtype, device=points.x.device)
         self.rounds = torch.zeros_like(self.adapted)
+
+    @property
+    def keeps_bits(self) -> bool:
+        """See Step."""
+        return min(self.point_passes.fewest, self.outer_passes.fewest) >= FEWEST_ROWS
+
+    def use(self, net: Net) -> None:
+        """See Step."""
+        assert isinstance(net, MLP)
+        self.net = net
+
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        self.every = self.all_points()
+        self.members = index if self.members is None else self.members[index]
+        self.points = self.latest = self.points.index_select(0, index)
+        self.start, self.outer = select(self.start, index), select(self.outer, index)
+        self.point_passes.select(index)
+        self.outer_passes.select(index)
+        low, high = self.range
+        self.range = low.index_select(0, index), high.index_select(0, index)
+        self.adapted, self.rounds = self.adapted.index_select(0, index), self.rounds.index_select(0, index)
 
     def begin(self, wanted: Sequence[int]) -> None:
         """Draws the epoch's synthetic batches, and its held-out batches where points move."""
@@ -347,7 +373,7 @@ class MetaStep(Step):
         """adapted_loss: of the stepped classifier on held-out rows, mean over the epoch. synthetic_loss: on the synthetic
         points alone.
         """
-        if not self.start.mask.any():
+        if not self.some:
             return {}
         with torch.no_grad():
             losses = self.loss(self.net(self.points), self.start.y)
@@ -363,6 +389,15 @@ class MetaStep(Step):
     def restore(self, kept: list[Tensor]) -> None:
         """Restores the chosen epoch's points."""
         (self.points,) = kept
+        self.members = None
+
+    def all_points(self) -> Tensor:
+        """The points of all replicates [R, n, D]; of those that left the stack, where they were then."""
+        if self.members is None:
+            return self.points
+        if self.latest is not self.points:
+            self.every, self.latest = self.every.index_copy(0, self.members, self.points), self.points
+        return self.every
 
 
 def _range(rows: Rows) -> tuple[Tensor, Tensor]:

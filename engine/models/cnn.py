@@ -86,10 +86,7 @@ class CNN(Net):
             buffers = [b.double().flatten() for b in _buffers(trunk)]
             stats.append(torch.cat([*buffers, torch.zeros(0, dtype=torch.float64)]))
         flat, statistics = (torch.stack(t).to(device=device, dtype=dtype) for t in (rows, stats))
-        net = cls(model, shape, classes, flat, statistics, cosine)
-        if read_setting("LAB_COMPILE", 0):
-            net._trunks = [cast(nn.Module, torch.compile(trunk)) for trunk in net._trunks]
-        return net
+        return cls(model, shape, classes, flat, statistics, cosine)._compiled()
 
     @property
     def flat(self) -> Tensor:
@@ -141,6 +138,11 @@ class CNN(Net):
         """See Net."""
         return CNN(self.model, self.shape, self.classes, self._flat[:count], self._statistics[:count], self.cosine)
 
+    def select(self, index: Tensor) -> CNN:
+        """See Net."""
+        flat, statistics = (t.index_select(0, index) for t in (self._flat, self._statistics))
+        return CNN(self.model, self.shape, self.classes, flat, statistics, self.cosine)._compiled()
+
     def state(self) -> list[Tensor]:
         """The running means and variances of batch norm [R, S]."""
         return [self._statistics]
@@ -148,6 +150,12 @@ class CNN(Net):
     def restore(self, state: Sequence[Tensor]) -> None:
         """See Net."""
         self._statistics.copy_(state[0])
+
+    def _compiled(self) -> CNN:
+        """This network, its layers compiled where the environment asks for it."""
+        if read_setting("LAB_COMPILE", 0):
+            self._trunks = [cast(nn.Module, torch.compile(trunk)) for trunk in self._trunks]
+        return self
 
     def _placed(self, r: int) -> nn.Module:
         """Replicate r's layers. Their parameters and statistics are views of `flat` and of the stacked statistics."""

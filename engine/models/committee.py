@@ -70,6 +70,11 @@ class Committee(Net):
         shifts = None if self.shifts is None else self.shifts[:count]
         return Committee(self.members[:count], self.width, shifts, self._flat.device)
 
+    def select(self, index: torch.Tensor) -> Net:
+        """See Net."""
+        shifts = None if self.shifts is None else self.shifts[index]
+        return Committee([self.members[i] for i in index.tolist()], self.width, shifts, self._flat.device)
+
 
 def take_log(p: np.ndarray) -> np.ndarray:
     """The logarithm of probabilities, LEAST in place of 0."""

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.losses import Loss
-from engine.models.net import Net, apply_head, product
+from engine.models.net import ALIGNED, Net, apply_head, product
 
 ACTIVATIONS = ("relu", "tanh")
 
@@ -97,6 +97,11 @@ class MLP(Net):
             (gradient,) = torch.autograd.grad(values.sum(), leaf)
         return values.detach(), gradient
 
+    @property
+    def keeps_bits(self) -> bool:
+        """See Net."""
+        return all(width % ALIGNED == 0 for width in self.sizes[1:-1])
+
     def copy(self) -> MLP:
         """See Net."""
         return MLP(self.sizes, self.activation, self.flat.clone(), self.cosine)
@@ -104,6 +109,10 @@ class MLP(Net):
     def first(self, count: int) -> MLP:
         """See Net."""
         return MLP(self.sizes, self.activation, self.flat[:count], self.cosine)
+
+    def select(self, index: Tensor) -> MLP:
+        """See Net."""
+        return MLP(self.sizes, self.activation, self.flat.index_select(0, index), self.cosine)
 
     def gradient(self, x: Tensor, y: Tensor, weights: Tensor, loss: Loss, flat: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Weighted loss of each replicate [R] at parameters `flat` (its own by default), and its gradient [R, P].

@@ -10,6 +10,11 @@ from torch import Tensor
 
 from engine.losses import Loss
 
+ALIGNED = 16
+"""float32 numbers in 64 bytes, at which tensors begin."""
+FEWEST_ROWS = 4
+"""Products of fewer rows are sums whose order depends on where in memory a replicate lies (oneMKL)."""
+
 
 class Net(abc.ABC):
     """R networks of one shape, one per replicate. Replicates do not affect each other.
@@ -45,6 +50,13 @@ class Net(abc.ABC):
         its statistics from the batch.
         """
 
+    @property
+    def keeps_bits(self) -> bool:
+        """Whether a replicate gets the same float32 bits at every place in a stack of any height, for batches of at least FEWEST_ROWS:
+        the features of each replicate then begin at a multiple of 64 bytes.
+        """
+        return self.width % ALIGNED == 0
+
     @abc.abstractmethod
     def copy(self) -> Net:
         """A copy with its own parameters."""
@@ -52,6 +64,10 @@ class Net(abc.ABC):
     @abc.abstractmethod
     def first(self, count: int) -> Net:
         """The first `count` replicates; may share parameters with this one."""
+
+    @abc.abstractmethod
+    def select(self, index: Tensor) -> Net:
+        """Replicates `index` [r] of the stack, in that order, with their own parameters."""
 
     def gradient(self, x: Tensor, y: Tensor, weights: Tensor, loss: Loss) -> tuple[Tensor, Tensor]:
         """Weighted loss of each replicate [R] and its gradient [R, P]. x [R, N, D]; y, weights [R, N], weight 0 for padding."""
@@ -128,6 +144,16 @@ class WithHead(Net):
             return self.classify(padded)[:count]
 
         return WithHead(self.net.first(count), classify, None if self.weights is None else self.weights[:count])
+
+    def select(self, index: Tensor) -> Net:
+        """See Net and `first`."""
+
+        def classify(z: Tensor) -> Tensor:
+            padded = z.new_zeros(len(self.flat), *z.shape[1:])
+            padded[index] = z
+            return self.classify(padded)[index]
+
+        return WithHead(self.net.select(index), classify, None if self.weights is None else self.weights[index])
 
     def state(self) -> list[Tensor]:
         """See Net."""

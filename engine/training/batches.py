@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.data.dataset import Rows
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -40,27 +43,35 @@ class Plan:
         """K, the number of batches."""
         return self.index.shape[1]
 
-    def rows(self, part: Rows) -> list[tuple[Tensor, Tensor, Tensor]]:
+    def rows(self, part: Rows, members: Tensor | None = None) -> list[tuple[Tensor, Tensor, Tensor]]:
         """Each batch's x [R, b, D], y [R, b] and mask [R, b], where b is its width. Gathered at once, because many small
-        gathers are slower.
+        gathers are slower. members [R]: the plan's replicates among those of `part`; None: they are the same.
         """
         index = self.index.transpose(0, 1)  # [K, R, B]
-        x, y = pick(part.x, index), pick(part.y, index)
+        x, y = pick(part.x, index, members), pick(part.y, index, members)
         return [(x[k, :, :b], y[k, :, :b], self.mask[:, k, :b]) for k, b in enumerate(self.widths)]
 
-    def weights(self, part: Rows) -> list[Tensor | None]:
-        """Each batch's weights of rows [R, b], 0 on padding; None where all rows count the same."""
+    def weights(self, part: Rows, members: Tensor | None = None) -> list[Tensor | None]:
+        """Each batch's weights of rows [R, b], 0 on padding; None where all rows count the same. members: see `rows`."""
         if part.weight is None:
             return [None] * self.length
-        weight = pick(part.weight, self.index.transpose(0, 1))
+        weight = pick(part.weight, self.index.transpose(0, 1), members)
         return [weight[k, :, :b] * self.mask[:, k, :b] for k, b in enumerate(self.widths)]
 
 
-def pick(table: Tensor, index: Tensor) -> Tensor:
-    """table [R, N, ...] and index [..., R, B] -> table[r, index[..., r, b]] as [..., R, B, ...]. Copies whole rows."""
-    first = torch.arange(table.shape[0], device=table.device).mul_(table.shape[1])
+def pick(table: Tensor, index: Tensor, members: Tensor | None = None) -> Tensor:
+    """table [R, N, ...] and index [..., R, B] -> table[r, index[..., r, b]] as [..., R, B, ...]. Copies whole rows.
+
+    members [r]: index [..., r, B] is of these replicates of the table alone.
+    """
+    first = (torch.arange(table.shape[0], device=table.device) if members is None else members) * table.shape[1]
     flat = (index + first.unsqueeze(1)).reshape(-1)
     return table.flatten(0, 1).index_select(0, flat).view(*index.shape, *table.shape[2:])
+
+
+def keep(values: Sequence[T], index: Tensor) -> list[T]:
+    """The values of replicates `index` [r]."""
+    return [values[r] for r in index.tolist()]
 
 
 class Passes:
@@ -84,6 +95,17 @@ class Passes:
     def per_pass(self) -> list[int]:
         """Batches in one pass, per replicate."""
         return [-(-n // self.size) for n in self.sizes]
+
+    @property
+    def fewest(self) -> int:
+        """Rows of the smallest batch of a replicate that has rows."""
+        return min((n % self.size or self.size for n in self.sizes if n), default=self.size)
+
+    def select(self, index: Tensor) -> None:
+        """Goes on with replicates `index` [r] alone. The size of a batch stays."""
+        self.sizes, self.shuffled = keep(self.sizes, index), keep(self.shuffled, index)
+        self.full, self.order, self.at = keep(self.full, index), keep(self.order, index), keep(self.at, index)
+        self.streams = keep(self.streams, index)
 
     def take(self, wanted: Sequence[int], device: torch.device) -> Plan:
         """The next wanted[r] batches of each replicate."""
@@ -131,6 +153,16 @@ class Balanced:
     def per_pass(self) -> list[int]:
         """Batches in one epoch, per replicate."""
         return [-(-max(len(m) for m in classes) // self.share) for classes in self.members]
+
+    @property
+    def fewest(self) -> int:
+        """Rows of every batch."""
+        return self.share * len(self.members[0])
+
+    def select(self, index: Tensor) -> None:
+        """Goes on with replicates `index` [r] alone."""
+        self.streams, self.members = keep(self.streams, index), keep(self.members, index)
+        self.left = keep(self.left, index)
 
     def take(self, wanted: Sequence[int], device: torch.device) -> Plan:
         """The next wanted[r] batches of each replicate."""

@@ -5,14 +5,22 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from engine.losses import Loss, mean_weights
 from engine.models.net import Net
+from engine.training.batches import keep
 from engine.training.loop import Batch, Step
+
+
+class Change(Protocol):
+    """A change of every batch, such as augmentation."""
+
+    def __call__(self, batch: Batch) -> Batch: ...
+    def select(self, index: Tensor) -> None: ...
 
 
 class Descent(Step):
@@ -31,7 +39,7 @@ class Descent(Step):
         rate: float | Callable[[int], float],
         decay: float = 0.0,
         epochs: int = 1,
-        change: Callable[[Batch], Batch] | None = None,
+        change: Change | None = None,
         objective: Callable[[Net, Batch], Tensor] | None = None,
     ) -> None:
         self.net, self.loss, self.decay, self.epochs, self.change = net, loss, decay, epochs, change
@@ -43,6 +51,16 @@ class Descent(Step):
     def rate(self) -> float:
         """The current step size."""
         return self._rate(max(1, self.epoch)) if callable(self._rate) else self._rate
+
+    def use(self, net: Net) -> None:
+        """See Step."""
+        self.net = net
+
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        self.loss = self.loss.select(index)
+        if self.change is not None:
+            self.change.select(index)
 
     def begin(self, wanted: Sequence[int]) -> None:
         """See Step."""
@@ -105,6 +123,12 @@ class Adam(Descent):
         self.square = torch.zeros_like(net.flat)
         self.count = torch.zeros(len(net.flat), 1, dtype=torch.float64)
 
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        super().select(index)
+        self.mean, self.square = self.mean.index_select(0, index), self.square.index_select(0, index)
+        self.count = self.count.index_select(0, index.cpu())
+
     def memory(self) -> list[Tensor]:
         """See Descent."""
         return [self.mean, self.square]
@@ -127,6 +151,11 @@ class SGD(Descent):
         super().__init__(net, loss, **others)
         self.momentum = momentum
         self.velocity = torch.zeros_like(net.flat)
+
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        super().select(index)
+        self.velocity = self.velocity.index_select(0, index)
 
     def memory(self) -> list[Tensor]:
         """See Descent."""
@@ -161,6 +190,10 @@ class Augment:
 
     def __init__(self, shape: tuple[int, int, int], streams: Sequence[torch.Generator]) -> None:
         self.shape, self.streams = shape, list(streams)
+
+    def select(self, index: Tensor) -> None:
+        """Goes on with replicates `index` [r] alone."""
+        self.streams = keep(self.streams, index)
 
     def __call__(self, batch: Batch) -> Batch:
         """The batch with every image shifted at random, and flipped at random."""
