@@ -36,7 +36,7 @@ LARGEST = 8 << 10
 """Bytes of a request."""
 ARRIVAL = 5.0
 """Seconds a request may take to arrive."""
-POLL = 0.02
+POLL = 0.01
 """Seconds between two looks at the job."""
 APART = 0.033
 """Seconds between two parts, at least."""

@@ -16,6 +16,8 @@ import subprocess
 import sys
 import time
 
+TOY = ("--datasets", "wine", "--budgets", "5")
+SHOWS = ('"first_row"', '"cpu_seconds"', '"replicates"', '"all_kept_within"')
 WITHIN = 0.1
 """Share of the budget by which a comparison may exceed it."""
 

@@ -15,7 +15,6 @@ import hashlib
 import json
 import os
 import random
-import socket
 import statistics
 import subprocess
 import sys
@@ -29,11 +28,15 @@ from typing import Any
 
 import psutil
 
+from benchmarks._ports import find_free_port
 from engine.spec import RunSpec
 from engine.store import ACTIVE, Store
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGETS = ("worker", "engine", "page", "all")
+TOY = ("--count", "1")
+SHOWS = ('"lost": []', '"begun"', '"ended"')
+PHASE = "long"
 PATIENCE = 120.0
 """Seconds that anything may take before it counts as lost."""
 
@@ -44,9 +47,7 @@ class Place:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = Store(f"sqlite:///{folder / 'lab.db'}")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = find_free_port()
         self.page: subprocess.Popen[bytes] | None = None
         self.open_page()
 

@@ -16,9 +16,12 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-from benchmarks.page import ARGS, CHROMIUM, until
+from benchmarks._ports import find_free_port
+from benchmarks.page import ARGS, CHROMIUM, is_up, until
 
-PORT = 8599
+TOY = ("--seconds", "0.5")
+SHOWS = ("first drawing of 100,000 points", "frames a second while it is dragged", "while it is zoomed")
+PHASE = "alone"
 ROOT = Path(__file__).resolve().parent.parent
 DRAG = """async ([seconds, zooms]) => {
   const find = (root) => { for (const e of root.querySelectorAll('*')) {
@@ -50,16 +53,17 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=5.0, help="of each measurement")
     given = parser.parse_args()
-    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "benchmarks" / "map_page.py"), f"--server.port={PORT}"]
+    port = find_free_port()
+    command = [sys.executable, "-m", "streamlit", "run", str(ROOT / "benchmarks" / "map_page.py"), f"--server.port={port}"]
     command += ["--server.address=127.0.0.1", "--server.headless=true", "--server.fileWatcherType=none"]
     server = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
             page = browser.new_page(viewport={"width": 1440, "height": 900})
-            time.sleep(5)
+            until(lambda: is_up(f"http://127.0.0.1:{port}/_stcore/health"))
             began = time.perf_counter()
-            page.goto(f"http://127.0.0.1:{PORT}")
+            page.goto(f"http://127.0.0.1:{port}")
             until(lambda: is_drawn(page))
             print(f"first drawing of 100,000 points after {time.perf_counter() - began:.1f} s")
             page.locator(".lab-map [data-mode=pan]").first.click()

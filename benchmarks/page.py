@@ -22,6 +22,11 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
+from benchmarks._ports import find_free_port
+
+TOY = ("--repeats", "1")
+SHOWS = ("opening to first picture", "Run to first frame", "page script", "two films of 300 points", '"median"')
+PHASE = "long"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 ARGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
 
@@ -101,8 +106,8 @@ def main() -> None:
     """Measures and prints."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=10)
-    parser.add_argument("--port", type=int, default=8790)
-    repeats, port = (asked := parser.parse_args()).repeats, asked.port
+    parser.add_argument("--port", type=int, default=0, help="0: a free one")
+    repeats, port = (asked := parser.parse_args()).repeats, asked.port or find_free_port()
     with tempfile.TemporaryDirectory() as folder:
         os.environ["LAB_STORE"] = f"sqlite:///{folder}/lab.db"
         server = subprocess.Popen([sys.executable, "-m", "app.launch", "--port", str(port)])
@@ -141,7 +146,7 @@ def main() -> None:
             "Run to first frame": first_frame[1:],
             "Run to finished (quick look, moons 20:1)": finished[1:],
             "page script": script_seconds(repeats),
-            **frame_rates(port + 1, repeats),
+            **frame_rates(find_free_port(), repeats),
         }
     for what, times in figures.items():
         print(json.dumps({"what": what, "median": round(statistics.median(times), 3), "min": round(min(times), 3),

@@ -27,7 +27,12 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from benchmarks._ports import find_free_port
+
 ROOT = Path(__file__).resolve().parent.parent
+TOY = ("--repeats", "1", "--cases", "plain", "--drag", "1")
+SHOWS = ('"first_ms"', '"whole_ms"', '"shown_a_second"')
+PHASE = "alone"
 OWNER = "b" * 43
 CASES: dict[str, dict[str, Any]] = {
     "moons": {"dataset": "moons", "data": {}, "ratio": 50, "method": "explicit-gradient"},
@@ -66,7 +71,7 @@ def ask(port: int, spec: dict[str, Any], seq: int, seen: threading.Event | None 
         connection.close()
 
 
-def measure(port: int, name: str, repeats: int) -> dict[str, Any]:
+def measure(port: int, name: str, repeats: int, seconds: float) -> dict[str, Any]:
     """The line of one case."""
     load = os.getloadavg()[0]
     found = []
@@ -79,11 +84,11 @@ def measure(port: int, name: str, repeats: int) -> dict[str, Any]:
         values = [times[what] for times in found if what in times]
         if values:
             line[f"{what}_ms"] = [round(value) for value in (statistics.median(values), min(values), max(values))]
-    return line | {"shown_a_second": drag(port, name)}
+    return line | {"shown_a_second": drag(port, name, seconds)}
 
 
-def drag(port: int, name: str, seconds: float = 5.0) -> float:
-    """Previews in a second that show their first frame while a slider moves."""
+def drag(port: int, name: str, seconds: float) -> float:
+    """Previews in a second that show their first frame while a slider moves for so many seconds."""
     shown: list[bool] = []
 
     def send(seq: int, seen: threading.Event) -> None:
@@ -106,7 +111,7 @@ def drag(port: int, name: str, seconds: float = 5.0) -> float:
 @contextmanager
 def serve() -> Iterator[int]:
     """The port of a server with a warm engine on a new store."""
-    port = 8960
+    port = find_free_port()
     with tempfile.TemporaryDirectory() as folder:
         words = [sys.executable, "-m", "streamlit", "run", "app/server.py", f"--server.port={port}", "--server.headless=true"]
         env = os.environ | {"LAB_STORE": f"sqlite:///{folder}/lab.db"}
@@ -135,16 +140,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=20)
     parser.add_argument("--cases", default=",".join(CASES))
+    parser.add_argument("--drag", type=float, default=5.0, help="seconds that the slider moves")
     parser.add_argument("--url", default="")
     arguments = parser.parse_args()
     with suppress(KeyboardInterrupt):
         if arguments.url:
             for name in arguments.cases.split(","):
-                print(json.dumps(measure(urlsplit(arguments.url).port or 80, name, arguments.repeats)), flush=True)
+                print(
+                    json.dumps(measure(urlsplit(arguments.url).port or 80, name, arguments.repeats, arguments.drag)), flush=True
+                )
             return
         with serve() as port:
             for name in arguments.cases.split(","):
-                print(json.dumps(measure(port, name, arguments.repeats)), flush=True)
+                print(json.dumps(measure(port, name, arguments.repeats, arguments.drag)), flush=True)
 
 
 if __name__ == "__main__":

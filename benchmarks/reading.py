@@ -18,6 +18,9 @@ from engine.errors import BadData
 from engine.spec.table_reading import TableReading
 from tests.engine.data.tables_made import compare_sheet, draw_table
 
+TOY = ("--tables", "5")
+SHOWS = ("0 of 5 tables differ", "s a table")
+
 
 def read_table(seed: int) -> list[str]:
     """What is read otherwise than drawn."""

@@ -25,6 +25,8 @@ from engine.export.read import load_model
 from engine.score.score import score_table
 from engine.score.scorer import Scorer
 
+TOY = ("--rows", "2000", "--columns", "12", "--budget", "5")
+SHOWS = ("2,000 rows, 12 columns", "in all", "with reasons", "peak")
 TRAINED = 5000
 """Rows that the model is fitted on."""
 
@@ -53,6 +55,7 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=356_251)
     parser.add_argument("--columns", type=int, default=50)
     parser.add_argument("--model", default="ce")
+    parser.add_argument("--budget", type=float, default=15.0, help="seconds of the comparison that fits the model")
     parser.add_argument("--alerts", type=float, default=10.0)
     arguments = parser.parse_args()
     data = draw_table(arguments.rows, arguments.columns)
@@ -65,7 +68,7 @@ def main() -> None:
             "--target",
             "answer",
             "--budget",
-            "15",
+            str(arguments.budget),
             "--of",
             arguments.model,
             "--model",

@@ -47,6 +47,8 @@ from tests.app import fabricate
 from tests.app.reads import reads
 
 ROOT = Path(__file__).resolve().parent.parent
+TOY = ("--runs", "20", "--repeats", "1", "--no-browser", "--only", "Runs, pinned")
+SHOWS = ('"listed"', '"cpu_ms"', '"open_cpu_ms"', '"statements"', '"over"')
 BATCH = 500
 SWEEP = SweepSpec(
     datasets=("moons", "rings", "clusters"), methods=("smote", "focal", "class-weights"), ratios=(5.0, 10.0, 20.0, 50.0)

@@ -37,12 +37,16 @@ from streamlit.proto.BackMsg_pb2 import BackMsg
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from websockets.asyncio.client import ClientConnection, connect
 
+from benchmarks._ports import find_free_port
 from engine.events import Frame, Phase, Progress
 from engine.spec import RunSpec
 from engine.store import EngineInfo, Store
 
 ROOT = Path(__file__).resolve().parent.parent
 EXAMPLES = ROOT / "app" / "examples"
+TOY = ("--viewers", "2", "--pages", "runs", "--over", "0", "--hold", "0")
+SHOWS = ('"first"', '"again"', '"messages"', '"mib_a_session"')
+PHASE = "alone"
 PAGES = ("lab", "compare", "deep", "data", "papers", "gallery", "runs")
 SLOWEST = 300.0
 """Seconds after which a view counts as failed, which ends the benchmark."""
@@ -369,14 +373,15 @@ def main() -> None:
     parser.add_argument("--gone", type=int, default=0, help="sessions that come and go at the end, such as 200")
     parser.add_argument("--soak", type=float, default=0.0, help="minutes")
     parser.add_argument("--url", help="a server that is there already; its memory is not measured")
-    parser.add_argument("--port", type=int, default=8791)
+    parser.add_argument("--port", type=int, default=0, help="0: a free one")
     options = parser.parse_args()
     if unknown := [page for page in options.pages if page not in PAGES]:
         parser.error(f"no page is called {unknown[0]!r}; there are {', '.join(PAGES)}.")
     if options.url:
         asyncio.run(measure(options.url.rstrip("/"), options, None, None))
         return
-    with tempfile.TemporaryDirectory() as name, serve(Path(name), options.port, Path(name) / "log") as (url, server, store):
+    port = options.port or find_free_port()
+    with tempfile.TemporaryDirectory() as name, serve(Path(name), port, Path(name) / "log") as (url, server, store):
         live = LiveRun(store) if options.live else None
         if live is not None:
             live.start()

@@ -2,14 +2,17 @@
 
 A loss also has its slope (derivative in the logits) and its curve (second derivative along a direction). A network needs
 nothing more of it for a gradient or a meta-gradient. Two classes have two logits, so sigmoid forms become softmax forms of the
-difference of logits: the same loss of the same probability.
+difference of logits: the same loss of the same probability. A number of a loss, such as focal's gamma, is one for all, or a tensor
+[R, 1] with one for each replicate of logits [R, N, C].
 """
 
 from __future__ import annotations
 
 import abc
-from copy import copy
+import copy
+import math
 from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor
@@ -29,9 +32,16 @@ class Loss(abc.ABC):
         """y [R, N] -> row weights [R, N] of a step's average (torch's weighted mean); None: equal weights."""
         return None
 
-    def select(self, index: Tensor) -> Loss:
-        """The loss of replicates `index` [r] of the stack. The same one where nothing of it is per replicate."""
-        return self
+    def select(self, index: Tensor) -> Self:
+        """The loss of the replicates `index` [R'] of a stack. Every tensor with two or more axes has one entry for each replicate."""
+        changed = {
+            name: value.select(index) if isinstance(value, Loss) else value[index.to(value.device)]
+            for name, value in vars(self).items()
+            if isinstance(value, Loss) or (isinstance(value, Tensor) and value.dim() > 1)
+        }
+        chosen = copy.copy(self) if changed else self
+        vars(chosen).update(changed)
+        return chosen
 
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """(loss [...], its derivative in the logits [..., C])."""
@@ -76,21 +86,25 @@ cross_entropy = CrossEntropy()
 class Focal(Loss):
     """-alpha_t (1 - p_t)^gamma log p_t (Lin et al. 2018, eq. 5).
 
-    alpha in (0, 1): weight of the minority classes, 1 - alpha that of class `largest`; None: no weights. gamma = 0 is
+    alpha in (0, 1): weight of the minority classes, 1 - alpha that of class `largest`; 0 or None: no weights. gamma = 0 is
     cross-entropy.
     """
 
-    gamma: float = 2.0
-    alpha: float | None = None
+    gamma: float | Tensor = 2.0
+    alpha: float | Tensor | None = None
     largest: int = 0
 
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         log_p = torch.log_softmax(logits, -1).gather(-1, y.unsqueeze(-1)).squeeze(-1)
         miss = (-torch.expm1(log_p)).clamp(min=1e-12)  # at 0 the derivative of the power is infinite for gamma < 1
-        loss = -(miss**self.gamma) * log_p
-        if self.alpha is None:
+        loss = -(miss ** broadcast(self.gamma, miss)) * log_p
+        if self.alpha is None or (not isinstance(self.alpha, Tensor) and not self.alpha):
             return loss
-        return torch.where(y == self.largest, 1 - self.alpha, self.alpha) * loss
+        alpha = broadcast(self.alpha, loss)
+        if isinstance(alpha, Tensor):
+            return torch.where(alpha > 0, torch.where(y == self.largest, 1 - alpha, alpha), 1.0) * loss
+        # whole tensors: two numbers would be rounded to float32
+        return torch.where(y == self.largest, torch.full_like(loss, 1 - alpha), torch.full_like(loss, alpha)) * loss
 
 
 @dataclass(frozen=True)
@@ -102,16 +116,18 @@ class ASL(Loss):
     gamma_positive 0 it is cross-entropy, so at the defaults its whole effect is label smoothing.
     """
 
-    gamma_positive: float = 0.0
-    gamma_negative: float = 4.0
-    smoothing: float = 0.1
+    gamma_positive: float | Tensor = 0.0
+    gamma_negative: float | Tensor = 4.0
+    smoothing: float | Tensor = 0.1
 
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         log_p = torch.log_softmax(logits, -1)
         own = torch.nn.functional.one_hot(y, logits.shape[-1]).bool()
         miss = (-torch.expm1(log_p)).clamp(min=1e-12)  # as in Focal
-        weight = torch.where(own, miss**self.gamma_positive, (self.gamma_negative * log_p).exp())
-        target = (1 - self.smoothing) * own.to(log_p.dtype) + self.smoothing / logits.shape[-1]
+        positive, negative = broadcast(self.gamma_positive, miss), broadcast(self.gamma_negative, log_p)
+        weight = torch.where(own, miss**positive, (negative * log_p).exp())
+        smoothing = broadcast(self.smoothing, log_p)
+        target = (1 - smoothing) * own.to(log_p.dtype) + smoothing / logits.shape[-1]
         return -(target * weight * log_p).sum(-1)
 
 
@@ -124,9 +140,9 @@ class BinaryASL(Loss):
     ValueError for other than two classes.
     """
 
-    gamma_positive: float = 0.0
-    gamma_negative: float = 4.0
-    margin: float = 0.05
+    gamma_positive: float | Tensor = 0.0
+    gamma_negative: float | Tensor = 4.0
+    margin: float | Tensor = 0.05
     largest: int = 0
 
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
@@ -134,11 +150,18 @@ class BinaryASL(Loss):
             raise ValueError(f"BinaryASL needs two logits; got {logits.shape[-1]}")
         log_p = torch.log_softmax(logits, -1)[..., 1 - self.largest]
         miss = (-torch.expm1(log_p)).clamp(min=1e-12)
-        shifted = (log_p.exp() - self.margin).clamp(min=0)
-        missed = shifted.clamp(min=1e-12) ** self.gamma_negative
+        margin = broadcast(self.margin, log_p)
+        shifted = (log_p.exp() - margin).clamp(min=0)
+        missed = shifted.clamp(min=1e-12) ** broadcast(self.gamma_negative, shifted)
         # without a margin log(1 - p), not log1p(-shifted): it is exact also for p near 1
-        tail = torch.log1p(-shifted) if self.margin else torch.log_softmax(logits, -1)[..., self.largest]
-        return -torch.where(y == self.largest, missed * tail, miss**self.gamma_positive * log_p)
+        if isinstance(margin, Tensor):
+            zero = margin == 0
+            tail = torch.where(
+                zero, torch.log_softmax(logits, -1)[..., self.largest], torch.log1p(-shifted.masked_fill(zero, 0))
+            )
+        else:
+            tail = torch.log1p(-shifted) if margin else torch.log_softmax(logits, -1)[..., self.largest]
+        return -torch.where(y == self.largest, missed * tail, miss ** broadcast(self.gamma_positive, miss) * log_p)
 
 
 class LDAM(Loss):
@@ -157,13 +180,13 @@ class LDAM(Loss):
         self,
         counts: Tensor,
         *,
-        max_margin: float = 0.5,
-        scale: float = 30.0,
+        max_margin: float | Tensor = 0.5,
+        scale: float | Tensor = 30.0,
         deferred: bool = True,
         beta: float = 0.9999,
     ) -> None:
         there = counts > 0
-        if max_margin < 0 or scale < 0 or not bool(there.any(-1).all()):
+        if not (_is_within(max_margin, 0) and _is_within(scale, 0)) or not bool(there.any(-1).all()):
             raise ValueError("LDAM needs a row in every replicate, max_margin >= 0 and scale >= 0")
         self.scale, self.deferred, self.weighing = scale, deferred, False
         self.max_margin, self.beta = max_margin, beta
@@ -179,12 +202,13 @@ class LDAM(Loss):
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
         losses, slope = cross_entropy.slope(self._shifted(logits, y), y)
-        return losses, self.scale * slope
+        return losses, broadcast(self.scale, slope) * slope
 
     def curve(self, logits: Tensor, y: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
         slope, curve = cross_entropy.curve(self._shifted(logits, y), y, along)
-        return self.scale * slope, self.scale**2 * curve
+        scale = broadcast(self.scale, slope)
+        return scale * slope, scale**2 * curve
 
     def begin(self, epoch: int, epochs: int) -> None:
         """See Loss."""
@@ -194,15 +218,9 @@ class LDAM(Loss):
         """See Loss. None before re-weighting begins."""
         return self._of(self.weights, y) if self.weighing else None
 
-    def select(self, index: Tensor) -> LDAM:
-        """See Loss."""
-        own = copy(self)
-        own.margins, own.weights = (_rows(table, index) for table in (self.margins, self.weights))
-        return own
-
     def _shifted(self, logits: Tensor, y: Tensor) -> Tensor:
         own = torch.nn.functional.one_hot(y, logits.shape[-1]).to(logits.dtype)
-        return self.scale * (logits - own * self._of(self.margins, y).to(logits.dtype).unsqueeze(-1))
+        return broadcast(self.scale, logits) * (logits - own * self._of(self.margins, y).to(logits.dtype).unsqueeze(-1))
 
     def _of(self, table: Tensor, y: Tensor) -> Tensor:
         """Entry of table [R, C] or [C] for every label y ([R, N] or [...])."""
@@ -217,8 +235,8 @@ class ClassWeighted(Loss):
     of each class; classes without rows get a weight that no row uses. Raises ValueError for a negative power.
     """
 
-    def __init__(self, counts: Tensor, power: float = 1.0) -> None:
-        if power < 0:
+    def __init__(self, counts: Tensor, power: float | Tensor = 1.0) -> None:
+        if not _is_within(power, 0):
             raise ValueError(f"power must be at least 0; got {power}")
         self.power = power
         self.weights = (counts.double().mean(-1, keepdim=True) / counts.double().clamp(min=1)) ** power
@@ -229,12 +247,6 @@ class ClassWeighted(Loss):
     def row_weights(self, y: Tensor) -> Tensor:
         """See Loss."""
         return self.weights.gather(1, y)
-
-    def select(self, index: Tensor) -> ClassWeighted:
-        """See Loss."""
-        own = copy(self)
-        own.weights = _rows(self.weights, index)
-        return own
 
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
@@ -253,7 +265,7 @@ class ClassBalanced(Loss):
     cross-entropy or focal. Raises ValueError for beta outside [0, 1).
     """
 
-    def __init__(self, counts: Tensor, beta: float = 0.9999, loss: Loss | None = None) -> None:
+    def __init__(self, counts: Tensor, beta: float | Tensor = 0.9999, loss: Loss | None = None) -> None:
         self.beta, self.loss = beta, cross_entropy if loss is None else loss
         self.weights = class_balanced_weights(counts.clamp(min=1), beta)
 
@@ -263,12 +275,6 @@ class ClassBalanced(Loss):
     def row_weights(self, y: Tensor) -> Tensor:
         """See Loss."""
         return self.weights.gather(1, y)
-
-    def select(self, index: Tensor) -> ClassBalanced:
-        """See Loss."""
-        own = copy(self)
-        own.weights, own.loss = _rows(self.weights, index), self.loss.select(index)
-        return own
 
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
@@ -293,10 +299,6 @@ class Mixed(Loss):
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         return self.share * self.loss(logits, y) + (1 - self.share) * self.loss(logits, self.second)
 
-    def select(self, index: Tensor) -> Mixed:
-        """See Loss. `second` and `share` are per replicate."""
-        return Mixed(self.second[index], self.share[index], self.loss.select(index))
-
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
         (losses, slope), (losses2, slope2) = self.loss.slope(logits, y), self.loss.slope(logits, self.second)
@@ -310,21 +312,26 @@ class Mixed(Loss):
         return wide * slope + (1 - wide) * slope2, wide * curve + (1 - wide) * curve2
 
 
-def _rows(table: Tensor, index: Tensor) -> Tensor:
-    """Replicates `index` of table [R, C]; a table [C] is that of all."""
-    return table if table.dim() == 1 else table.index_select(0, index.to(table.device))
-
-
-def class_balanced_weights(counts: Tensor, beta: float = 0.9999) -> Tensor:
+def class_balanced_weights(counts: Tensor, beta: float | Tensor = 0.9999) -> Tensor:
     """Weight of every class by its effective number of rows (Cui et al. 2019): (1 - beta) / (1 - beta^n), scaled to sum to C.
 
-    counts [..., C], each at least 1. beta in [0, 1): 0 gives equal weights, near 1 weights by 1 / n. LDAM's deferred weights
+    counts [..., C], each at least 1. beta in [0, 1), one or [R, 1]: 0 gives equal weights, near 1 weights by 1 / n. LDAM's deferred weights
     use 0.9999.
     """
-    if not 0 <= beta < 1 or bool((counts < 1).any()):
+    if not _is_within(beta, 0, 1) or bool((counts < 1).any()):
         raise ValueError("class_balanced_weights needs beta in [0, 1) and a row of every class")
     weights = 1 / (1 - beta ** counts.double())
     return weights * counts.shape[-1] / weights.sum(-1, keepdim=True)
+
+
+def broadcast(number: float | Tensor, x: Tensor) -> float | Tensor:
+    """One number as it is, or one for each replicate [R, 1] in the type of x [R, ...] and with as many axes."""
+    return number.to(x).view(-1, *[1] * (x.dim() - 1)) if isinstance(number, Tensor) else number
+
+
+def _is_within(number: float | Tensor, low: float, high: float = math.inf) -> bool:
+    """Whether a number, or all of [R, 1], are in [low, high)."""
+    return bool(((number >= low) & (number < high)).all()) if isinstance(number, Tensor) else low <= number < high
 
 
 def weighted_sum(losses: Tensor, weights: Tensor) -> Tensor:

@@ -56,6 +56,7 @@ ALONE = (
     "tests/engine/test_forgetting.py",
     "tests/app/test_server.py",
     "tests/app/test_origin.py",
+    "tests/test_benchmarks.py::test_it_runs_alone",
     "tests/test_portable.py",
     "tests/test_wheel.py",
 )

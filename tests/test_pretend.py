@@ -31,6 +31,11 @@ def test_every_method_gives_the_bits_of_the_cpu_and_waits_no_more_than_before() 
     passes("tests/pretend/check_methods.py")
 
 
+@pytest.mark.timeout(300)
+def test_stacks_of_settings_give_the_bits_of_the_cpu() -> None:
+    passes("tests/pretend/check_settings.py")
+
+
 @pytest.mark.long
 @pytest.mark.timeout(3000)
 def test_the_conformance_suite_passes_there() -> None:

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import streamlit as st
-from scipy.special import stdtrit
 
 from app.charts import palette
 from app.component import register_component
@@ -29,6 +28,7 @@ from engine.errors import BadParameter
 from engine.spec.fields import is_number
 from engine.stats.decide import LOWEST_SHARE, Rule, read_about
 from engine.stats.intervals import LEVEL
+from engine.stats.student_t import stdtrit
 from engine.text import one_line
 
 ASSETS = Path(__file__).parent / "assets"

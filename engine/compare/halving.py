@@ -44,7 +44,7 @@ OVER = 4.0
 lower level is tried. It stops earlier at the end of its part of the time, but not before 1.5 times its expected seconds.
 """
 
-TICK = 0.25
+TICK = 0.1
 """Seconds between two Progress events."""
 
 

@@ -54,7 +54,7 @@ DRAWS = 100
 """Draws of the test rows where seeds do not redraw them."""
 BY_DRAWS = "95% Bayesian bootstrap of the test rows, whole days or owners drawn"
 
-TICK = 0.25
+TICK = 0.1
 """Seconds between two Progress events."""
 
 

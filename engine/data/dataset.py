@@ -69,7 +69,8 @@ class Task:
     empty where the features are no columns (images, components). faint [R]: validation rows that a film shows faintly [n, D], empty where
     the data name none. held_out: False where there are too few rows for validation; `valid` then holds the training rows, and the last
     epoch is chosen. chosen: what an earlier fit chose on validation rows, as in `Fitted.chosen`; training takes it over and chooses nothing
-    (`engine.training.refit`). Empty: nothing is chosen yet.
+    (`engine.training.refit`). Empty: nothing is chosen yet. settings: parameters of the method in which the members differ, by name -> [R]
+    on the CPU, float64, or int64 for whole numbers and for places in a parameter's choices; see `engine.training.settings`.
     """
 
     classes: tuple[str, ...]
@@ -92,6 +93,7 @@ class Task:
     units: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
     faint: tuple[np.ndarray, ...] = ()
     chosen: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    settings: Mapping[str, torch.Tensor] = field(default_factory=dict)
 
     @property
     def device(self) -> torch.device:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -26,9 +26,26 @@ def take(rows: Rows, keep: Tensor) -> Rows:
 
 
 def select(rows: Part, index: Tensor) -> Part:
-    """The rows of replicates `index` [r], in that order, as wide as before."""
-    parts = {f.name: getattr(rows, f.name) for f in fields(rows)}
-    return replace(rows, **{name: part.index_select(0, index) for name, part in parts.items() if part is not None})
+    """The rows of the replicates `index` [R'], padded as before. Copies of one replicate alone share its memory."""
+
+    def pick(tensor: Tensor) -> Tensor:
+        if len(tensor) == 1 or not tensor.stride(0):  # every replicate is the same one
+            return tensor[:1].expand(len(index), *tensor.shape[1:])
+        return tensor[index.to(tensor.device)]
+
+    return replace(rows, **{f.name: pick(value) for f in fields(rows) if (value := getattr(rows, f.name)) is not None})
+
+
+def select_task(task: Task, index: Tensor) -> Task:
+    """The task of the replicates `index` [R'] alone, in that order; one may come more than once."""
+    names = ("train", "valid", "test", "withheld", "withheld_elsewhere")
+    changed: dict[str, Any] = {name: select(getattr(task, name), index) for name in names}
+    for name in ("replicates", "source", "valid_source", "test_source", "units", "faint"):
+        own = getattr(task, name)
+        changed[name] = tuple(own[r] for r in index.tolist()) if own else own
+    for name in ("chosen", "settings"):
+        changed[name] = {key: value[index.to(value.device)] for key, value in getattr(task, name).items()}
+    return replace(task, **changed)
 
 
 def append(first: Rows, second: Rows) -> Rows:

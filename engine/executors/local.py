@@ -121,7 +121,7 @@ class LocalExecutor:
 
     @property
     def idle(self) -> int:
-        """Number of idle workers, so of jobs that can start now."""
+        """Number of workers that can be given a job now: idle ones, and those that start, which begin with it once they have."""
         return len(self._free())
 
     @property
@@ -140,9 +140,10 @@ class LocalExecutor:
         return [slot.process.pid for slot in self._slots]
 
     def start(self, work: Work) -> bool:
-        """Starts a job on an idle worker. False if there is none."""
+        """Gives a job to an idle worker, else to one that is still starting. False if there is none."""
         known = set(work.uploads)
-        for slot in sorted(self._free(previews=work.kind == "preview"), key=lambda slot: known != slot.touched):
+        free = self._free(previews=work.kind == "preview")
+        for slot in sorted(free, key=lambda slot: (not slot.ready, known != slot.touched)):
             slot.touched |= known
             if self._send(slot, ("run", work)):
                 limit = float("inf") if work.timeout_s is None else work.timeout_s
@@ -150,7 +151,8 @@ class LocalExecutor:
                 if work.kind == "embed" and not self._embeds:
                     self._embeds = True
                     for other in self._free():
-                        self._warm(other)
+                        if other.ready:
+                            self._warm(other)
                 return True
         return False
 
@@ -211,8 +213,10 @@ class LocalExecutor:
     # ---- one slot
 
     def _free(self, *, previews: bool = False) -> list[_Slot]:
-        own = [slot for slot in self._slots if slot.previews == previews]
-        return [slot for slot in own if slot.ready and slot.run is None and slot.process.is_alive()]
+        """Workers without a job, also those that start, unless starting has failed. Previews wait for a worker that is ready."""
+        starting = not previews and not self._failures
+        own = [slot for slot in self._slots if slot.previews == previews and (slot.ready or starting)]
+        return [slot for slot in own if slot.run is None and slot.process.is_alive()]
 
     def _spawn(self, *, previews: bool = False) -> _Slot:
         here, there = self._context.Pipe()
@@ -240,7 +244,7 @@ class LocalExecutor:
         while not self._stopped.wait(WATCH):
             for slot in list(self._slots):
                 run = slot.run
-                if run is None or (limit := run.work.memory_mb or self._memory_mb) is None:
+                if run is None or not slot.ready or (limit := run.work.memory_mb or self._memory_mb) is None:
                     continue
                 if _resident(slot) - slot.idle_mb > min(limit, self._memory_mb or limit):
                     slot.exceeded = slot.run is run  # it may have ended meanwhile

@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 
 FLUSH = 0.05
 """Seconds: an event is sent at most this long after it happened, and batches are at least this far apart."""
+QUICK_FLUSH = 0.02
+"""The same of a preview."""
+PROGRESS = 0.25
+"""Seconds between two Progress events that are sent. A run makes more of them, since it can be cancelled at each."""
 CANCELLED = "Cancelled."
 OUT_OF_MEMORY = "The run ran out of memory; ask for fewer rows, replicates or synthetic points, or allow it more."
 SCORE = "engine.score.job:run_json"
@@ -123,7 +127,7 @@ def _run(pipe: Connection, run: Callable[..., Any], private: str, work: Work) ->
 
 
 def _to_its_end(pipe: Connection, run: Callable[..., Any], private: str, work: Work) -> bool:
-    outbox = _Outbox(pipe, work.key)
+    outbox = _Outbox(pipe, work.key, QUICK_FLUSH if work.kind == "preview" else FLUSH)
     state, reason, healthy = "done", "", True
     result: tuple[str, bytes] | None = None
     artifacts: dict[str, bytes] = {}
@@ -178,11 +182,15 @@ _Done = tuple[tuple[str, bytes], dict[str, bytes]]
 
 def _drive(generator: Generator[Event, None, Any], pipe: Connection, key: Key, outbox: _Outbox) -> _Done | None:
     """(encoded result, artifacts), or None as soon as the job is cancelled."""
-    from engine.events import Running, encode, pack
+    from engine.events import Progress, Running, encode, pack
 
-    running = Running(generator)
+    running, told = Running(generator), float("-inf")
     while (event := running.pull()) is not None:  # no for loop: the caller handles what closing raises
-        outbox.put(encode(event))
+        if not isinstance(event, Progress):
+            outbox.put(encode(event))
+        elif (now := time.monotonic()) - told >= PROGRESS or event.done >= event.total:
+            told = now
+            outbox.put(encode(event))
         while pipe.poll():
             if pipe.recv() == ("cancel", key):
                 return None
@@ -193,10 +201,10 @@ def _drive(generator: Generator[Event, None, Any], pipe: Connection, key: Key, o
 
 
 class _Outbox:
-    """Sends events in batches: the first event at once, later ones within FLUSH seconds."""
+    """Sends events in batches: the first event at once, later ones within `flush` seconds."""
 
-    def __init__(self, pipe: Connection, key: Key) -> None:
-        self._pipe, self._key = pipe, key
+    def __init__(self, pipe: Connection, key: Key, flush: float = FLUSH) -> None:
+        self._pipe, self._key, self._pause = pipe, key, flush
         self._events: list[Any] = []
         self._sent = 0.0
         self._lock = threading.Lock()
@@ -207,7 +215,7 @@ class _Outbox:
     def put(self, event: tuple[str, str, bytes | None]) -> None:
         with self._lock:
             self._events.append(event)
-            if time.monotonic() - self._sent >= FLUSH:
+            if time.monotonic() - self._sent >= self._pause:
                 self._flush()
 
     def close(self) -> None:
@@ -217,9 +225,9 @@ class _Outbox:
             self._flush()
 
     def _tick(self) -> None:
-        while not self._closed.wait(FLUSH):
+        while not self._closed.wait(self._pause):
             with self._lock:
-                if time.monotonic() - self._sent >= FLUSH:
+                if time.monotonic() - self._sent >= self._pause:
                     self._flush()
 
     def _flush(self) -> None:

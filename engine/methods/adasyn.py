@@ -10,6 +10,7 @@ from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod, param
 from engine.samplers.lines import adasyn
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -31,11 +32,11 @@ class ADASYN(DeepMethod):
     pen = Pen("sky", "dashdot", "triangle-down")
 
     share: float = param(
-        1.0, low=0.0, high=1.0,
+        1.0, low=0.0, high=1.0, stacks=FIRST,
         help="Of the rows that a class has fewer than the largest, so many are made (beta): 1 makes all classes alike.",
     )  # fmt: skip
     k_neighbors: int = param(
-        5, low=1, high=50,
+        5, low=1, high=50, stacks=FIRST,
         help="Nearest rows: of any class to count those of others among, and of the same class for a new row to lie towards.",
     )  # fmt: skip
 
@@ -43,5 +44,6 @@ class ADASYN(DeepMethod):
         """See Method.fit. A class without near rows of other classes is sampled by SMOTE, a class of one row is copied; a Note
         reports it.
         """
-        draw = partial(adasyn, k_neighbors=self.k_neighbors)
-        return (yield from self.fit_sampled(task, draw, camera=camera, share=self.share))
+        each = self.list_members(task)
+        draws = [partial(adasyn, k_neighbors=one.k_neighbors) for one in each]
+        return (yield from self.fit_sampled(task, draws, camera=camera, share=[one.share for one in each]))

@@ -11,6 +11,7 @@ from engine.errors import BadInput
 from engine.events import Event
 from engine.losses import Loss
 from engine.methods.base import DeepMethod, param
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -43,17 +44,30 @@ class ASL(DeepMethod):
         "classes, as the EOS paper uses it. auto: the first where there are two classes.",
     )  # fmt: skip
     gamma_positive: float = param(
-        0.0, low=0.0, high=10.0, help="How fast well classified rows of the smaller class (one label: of the row's own) fade."
+        0.0,
+        low=0.0,
+        high=10.0,
+        stacks=FIRST,
+        help="How fast well classified rows of the smaller class (one label: of the row's own) fade.",
     )
     gamma_negative: float = param(
-        4.0, low=0.0, high=10.0, help="How fast well classified rows of the larger class (one label: the other classes) fade."
+        4.0,
+        low=0.0,
+        high=10.0,
+        stacks=FIRST,
+        help="How fast well classified rows of the larger class (one label: the other classes) fade.",
     )
     margin: float = param(
-        0.05, low=0.0, high=0.9, advanced=True,
+        0.05, low=0.0, high=0.9, stacks=FIRST, advanced=True,
         help="Two classes: probabilities of a majority row that cost nothing. The paper chooses it between 0 and 0.3.",
     )  # fmt: skip
     smoothing: float = param(
-        0.1, low=0.0, high=0.9, advanced=True, help="One label: share of the label that is spread over all classes."
+        0.1,
+        low=0.0,
+        high=0.9,
+        stacks=FIRST,
+        advanced=True,
+        help="One label: share of the label that is spread over all classes.",
     )
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
@@ -66,6 +80,7 @@ class ASL(DeepMethod):
             raise BadInput(
                 f"asl(form='two classes') is for two classes, these data have {len(task.classes)}; use form='one label'."
             )
+        positive, negative = self.number(task, "gamma_positive"), self.number(task, "gamma_negative")
         if self.form == "one label" or not two:
-            return losses.ASL(self.gamma_positive, self.gamma_negative, self.smoothing)
-        return losses.BinaryASL(self.gamma_positive, self.gamma_negative, self.margin, task.largest)
+            return losses.ASL(positive, negative, self.number(task, "smoothing"))
+        return losses.BinaryASL(positive, negative, self.number(task, "margin"), task.largest)

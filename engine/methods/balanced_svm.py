@@ -10,6 +10,7 @@ from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod, param
 from engine.samplers.svm import RELABEL, balanced_svm, most_rows
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -31,13 +32,15 @@ class BalancedSVM(DeepMethod):
     pen = Pen("blue", "dashdot", "cross")
     cost = 2.0
 
-    k_neighbors: int = param(5, low=1, high=50, help="How many nearest rows of the same class a new row may lie towards.")
+    k_neighbors: int = param(
+        5, low=1, high=50, stacks=FIRST, help="How many nearest rows of the same class a new row may lie towards."
+    )
     relabel: str = param(
-        "synthetic", choices=RELABEL, advanced=True,
+        "synthetic", choices=RELABEL, stacks=FIRST, advanced=True,
         help="Which rows get the machine's labels: the new ones, or the real ones too, as the source does.",
     )  # fmt: skip
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit. A class of one row is copied. Notes report that, and the new class sizes."""
-        draw = partial(balanced_svm, k_neighbors=self.k_neighbors, relabel=self.relabel)
-        return (yield from self.fit_sampled(task, draw, camera=camera, most=most_rows(task.train.x.shape[2])))
+        draws = [partial(balanced_svm, k_neighbors=one.k_neighbors, relabel=one.relabel) for one in self.list_members(task)]
+        return (yield from self.fit_sampled(task, draws, camera=camera, most=most_rows(task.train.x.shape[2])))

@@ -7,13 +7,13 @@ import dataclasses
 import hashlib
 from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import torch
 from torch import Tensor
 
 from engine.data.dataset import Rows, Task
-from engine.errors import BadInput
+from engine.errors import BadInput, BadParameter
 from engine.events import Epoch, Event, Phase, Running
 from engine.losses import Loss, cross_entropy
 from engine.models.cnn import CNN, TRUNKS
@@ -21,16 +21,17 @@ from engine.models.mlp import ACTIVATIONS
 from engine.models.net import Net
 from engine.plain import to_plain
 from engine.spec import fields
-from engine.spec.fields import param
+from engine.spec.fields import FIRST, param
 from engine.spec.pens import Pen
 from engine.text import quote
-from engine.training import network_cache
 from engine.training.batches import Balanced, Passes, steps_of_pass
 from engine.training.camera import Camera
+from engine.training.first_phase import train_once
 from engine.training.fitted import Fitted, Synthetic
-from engine.training.loop import Batches, Chosen, Meter, new_net, streams, train
+from engine.training.loop import Batches, Chosen, Meter, new_net, streams
 from engine.training.optimisers import SGD, Adam, Augment, Descent, warm_up_and_drops
 from engine.training.oversampling import NEAR, Draw, explain_machine, oversample
+from engine.training.settings import find_first_phases, repeat_task
 
 __all__ = ["DeepMethod", "Fitted", "Method", "Synthetic", "TableMethod", "param"]
 
@@ -97,14 +98,49 @@ class Method(abc.ABC):
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}
 
     def __post_init__(self) -> None:
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        for name, value in fields.check(fields.describe(type(self)), values, self.name).items():
+        for name, value in fields.check(fields.describe(type(self)), self._values(), self.name).items():
             object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
 
     @property
     def needs_validation(self) -> bool:
         """Whether training with these parameters reads validation rows, so that a fit on all rows keeps some of them apart for it."""
         return self.reads_validation
+
+    def stack(self, task: Task, settings: Sequence[Mapping[str, Any]]) -> Task:
+        """The task for a stack in which this method is trained once with each of the settings, which change its parameters.
+
+        Member s R + r is replicate r with setting s; see `engine.training.settings`. Raises BadParameter for a parameter in which
+        members of one stack cannot differ, and for a wrong value; UnknownName for an unknown one.
+        """
+        described = {d["name"]: d for d in fields.describe(type(self))}
+        names = list(dict.fromkeys(name for setting in settings for name in setting))
+        can = [name for name, d in described.items() if "stacks" in d]
+        for name in names:
+            if name in described and name not in can:
+                raise BadParameter(
+                    f"{self.name}({name}): members of one stack cannot differ in it; they can in {', '.join(can) or 'no parameter'}."
+                )
+        whole = [fields.check(list(described.values()), {**self._values(), **setting}, self.name) for setting in settings]
+        return repeat_task(task, [{name: _encode(described[name], one[name]) for name in names} for one in whole])
+
+    def number(self, task: Task, name: str, *, host: bool = False) -> Any:
+        """A number of this method: the parameter itself, or one for each member of the stack where they differ, [R, 1] float64 or int64
+        on the task's device. `engine.losses.broadcast` fits it to a tensor. host: on the CPU, where steps compute their sizes.
+        """
+        if name not in task.settings:
+            return getattr(self, name)
+        return task.settings[name].unsqueeze(1).to("cpu" if host else task.device)
+
+    def list_members(self, task: Task) -> list[Self]:
+        """This method with the parameters of each of the R members of the stack."""
+        if not task.settings:
+            return [self] * len(task.replicates)
+        described = {d["name"]: d for d in fields.describe(type(self))}
+        columns = {name: [_decode(described[name], v) for v in values.tolist()] for name, values in task.settings.items()}
+        return [replace(self, **dict(zip(columns, own, strict=True))) for own in zip(*columns.values(), strict=True)]
+
+    def _values(self) -> dict[str, Any]:
+        return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
     @abc.abstractmethod
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
@@ -170,6 +206,15 @@ class Method(abc.ABC):
         return shares
 
 
+def _encode(described: Mapping[str, Any], value: Any) -> float:
+    """A parameter's value as a number: a choice by its place."""
+    return int(described["choices"].index(value)) if described["kind"] == "choice" else value
+
+
+def _decode(described: Mapping[str, Any], value: float) -> Any:
+    return described["choices"][int(value)] if described["kind"] == "choice" else value
+
+
 @dataclass(frozen=True)
 class TableMethod(Method, abc.ABC):
     """A method that first trains the MLP with Adam. Defaults are those of the first paper (section 5, card B1)."""
@@ -183,10 +228,12 @@ class TableMethod(Method, abc.ABC):
         (64, 64), low=1, high=1024, longest=16, product=4 << 20, help="Width of each hidden layer. The first paper uses 128,16 on Adult."
     )  # fmt: skip
     activation: str = param("relu", choices=ACTIVATIONS, help="Non-linearity of the hidden layers.", advanced=True)
-    learning_rate: float = param(1e-3, low=1e-5, high=1.0, log=True, help="Step size of Adam, with betas 0.5 and 0.999.")
+    learning_rate: float = param(
+        1e-3, low=1e-5, high=1.0, log=True, stacks=FIRST, help="Step size of Adam, with betas 0.5 and 0.999."
+    )
     epochs: int = param(200, low=1, high=2000, log=True, help="Passes over the training rows; validation picks the best one.")
     batch: int = param(128, low=2, high=4096, log=True, help="Training rows in one step.", advanced=True)
-    weight_decay: float = param(0.0, low=0.0, high=1.0, help="L2 penalty on the weights.", advanced=True)
+    weight_decay: float = param(0.0, low=0.0, high=1.0, stacks=FIRST, help="L2 penalty on the weights.", advanced=True)
 
     def create(self, task: Task) -> Net:
         """A new network for this task."""
@@ -194,40 +241,50 @@ class TableMethod(Method, abc.ABC):
 
     def step(self, net: Net, task: Task, loss: Loss) -> Descent:
         """The training step of this network."""
-        return Adam(net, loss, rate=self.learning_rate, decay=self.weight_decay, epochs=self.epochs)
+        rate, decay = self.number(task, "learning_rate", host=True), self.number(task, "weight_decay")
+        return Adam(net, loss, rate=rate, decay=decay, epochs=self.epochs)
 
     def pretrain(
         self, task: Task, loss: Loss, *, rows: Rows, meter: Meter, camera: Camera, batches: Batches | None = None
     ) -> Generator[Event, None, tuple[Net, Chosen]]:
         """Trains a new network on `rows`. Returns it at the chosen epochs.
 
-        Where no frames are recorded of it and the rows are the task's own, an equally trained network is taken from
-        `engine.training.network_cache`.
+        Where the rows are the task's own, an equally trained network is taken from `engine.training.network_cache`, with its frames.
+        Members of a stack whose first phases are equal share one, where no frames are recorded.
         """
+        if task.settings and rows is task.train and batches is None and not camera.views:
+            shared, which = find_first_phases(task, self._stacked_first())
+            if len(shared.replicates) < len(which):
+                return (yield from self._pretrain_shared(task, loss, shared, which, meter=meter))
         net = self.create(task)
         step = self.step(net, task, loss)
         batches = batches or Passes(rows.sizes.tolist(), self.batch, streams(task, "batch"))
-        key = self._recipe(task, loss, net, batches) if rows is task.train and not camera.views else ""
-        kept = network_cache.get(key) if key else None
-        if kept is not None:
-            net.flat = kept.flat.clone()
-            net.restore(kept.state)
-            meter.step += kept.steps
-            meter.done += self.epochs * max(batches.per_pass())
-            yield from kept.epochs
-            return net, kept.chosen
-        began, epochs = meter.step, []
-        training = Running(
-            train(net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera)
+        key = self._recipe(task, loss, net, batches) if rows is task.train and not task.settings else ""
+        return (
+            yield from train_once(
+                key, net, task, step, batches, rows=rows, epochs=self.epochs, phase="training", meter=meter, camera=camera
+            )
         )
+
+    def _pretrain_shared(
+        self, task: Task, loss: Loss, shared: Task, which: Tensor, *, meter: Meter
+    ) -> Generator[Event, None, tuple[Net, Chosen]]:
+        """Trains the first phases that differ, and gives every member its own: `which` [R] of them. See `find_first_phases`."""
+        first = torch.tensor([which.tolist().index(n) for n in range(len(shared.replicates))])
+        training = Running(self.pretrain(shared, loss.select(first), rows=shared.train, meter=meter, camera=Camera(shared, 0)))
         for event in training:
             if isinstance(event, Epoch):
-                epochs.append(event)
+                event = replace(event, values={name: [of[n] for n in which.tolist()] for name, of in event.values.items()})
             yield event
-        chosen = training.value
-        if key:
-            network_cache.put(key, net, chosen, epochs, meter.step - began)
-        return net, chosen
+        net, chosen = training.value
+        return net.select(which), Chosen(
+            chosen.epoch[which.to(chosen.epoch.device)], chosen.score[which.to(chosen.score.device)]
+        )
+
+    @classmethod
+    def _stacked_first(cls) -> list[str]:
+        """Names of the parameters in which members may differ, and on which the first phase depends."""
+        return [d["name"] for d in fields.describe(cls) if d.get("stacks") == FIRST]
 
     def _recipe(self, task: Task, loss: Loss, net: Net, batches: Batches) -> str:
         """Key of the network cache: text of everything that training depends on. net: before training."""
@@ -283,10 +340,17 @@ class TableMethod(Method, abc.ABC):
         return Fitted(net, chosen.epoch, synthetic, chosen={"training": chosen.epoch})
 
     def fit_sampled(
-        self, task: Task, draw: Draw, *, camera: Camera, share: float = 1.0, near: str = NEAR, most: int | None = None
+        self,
+        task: Task,
+        draws: Sequence[Draw],
+        *,
+        camera: Camera,
+        share: float | Sequence[float] = 1.0,
+        near: str = NEAR,
+        most: int | None = None,
     ) -> Generator[Event, None, Fitted]:
-        """The whole `fit` of a method that makes new input rows and trains plainly on all. share, near: see
-        `oversampling.oversample`.
+        """The whole `fit` of a method that makes new input rows and trains plainly on all. draws, share, near:
+        see `oversampling.oversample`.
 
         most: most rows that a support vector machine is fitted on, where there is one.
         """
@@ -294,7 +358,7 @@ class TableMethod(Method, abc.ABC):
         counts = task.train.counts(len(task.classes))
         balanced = (counts.amax(1) * (counts > 0).sum(1)).tolist()
         meter = Meter(self.epochs * steps_of_pass(balanced, self.batch))
-        sampled = yield from oversample(task.train, task, draw, share=share, meter=meter, near=near)
+        sampled = yield from oversample(task.train, task, draws, share=share, meter=meter, near=near)
         assert sampled.new is not None
         if most is not None:
             yield from explain_machine(sampled, task, most)
@@ -332,7 +396,7 @@ class DeepMethod(TableMethod, abc.ABC):
         help="The network. auto: a small ResNet for images, the MLP for everything else; the MLP takes images as rows of pixels.",
     )  # fmt: skip
     optimiser: str = param("adam", choices=OPTIMISERS, advanced=True, help="Adam, or gradient descent with momentum.")
-    momentum: float = param(0.9, low=0.0, high=0.999, advanced=True, help="Of gradient descent.")
+    momentum: float = param(0.9, low=0.0, high=0.999, stacks=FIRST, advanced=True, help="Of gradient descent.")
     schedule: str = param(
         "constant", choices=SCHEDULES, advanced=True,
         help="Step size over the epochs: constant, or as Cui et al. 2019: rising for 5 epochs, divided by 100 after 80% and again "
@@ -357,11 +421,15 @@ class DeepMethod(TableMethod, abc.ABC):
 
     def step(self, net: Net, task: Task, loss: Loss) -> Descent:
         """See TableMethod."""
-        falling = self.schedule != "constant"
+        falling, rate = self.schedule != "constant", self.number(task, "learning_rate", host=True)
         common: dict[str, Any] = {
-            "rate": warm_up_and_drops(self.learning_rate, self.epochs) if falling else self.learning_rate,
-            "decay": self.weight_decay,
+            "rate": warm_up_and_drops(rate, self.epochs) if falling else rate,
+            "decay": self.number(task, "weight_decay"),
             "epochs": self.epochs,
             "change": Augment(task.shape, streams(task, "augment")) if self.augment and task.shape is not None else None,
         }
-        return SGD(net, loss, momentum=self.momentum, **common) if self.optimiser == "sgd" else Adam(net, loss, **common)
+        return (
+            SGD(net, loss, momentum=self.number(task, "momentum"), **common)
+            if self.optimiser == "sgd"
+            else Adam(net, loss, **common)
+        )

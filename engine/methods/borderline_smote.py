@@ -10,6 +10,7 @@ from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod, param
 from engine.samplers.lines import borderline_smote
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -31,21 +32,27 @@ class BorderlineSMOTE(DeepMethod):
     )
     pen = Pen("sky", "longdashdot", "x")
 
-    k_neighbors: int = param(5, low=1, high=50, help="How many nearest rows of the same class a new row may lie towards.")
+    k_neighbors: int = param(
+        5, low=1, high=50, stacks=FIRST, help="How many nearest rows of the same class a new row may lie towards."
+    )
     m_neighbors: int = param(
-        10, low=1, high=300, help="Nearest rows of any class among which those of others are counted: half of them is danger."
+        10,
+        low=1,
+        high=300,
+        stacks=FIRST,
+        help="Nearest rows of any class among which those of others are counted: half of them is danger.",
     )
     danger_min: int = param(
-        0, low=0, high=300, advanced=True,
+        0, low=0, high=300, stacks=FIRST, advanced=True,
         help="Rows of other classes that a border row has near it at least; 0 is half of its neighbours, 1 the EOS paper's wording.",
     )  # fmt: skip
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit. A class of one row is copied; a Note reports it."""
-        draw = partial(
-            borderline_smote,
-            k_neighbors=self.k_neighbors,
-            m_neighbors=self.m_neighbors,
-            danger_min=self.danger_min or None,
-        )
-        return (yield from self.fit_sampled(task, draw, camera=camera, near=DANGER))
+        draws = [
+            partial(
+                borderline_smote, k_neighbors=one.k_neighbors, m_neighbors=one.m_neighbors, danger_min=one.danger_min or None
+            )
+            for one in self.list_members(task)
+        ]
+        return (yield from self.fit_sampled(task, draws, camera=camera, near=DANGER))

@@ -11,6 +11,7 @@ from engine.events import Event, Phase
 from engine.methods.base import param
 from engine.methods.decoupled import DecoupledMethod, Refit, head_batches, head_frames, train_head
 from engine.models.net import Net
+from engine.spec.fields import LATER
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.heads import embedded, half_cosine
@@ -48,7 +49,12 @@ class CRT(DecoupledMethod):
         10, low=1, high=500, log=True, help="Passes over the features of the largest class, each with as many of every other."
     )
     head_rate: float = param(
-        0.2, low=0.0, high=1.0, advanced=True, help="First step size of the new last layer; it falls to 0 along half a cosine."
+        0.2,
+        low=0.0,
+        high=1.0,
+        stacks=LATER,
+        advanced=True,
+        help="First step size of the new last layer; it falls to 0 along half a cosine.",
     )
     warm_start: bool = param(False, advanced=True, help="The new last layer begins as the old one, not afresh.")
     balanced: bool = param(
@@ -64,7 +70,8 @@ class CRT(DecoupledMethod):
         head_frames(net, task, camera)
         yield Phase("head", "Training a new last layer on balanced batches")
         batches = head_batches(task, self.batch, balanced=self.balanced)
+        rate = half_cosine(self.number(task, "head_rate", host=True), self.head_epochs)
         return (yield from train_head(
-            task, net, embedded(net, task.train), batches, rate=half_cosine(self.head_rate, self.head_epochs), decay=5e-4,
+            task, net, embedded(net, task.train), batches, rate=rate, decay=5e-4,
             epochs=self.head_epochs, warm_start=self.warm_start, meter=meter, camera=camera,
         ))  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -19,6 +19,7 @@ from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.heads import HeadSGD
 from engine.training.loop import Batches, Chosen, Meter, evaluate, streams, train
+from engine.training.optimisers import Rate
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ def train_head(
     rows: Rows,
     batches: Batches,
     *,
-    rate: float | Callable[[int], float],
+    rate: Rate,
     decay: float,
     epochs: int,
     warm_start: bool,
@@ -92,7 +93,7 @@ def train_head(
 ) -> Generator[Event, None, Refit]:
     """Trains the last layer of `net` on features by cross-entropy and SGD with momentum 0.9.
 
-    rows: features [R, N, H] that the batches index. rate(epoch): step size, from epoch 1. decay: L2 penalty on weights and
+    rows: features [R, N, H] that the batches index. rate: step size; see `Rate`. decay: L2 penalty on weights and
     biases. warm_start: starts from the current layer, not from a fresh one.
     """
     step = HeadSGD(net, cross_entropy, rate=rate, momentum=0.9, decay=decay)

@@ -12,16 +12,18 @@ from torch import Tensor
 from engine.data.dataset import Rows, Task
 from engine.data.rows import select, take
 from engine.events import Event, Note, Phase
-from engine.losses import cross_entropy, mean_weights
+from engine.losses import broadcast, cross_entropy, mean_weights
 from engine.methods.base import DeepMethod, balanced_rows, param
 from engine.models.net import Net
 from engine.samplers import overloading
 from engine.samplers.overloading import Overloading, in_class, simplex, spread
+from engine.spec.fields import LATER
 from engine.spec.pens import Pen
 from engine.training.batches import Passes, keep, pick, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.loop import Batch, Meter, Step, streams, train
+from engine.training.optimisers import select_number
 from engine.training.probes import PROBES, with_probe
 
 
@@ -82,17 +84,17 @@ class DOS(DeepMethod):
     reuses_plain = True
 
     k: int = param(
-        5, low=0, high=50,
+        5, low=0, high=50, stacks=LATER,
         help="Nearest in-class features that are targets of a minority row, beside its own (k). 0: its own alone.",
     )  # fmt: skip
     r: int = param(
-        0, low=0, high=1000, log=True, label="copies (r)",
+        0, low=0, high=1000, log=True, stacks=LATER, label="copies (r)",
         help="Items made of every minority row in a round. 0: as many as make its class about as large as the largest. The paper's "
         "range is from that number to k times it.",
     )  # fmt: skip
     rounds: int = param(20, low=1, high=500, log=True, label="rounds (T)", help="Rounds after plain training, one pass each.")
     lambda_f: float = param(
-        1.0, low=0.0, high=100.0, log=True, label="weight of the features' loss",
+        1.0, low=0.0, high=100.0, log=True, stacks=LATER, label="weight of the features' loss",
         help="Weight of the squared distances to the targets beside the classifier's loss; the paper adds them as they are.",
     )  # fmt: skip
     classifier: str = param(
@@ -101,7 +103,7 @@ class DOS(DeepMethod):
         "features of the training rows (DOS-kNN, DOS-LR).",
     )  # fmt: skip
     k_majority: int = param(
-        0, low=0, high=50, advanced=True, help="The same of the other classes; on balanced data as large as k."
+        0, low=0, high=50, stacks=LATER, advanced=True, help="The same of the other classes; on balanced data as large as k."
     )
     self_f: str = param(
         "stored", choices=overloading.SELF, label="own target in l_f", advanced=True,
@@ -117,11 +119,11 @@ class DOS(DeepMethod):
     )  # fmt: skip
     rho_grad: bool = param(False, advanced=True, help="Features are also pulled to neighbours that are classified well.")
     law: str = param(
-        "dirichlet", choices=overloading.LAWS, advanced=True,
+        "dirichlet", choices=overloading.LAWS, stacks=LATER, advanced=True,
         help="Law of the weights w: uniform on the simplex, or uniform numbers over their sum.",
     )  # fmt: skip
     weights_over: str = param(
-        "all", choices=overloading.OVER, advanced=True,
+        "all", choices=overloading.OVER, stacks=LATER, advanced=True,
         help="w covers the row's own target and its neighbours, or its neighbours alone.",
     )  # fmt: skip
     scaled: bool = param(
@@ -176,8 +178,15 @@ class DOS(DeepMethod):
     def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
         """See Method.class_shares. Rows of a minority class count once per copy."""
         counts = task.train.counts(len(task.classes))
-        copies = torch.where(overloading.overloaded(counts), self.r or overloading.copies(counts), 1)
+        copies = torch.where(overloading.overloaded(counts), self.copies(task, counts), 1)
         return super().class_shares(task, fitted) * copies
+
+    def copies(self, task: Task, counts: Tensor) -> Tensor:
+        """Items of a row of each class [R, C] where it is a minority; counts [R, C]: rows of each class."""
+        r, level = self.number(task, "r"), overloading.copies(counts)
+        if isinstance(r, Tensor):
+            return torch.where(r > 0, r, level)
+        return torch.full_like(level, r) if r else level
 
     @staticmethod
     @torch.no_grad()
@@ -217,8 +226,10 @@ class Rounds(Step):
         self.chances = streams(task, "overloading")
         self.loss = Overloading(method.self_f, method.self_g, method.rho, method.rho_grad)
         counts = rows.counts(classes)
-        copies = torch.where(minority, method.r or overloading.copies(counts), 1)
-        self.k = torch.where(minority, method.k, method.k_majority).tolist()
+        copies = torch.where(minority, method.copies(task, counts), 1)
+        self.ways = method.list_members(task)
+        self.k = torch.where(minority, method.number(task, "k"), method.number(task, "k_majority")).tolist()
+        self.lambda_f = method.number(task, "lambda_f")
         times = copies.gather(1, rows.y) * rows.mask  # [R, N]
         copies_of = [torch.repeat_interleave(torch.arange(len(t), device=t.device), t) for t in times]
         self.row = torch.nn.utils.rnn.pad_sequence(copies_of, batch_first=True)
@@ -249,7 +260,8 @@ class Rounds(Step):
         self.rows, self.items = select(self.rows, index), select(self.items, index)
         self.chances = keep(self.chances, index)
         self.row, self.minority = self.row.index_select(0, index), self.minority.index_select(0, index)
-        self.k = keep(self.k, index)
+        self.k, self.ways = keep(self.k, index), keep(self.ways, index)
+        self.lambda_f = select_number(self.lambda_f, index)
         if self.stored is not None:
             self.stored = self.stored.index_select(0, index)
 
@@ -260,16 +272,18 @@ class Rounds(Step):
         if self.stored is None:
             self.stored = self._features()
         neighbours = [in_class(z, y, k) for z, y, k in zip(self._kept(self.stored), self._kept(rows.y), self.k, strict=True)]
-        places = max(method.k, method.k_majority) + 1
+        widths = [max(way.k, way.k_majority) + 1 for way in self.ways]
+        places = max(widths)
         blank = self.row.new_zeros(*rows.y.shape, places)
         self.near, self.there = blank, blank.bool()
         for r, (near, there) in enumerate(neighbours):
             self.near[r, : near.shape[0], : near.shape[1]] = near
             self.there[r, : there.shape[0], : there.shape[1]] = there
         self.weights = self.stored.new_zeros(*self.row.shape, places)
-        for r, (stream, count) in enumerate(zip(self.chances, self.items.sizes.tolist(), strict=True)):
-            draws = torch.rand(count, places, generator=stream, dtype=torch.float64).to(self.row.device)
-            self.weights[r, :count] = simplex(draws, self.there[r, self.row[r, :count]], method.law, method.weights_over)
+        for r, (stream, count, width) in enumerate(zip(self.chances, self.items.sizes.tolist(), widths, strict=True)):
+            draws = torch.rand(count, width, generator=stream, dtype=torch.float64).to(self.row.device)
+            there = self.there[r, self.row[r, :count], :width]
+            self.weights[r, :count, :width] = simplex(draws, there, self.ways[r].law, self.ways[r].weights_over)
         variance = spread(self.stored, rows.y, rows.mask, len(self.task.classes))
         apart = torch.where(variance > 0, 2 * variance, 1.0)  # for a class with one row, or with all rows at one point
         self.scale = apart.gather(1, rows.y) if method.scaled else None
@@ -308,7 +322,7 @@ class Rounds(Step):
         among = batch.mask & there[:, :, 1:].any(2)
         self.mixed_items = self.mixed_items + among.sum(1)
         self.rho_sum = self.rho_sum + (rho.detach()[:, :, 0] * among).sum(1)
-        return ((loss_g + self.method.lambda_f * loss_f) * mean_weights(batch.mask, z.dtype, batch.weight)).sum(1)
+        return ((loss_g + broadcast(self.lambda_f, loss_f) * loss_f) * mean_weights(batch.mask, z.dtype, batch.weight)).sum(1)
 
     def _features(self) -> Tensor:
         with torch.no_grad():

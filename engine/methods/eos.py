@@ -19,6 +19,7 @@ from engine.methods.decoupled import DecoupledMethod, Refit, head_frames, train_
 from engine.models.net import Net
 from engine.samplers.lines import DIRECTIONS, VARIANTS, Drawn, borderline_smote, eos, smote
 from engine.samplers.svm import RELABEL, balanced_svm, most_rows
+from engine.spec.fields import LATER
 from engine.spec.pens import Pen
 from engine.training.batches import Passes, steps_of_pass
 from engine.training.camera import Camera
@@ -95,27 +96,27 @@ class EOS(DecoupledMethod):
         help="Where new rows are made: in the last hidden layer, or among the network's input rows before it is trained at all.",
     )
     k_neighbors: int = param(
-        10, low=1, high=300,
+        10, low=1, high=300, stacks=LATER,
         help="Nearest rows of any class among which enemies are looked for (K): by EOS to lie towards, by Borderline-SMOTE to count.",
     )  # fmt: skip
     partners: int = param(
-        5, low=1, high=300, advanced=True,
+        5, low=1, high=300, stacks=LATER, advanced=True,
         help="Nearest rows of its own class that a new row of SMOTE, Borderline-SMOTE or the balanced SVM may lie towards.",
     )  # fmt: skip
     direction: str = param(
-        "toward", choices=DIRECTIONS, advanced=True,
+        "toward", choices=DIRECTIONS, stacks=LATER, advanced=True,
         help="New rows lie towards the enemy, as the text says, or away from it, as the formula is printed.",
     )  # fmt: skip
     variant: str = param(
-        "paper", choices=VARIANTS, advanced=True,
+        "paper", choices=VARIANTS, stacks=LATER, advanced=True,
         help="released: as the code, which takes the row before the enemy in the order of distance, often the base itself.",
     )  # fmt: skip
     danger_min: int = param(
-        0, low=0, high=300, advanced=True,
+        0, low=0, high=300, stacks=LATER, advanced=True,
         help="Enemies that a base of Borderline-SMOTE has at least; 0 is half of its neighbours, 1 the EOS paper's wording.",
     )  # fmt: skip
     relabel: str = param(
-        "synthetic", choices=RELABEL, advanced=True,
+        "synthetic", choices=RELABEL, stacks=LATER, advanced=True,
         help="Which rows get the labels of the balanced SVM: the new ones, or the real ones too.",
     )  # fmt: skip
     loss: str = param(
@@ -128,7 +129,7 @@ class EOS(DecoupledMethod):
     )
     head_epochs: int = param(10, low=1, high=500, log=True, help="Passes over real and new features in the third phase.")
     head_rate: float = param(
-        0.1, low=0.0, high=1.0, advanced=True,
+        0.1, low=0.0, high=1.0, stacks=LATER, advanced=True,
         help="Step size of the third phase (SGD, momentum 0.9, weight decay 0.0002), reached over its first five passes.",
     )  # fmt: skip
     warm_start: bool = param(
@@ -192,7 +193,7 @@ class EOS(DecoupledMethod):
         yield Phase("head", "Training the last layer")
         batches = Passes(sampled.rows.sizes.tolist(), self.batch, streams(task, "head-batch"))
         trained = yield from train_head(
-            task, net, sampled.rows, batches, rate=warm_up(self.head_rate), decay=2e-4, epochs=self.head_epochs,
+            task, net, sampled.rows, batches, rate=warm_up(self.number(task, "head_rate", host=True)), decay=2e-4, epochs=self.head_epochs,
             warm_start=self.warm_start, meter=meter, camera=camera,
         )  # fmt: skip
         return replace(trained, embedded=sampled.new, lines=sampled.lines)
@@ -219,7 +220,9 @@ class EOS(DecoupledMethod):
             return Sampled(real)
         thing = "row" if self.space == "pixel" else "embedding"
         near = DANGER if self.sampler == "borderline-smote" else NEAR
-        sampled = yield from oversample(real, task, self._draw, meter=meter, thing=thing, near=near)
+        sampled = yield from oversample(
+            real, task, [one._draw for one in self.list_members(task)], meter=meter, thing=thing, near=near
+        )
         if self.sampler == "balanced-svm":
             yield from explain_machine(sampled, task, most_rows(real.x.shape[2]))
         return sampled

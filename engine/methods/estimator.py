@@ -170,7 +170,7 @@ class ModelMethod(EstimatorMethod, abc.ABC):
         draw: Draw = smote
         if task.levels and len(levels) == len(task.levels):
             draw = partial(smotenc, levels=levels)
-        sampled = yield from oversample(rows, task, draw, meter=Meter(1))
+        sampled = yield from oversample(rows, task, [draw] * len(task.replicates), meter=Meter(1))
         assert sampled.new is not None
         new = sampled.new
         return sampled.rows, Synthetic(new.x, new.x, new.y, new.mask), sampled.lines

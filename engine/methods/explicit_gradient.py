@@ -13,16 +13,18 @@ from engine.data.dataset import Rows, Task
 from engine.data.rows import select, take
 from engine.errors import BadParameter
 from engine.events import Event, Note, Phase
-from engine.losses import Loss, cross_entropy, mean_weights, weighted_sum
+from engine.losses import Loss, broadcast, cross_entropy, mean_weights, weighted_sum
 from engine.methods.base import USUAL_EPOCHS, TableMethod, param
 from engine.models.mlp import MLP
 from engine.models.net import FEWEST_ROWS, Net
 from engine.seeds import torch_stream
+from engine.spec.fields import LATER
 from engine.spec.pens import Pen
 from engine.training.batches import Balanced, Passes, Plan, pick, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Batch, Meter, Step, streams, train
+from engine.training.optimisers import descend, select_number
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ class ExplicitGradient(TableMethod):
     paper_rows = ("ExplicitGradient",)
 
     eta_points: float = param(
-        1000.0, low=0.0, high=1e6, log=True, label="step of the points", what_if=True,
+        1000.0, low=0.0, high=1e6, log=True, label="step of the points", what_if=True, stacks=LATER,
         help="How far the meta-gradient moves the synthetic points (eta2). 0 freezes them. The paper's 10 moves them by a hundredth "
         "of a numeric column's sd and scores as frozen. Around 1,000 moving starts to show. One-hot columns and components are not scaled "
         "to one sd.",
@@ -90,17 +92,18 @@ class ExplicitGradient(TableMethod):
         high=1.0,
         log=True,
         label="step of the model",
+        stacks=LATER,
         help="Step size of the classifier in the second phase (eta1).",
     )
     copies: int = param(
-        1, low=0, high=10, help="Copies of each chosen minority row. 0: no synthetic points, plain training on."
+        1, low=0, high=10, stacks=LATER, help="Copies of each chosen minority row. 0: no synthetic points, plain training on."
     )
     confidence: float = param(
-        1.0, low=0.0, high=1.0, label="confidence bound", what_if=True,
+        1.0, low=0.0, high=1.0, label="confidence bound", what_if=True, stacks=LATER,
         help="Copy the minority rows to which the first classifier gives at most this probability of their class (c); 1 takes all.",
     )  # fmt: skip
     lowest: float = param(
-        1.0, low=0.0, high=1.0, label="least confident share", advanced=True,
+        1.0, low=0.0, high=1.0, label="least confident share", stacks=LATER, advanced=True,
         help="Of those, copy only this share with the lowest probability, per class. The released code takes half.",
     )  # fmt: skip
     meta_epochs: int = param(200, low=1, high=2000, log=True, help="Most passes over the training rows in the second phase.")
@@ -132,10 +135,20 @@ class ExplicitGradient(TableMethod):
         "classifier never trains on a moved point, and its numbers are those of frozen points.",
     )
     alpha: float = param(
-        0.0, low=0.0, high=0.99, advanced=True, help="Shortens the classifier's step by this share; not in the paper."
+        0.0,
+        low=0.0,
+        high=0.99,
+        stacks=LATER,
+        advanced=True,
+        help="Shortens the classifier's step by this share; not in the paper.",
     )
     noise: float = param(
-        0.0, low=0.0, high=2.0, advanced=True, help="Standard deviation of Gaussian noise on the copies, in sd of each column."
+        0.0,
+        low=0.0,
+        high=2.0,
+        stacks=LATER,
+        advanced=True,
+        help="Standard deviation of Gaussian noise on the copies, in sd of each column.",
     )
     clamp: bool = param(False, advanced=True, help="Keep every feature of the points within its range in training.")
 
@@ -218,27 +231,30 @@ class ExplicitGradient(TableMethod):
     def _copies(self, net: MLP, rows: Numbered, task: Task) -> Numbered:
         """The initial synthetic points with the numbers of their parents (card A1, decisions EG-7 and EG-8)."""
         chance = net(rows.x).softmax(-1).gather(2, rows.y.unsqueeze(2)).squeeze(2)
-        chosen = rows.mask & task.minority[rows.y] & (chance <= self.confidence)
-        if self.lowest < 1:
+        chosen = rows.mask & task.minority[rows.y] & (chance <= broadcast(self.number(task, "confidence"), chance))
+        lowest, copies = self.number(task, "lowest"), self.number(task, "copies")
+        if isinstance(lowest, Tensor) or lowest < 1:
             for c in range(len(task.classes)):
                 own = chosen & (rows.y == c)
                 rank = torch.where(own, chance, torch.inf).argsort(dim=1, stable=True).argsort(dim=1)
-                count = (own.sum(1, keepdim=True) * self.lowest).ceil()
+                count = (own.sum(1, keepdim=True) * lowest).ceil()
                 chosen &= ~own | (rank < count)
-        if not self.copies:
-            chosen = torch.zeros_like(chosen)
+        chosen = chosen & (copies > 0)
         single = rows.take(chosen)
         parts = (single.x, single.y, single.mask, single.number)
-        times = max(1, self.copies)
+        times = max(1, int(copies.max()) if isinstance(copies, Tensor) else copies)
         weight = None if single.weight is None else torch.cat([single.weight] * times, 1)
         repeated = Numbered(*(torch.cat([part] * times, 1) for part in parts), weight=weight)
-        points = repeated.take(repeated.mask)
-        if self.noise:
-            for r, replicate in enumerate(task.replicates):
+        keep = repeated.mask
+        if isinstance(copies, Tensor):
+            keep = keep & (torch.arange(times, device=keep.device).repeat_interleave(single.mask.shape[1]) < copies)
+        points = repeated.take(keep)
+        for r, (replicate, own_way) in enumerate(zip(task.replicates, self.list_members(task), strict=True)):
+            if own_way.noise:
                 stream = torch_stream(task.seed, "points-noise", replicate.seed, replicate.fold)
                 made = int(points.mask[r].sum())
                 drawn = torch.randn(made, points.x.shape[2], generator=stream, dtype=torch.float64)
-                points.x[r, :made] += self.noise * drawn.to(points.x)
+                points.x[r, :made] += own_way.noise * drawn.to(points.x)
         if self.clamp:
             points = replace(points, x=points.x.clamp(*_range(rows)))
         return points
@@ -282,8 +298,9 @@ class MetaStep(Step):
         self.every = self.latest = self.points
         self.loss: Loss = cross_entropy
         self.some = bool(points.mask.any())
-        self.moving = method.eta_points > 0 and self.some
-        self.rate = method.eta_model * (1 - method.alpha)
+        self.eta = method.number(task, "eta_points")
+        self.moving = any(way.eta_points > 0 for way in method.list_members(task)) and self.some
+        self.rate = method.number(task, "eta_model") * (1 - method.number(task, "alpha"))
         self.point_passes = Passes(points.mask.sum(1).tolist(), method.batch_points, streams(task, "points"))
         self.outer_passes = Passes(outer.sizes.tolist(), method.batch_outer, streams(task, "outer"))
         self.range = _range(task.train)
@@ -314,6 +331,7 @@ class MetaStep(Step):
         self.outer_passes.select(index)
         low, high = self.range
         self.range = low.index_select(0, index), high.index_select(0, index)
+        self.eta, self.rate = select_number(self.eta, index), select_number(self.rate, index)
         self.adapted, self.rounds = self.adapted.index_select(0, index), self.rounds.index_select(0, index)
 
     def begin(self, wanted: Sequence[int]) -> None:
@@ -342,7 +360,7 @@ class MetaStep(Step):
         weights = mean_weights(mask, x.dtype, given)
         theta = self.net.flat
         losses, g = self.net.gradient(x, y, weights, self.loss, theta)
-        self.net.flat = torch.add(theta, g, alpha=-self.rate)
+        self.net.flat = descend(theta, g, self.rate)
         if self.moving:
             self.trail.append((theta, index, x, y, weights))
             if len(self.trail) == self.method.inner_steps:
@@ -358,13 +376,13 @@ class MetaStep(Step):
         for number, (theta, own, x, y, weights) in reversed(list(enumerate(self.trail))):
             last = slice(x.shape[1] - own.shape[1], None)  # the synthetic rows come last; there may be none
             at_z, _ = self.net.mixed(x[:, last], y[:, last], weights[:, last], self.loss, theta, v)
-            gradient = -self.rate * at_z
+            gradient = -broadcast(self.rate, at_z) * at_z
             if self.method.per_row:
                 gradient = gradient * (weights > 0).sum(1).view(-1, 1, 1)
             uphill.scatter_add_(1, own.unsqueeze(2).expand_as(gradient), gradient)
             if number:  # backwards through the step: v <- (I - eta1 H) v
-                v = v - self.rate * self.net.mixed(x, y, weights, self.loss, theta, v, at_parameters=True)[1]
-        self.points = torch.add(self.points, uphill, alpha=-self.method.eta_points)
+                v = v - broadcast(self.rate, v) * self.net.mixed(x, y, weights, self.loss, theta, v, at_parameters=True)[1]
+        self.points = descend(self.points, uphill, self.eta)
         if self.method.clamp:
             self.points = self.points.clamp(*self.range)
         self.trail = []

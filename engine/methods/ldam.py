@@ -11,6 +11,7 @@ from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod, param
 from engine.models.net import Net
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -35,9 +36,15 @@ class LDAM(DeepMethod):
     control_pens: ClassVar = {"no re-weighting": Pen("vermilion", "dot", "diamond")}
 
     max_margin: float = param(
-        0.5, low=0.0, high=2.0, help="Margin of the rarest class, in cosines; one of n rows has it times (rarest / n)^(1/4)."
+        0.5,
+        low=0.0,
+        high=2.0,
+        stacks=FIRST,
+        help="Margin of the rarest class, in cosines; one of n rows has it times (rarest / n)^(1/4).",
     )
-    scale: float = param(30.0, low=0.1, high=1000.0, log=True, help="What cosines are multiplied by before the softmax.")
+    scale: float = param(
+        30.0, low=0.1, high=1000.0, log=True, stacks=FIRST, help="What cosines are multiplied by before the softmax."
+    )
     deferred: bool = param(
         True, help="Rows weigh by the effective number of rows of their class (beta 0.9999) in the last fifth of the epochs."
     )
@@ -52,8 +59,8 @@ class LDAM(DeepMethod):
         """See Method.fit."""
         loss = losses.LDAM(
             task.train.counts(len(task.classes)),
-            max_margin=self.max_margin,
-            scale=self.scale,
+            max_margin=self.number(task, "max_margin"),
+            scale=self.number(task, "scale"),
             deferred=self.deferred,
         )
         return (yield from self.fit_plain(task, loss, camera=camera))

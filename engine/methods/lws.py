@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
@@ -16,11 +16,12 @@ from engine.methods.base import param
 from engine.methods.decoupled import DecoupledMethod, Refit, head_batches, head_frames, set_head
 from engine.models.mlp import MLP
 from engine.models.net import Net, product
+from engine.spec.fields import LATER
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.heads import embedded, half_cosine
 from engine.training.loop import Batch, Chosen, Meter, train
-from engine.training.optimisers import SGD, mean_under
+from engine.training.optimisers import SGD, Rate, mean_under
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,9 @@ class LWS(DecoupledMethod):
     share = 0.7
 
     head_epochs: int = param(10, low=1, high=500, log=True, help="Passes over the features of the largest class.")
-    head_rate: float = param(0.2, low=0.0, high=1.0, advanced=True, help="First step size of the factors; it falls to 0.")
+    head_rate: float = param(
+        0.2, low=0.0, high=1.0, stacks=LATER, advanced=True, help="First step size of the factors; it falls to 0."
+    )
     bias: bool = param(True, advanced=True, help="The factors multiply the biases too; off, the weights alone, as in the text.")
     balanced: bool = param(True, advanced=True, help="Batches have as many rows of every class.")
 
@@ -51,7 +54,9 @@ class LWS(DecoupledMethod):
         """See DecoupledMethod. Average precision is hardly affected by a change of scale, so it does not choose the epoch."""
         head_frames(net, task, camera)
         yield Phase("head", "Learning a factor for every class")
-        step = ScaleSGD(net, rate=half_cosine(self.head_rate, self.head_epochs), decay=5e-4, bias=self.bias)
+        step = ScaleSGD(
+            net, rate=half_cosine(self.number(task, "head_rate", host=True), self.head_epochs), decay=5e-4, bias=self.bias
+        )
         batches = head_batches(task, self.batch, balanced=self.balanced)
         last = yield from train(
             net, replace(task, held_out=False), step, batches, rows=embedded(net, task.train), epochs=self.head_epochs, phase="head",
@@ -68,7 +73,7 @@ class ScaleSGD(SGD):
     Batches hold features [R, B, H]. decay shrinks the factors towards 0. bias: the biases are multiplied too.
     """
 
-    def __init__(self, net: Net, *, rate: float | Callable[[int], float], decay: float, bias: bool) -> None:
+    def __init__(self, net: Net, *, rate: Rate, decay: float, bias: bool) -> None:
         self.whole = net
         self.scaled = net.flat[:, -(net.width + 1) * net.classes :].clone().view(-1, net.width + 1, net.classes)
         self.fixed = torch.zeros_like(self.scaled)
@@ -107,7 +112,7 @@ class ScaleSGD(SGD):
         losses, slope = self.loss.slope(base * self.net.flat.unsqueeze(1) + product(x, self.fixed), batch.y)
         return (losses * weights).sum(1), (slope * base * weights.unsqueeze(2)).sum(1)
 
-    def apply(self, gradient: Tensor, alive: Tensor) -> None:
+    def apply(self, gradient: Tensor, batch: Batch) -> None:
         """See Descent. Multiplies the factors into the network's last layer afterwards."""
-        super().apply(gradient, alive)
+        super().apply(gradient, batch)
         set_head(self.whole, (self.scaled * self.net.flat.unsqueeze(1) + self.fixed).flatten(1))

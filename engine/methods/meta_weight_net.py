@@ -12,16 +12,17 @@ from torch import Tensor
 from engine.data.dataset import Task
 from engine.data.rows import select
 from engine.events import Event, Phase
-from engine.losses import ClassWeighted, cross_entropy, mean_weights, weighted_sum
+from engine.losses import ClassWeighted, broadcast, cross_entropy, mean_weights, weighted_sum
 from engine.methods.base import TableMethod, param
 from engine.models.mlp import MLP
 from engine.models.net import Net
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.batches import Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.loop import Batch, Meter, Step, streams, train
-from engine.training.optimisers import Adam, mean_under
+from engine.training.optimisers import Adam, mean_under, select_number
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,11 @@ class MetaWeightNet(TableMethod):
     reads_validation = True
 
     eta_weights: float = param(
-        1e-3, low=0.0, high=1.0, log=True, label="step of the weights",
+        1e-3, low=0.0, high=1.0, log=True, stacks=FIRST, label="step of the weights",
         help="Step size of Adam for the network that gives the weights; 0 leaves it as it was drawn.",
     )  # fmt: skip
     eta_virtual: float = param(
-        0.1, low=1e-5, high=10.0, log=True, label="step looked through", advanced=True,
+        0.1, low=1e-5, high=10.0, log=True, stacks=FIRST, label="step looked through", advanced=True,
         help="Size of the plain step of the classifier through which the weights are judged; the source's own step size is 0.1.",
     )  # fmt: skip
     units: int = param(100, low=1, high=1024, advanced=True, help="Hidden units of the network that gives the weights.")
@@ -116,7 +117,10 @@ class Weighing(Step):
             (1, method.units, 1), "relu", streams(task, "weights-init"), device=task.device, dtype=task.dtype
         )
         self.model = method.step(net, task, cross_entropy)
-        self.tuner = Adam(self.weigher, cross_entropy, rate=method.eta_weights, betas=(0.9, 0.999))
+        eta = method.number(task, "eta_weights", host=True)
+        self.learns = any(way.eta_weights > 0 for way in method.list_members(task))
+        self.virtual = method.number(task, "eta_virtual")
+        self.tuner = Adam(self.weigher, cross_entropy, rate=eta, betas=(0.9, 0.999))
         power = 1.0 if method.balanced_outer else 0.0
         self.judge = ClassWeighted(task.valid.counts(len(task.classes)), power)
         self.passes = Passes(task.valid.sizes.tolist(), method.batch_outer, streams(task, "outer"))
@@ -142,12 +146,14 @@ class Weighing(Step):
         self.weigher.flat = self.weigher.flat.index_select(0, index)
         for own in (self.model, self.tuner, self.passes):
             own.select(index)
+        self.virtual = select_number(self.virtual, index)
         self.judge, self.outer = self.judge.select(index), select(self.outer, index)
         self.judged, self.rare, self.rounds = (t.index_select(0, index) for t in (self.judged, self.rare, self.rounds))
 
     def begin(self, wanted: Sequence[int]) -> None:
         """Draws the epoch's validation batches."""
         self.model.begin(wanted)
+        self.tuner.begin(wanted)
         plan = self.passes.take(wanted, self.net.flat.device)
         self.others, self.other_weights = plan.rows(self.outer), plan.weights(self.outer)
         for tensor in (self.judged, self.rare, self.rounds):
@@ -157,11 +163,11 @@ class Weighing(Step):
         """Steps the weight network, then the classifier."""
         losses = cross_entropy(self.net(batch.x), batch.y)
         judged, gradient = self.meta_gradient(batch, losses)
-        if self.method.eta_weights:
-            self.tuner.apply(gradient, batch.alive)
+        if self.learns:
+            self.tuner.apply(gradient, batch)
         weights = self.weigh(self.weigher, losses, batch.mask, batch.weight)
         _, gradient = self.net.gradient(batch.x, batch.y, weights, cross_entropy)
-        self.model.apply(gradient, batch.alive)
+        self.model.apply(gradient, batch)
         self.judged += judged
         total = weights.sum(1).clamp(min=torch.finfo(weights.dtype).tiny)
         self.rare += (weights * self.minority[batch.y]).sum(1) / total
@@ -170,7 +176,8 @@ class Weighing(Step):
 
     def meta_gradient(self, batch: Batch, losses: Tensor) -> tuple[Tensor, Tensor]:
         """(M after the virtual step [R], its gradient in the weight network [R, P']). losses [R, B]: of the batch's rows."""
-        eta, theta = self.method.eta_virtual, self.net.flat
+        theta = self.net.flat
+        eta = broadcast(self.virtual, theta)
         _, gradient = self.net.gradient(
             batch.x, batch.y, self.weigh(self.weigher, losses, batch.mask, batch.weight), cross_entropy, theta
         )

@@ -17,6 +17,7 @@ from engine.methods.base import DeepMethod, param
 from engine.models.net import Net
 from engine.samplers.remix import remix
 from engine.seeds import numpy_stream
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.batches import keep
 from engine.training.camera import Camera
@@ -51,7 +52,7 @@ class ReMix(DeepMethod):
     control_pens: ClassVar = {"no mixing": Pen("orange", "longdashdot", "diamond")}
 
     alpha: float = param(
-        0.2, low=0.0, high=10.0,
+        0.2, low=0.0, high=10.0, stacks=FIRST,
         help="The share of a pair's first row has the law Beta(alpha, alpha): small, and it is mostly one of the two; 0 mixes nothing, "
         "so batches are balanced by copies alone.",
     )  # fmt: skip
@@ -68,7 +69,8 @@ class ReMix(DeepMethod):
         """See TableMethod. Batches are augmented first, then mixed."""
         step = super().step(net, task, loss)
         streams = [numpy_stream(task.seed, "remix", r.seed, r.fold) for r in task.replicates]
-        step.change = _Mixing(step, loss, len(task.classes), streams, self.alpha)
+        alphas = [way.alpha for way in self.list_members(task)]
+        step.change = _Mixing(step, loss, len(task.classes), streams, alphas)
         return step
 
 
@@ -77,13 +79,15 @@ class _Mixing:
     stream per replicate.
     """
 
-    def __init__(self, step: Descent, loss: Loss, classes: int, streams: Sequence[np.random.Generator], alpha: float) -> None:
+    def __init__(
+        self, step: Descent, loss: Loss, classes: int, streams: Sequence[np.random.Generator], alphas: Sequence[float]
+    ) -> None:
         self.step, self.before, self.loss = step, step.change, loss
-        self.classes, self.streams, self.alpha = classes, list(streams), alpha
+        self.classes, self.streams, self.alphas = classes, list(streams), list(alphas)
 
     def select(self, index: Tensor) -> None:
         """Goes on with replicates `index` [r] alone."""
-        self.loss, self.streams = self.loss.select(index), keep(self.streams, index)
+        self.loss, self.streams, self.alphas = self.loss.select(index), keep(self.streams, index), keep(self.alphas, index)
         if self.before is not None:
             self.before.select(index)
 
@@ -94,7 +98,7 @@ class _Mixing:
         pairs = torch.zeros(2, *y.shape, dtype=torch.int64, device=x.device)
         for r, n in enumerate(batch.mask.sum(1).tolist()):
             if n:  # a paused replicate draws nothing
-                made = remix(batch.x[r, :n], batch.y[r, :n], self.classes, self.streams[r], alpha=self.alpha)
+                made = remix(batch.x[r, :n], batch.y[r, :n], self.classes, self.streams[r], alpha=self.alphas[r])
                 x[r, :n], y[r, :n], second[r, :n], share[r] = made.x, made.y_first, made.y_second, made.share
                 if batch.weight is not None:
                     pairs[0, r, :n], pairs[1, r, :n] = made.first, made.second

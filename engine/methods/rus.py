@@ -12,6 +12,7 @@ from engine.data.rows import take
 from engine.events import Event, Phase
 from engine.losses import cross_entropy
 from engine.methods.base import DeepMethod, param
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -33,7 +34,7 @@ class RUS(DeepMethod):
     cost = 0.3
 
     ratio: float = param(
-        1.0, low=1.0, high=1000.0, log=True,
+        1.0, low=1.0, high=1000.0, log=True, stacks=FIRST,
         help="Rows that a class keeps at most, for each row of the smallest class: 1 makes all classes alike.",
     )  # fmt: skip
 
@@ -45,4 +46,4 @@ class RUS(DeepMethod):
 
     def keep(self, task: Task) -> Tensor:
         """Which training rows are kept, [R, N] bool."""
-        return keep_rows(task, self.ratio)
+        return keep_rows(task, [one.ratio for one in self.list_members(task)])

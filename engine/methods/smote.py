@@ -16,6 +16,7 @@ from engine.events import Event, Note, Phase
 from engine.losses import cross_entropy
 from engine.methods.base import USUAL_EPOCHS, DeepMethod, balanced_rows, param
 from engine.seeds import numpy_stream
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
@@ -48,10 +49,12 @@ class SMOTE(DeepMethod):
     paper_rows = ("SMOTE",)
 
     amount: str = param(
-        "double", choices=("double", "balance"),
+        "double", choices=("double", "balance"), stacks=FIRST,
         help="double: as many new rows as there are; balance: until every class is as large as the largest.",
     )  # fmt: skip
-    k_neighbors: int = param(5, low=1, high=50, help="How many nearest rows of the same class a new row may lie towards.")
+    k_neighbors: int = param(
+        5, low=1, high=50, stacks=FIRST, help="How many nearest rows of the same class a new row may lie towards."
+    )
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit. A class of n <= k rows uses n - 1 neighbours; a class of one row is copied."""
@@ -83,7 +86,7 @@ class SMOTE(DeepMethod):
             raise BadInput(f"smote needs imbalanced-learn, which cannot be imported here ({error}); install it.") from error
 
         parts, singles = [], False
-        for r, replicate in enumerate(task.replicates):
+        for r, (replicate, own_way) in enumerate(zip(task.replicates, self.list_members(task), strict=True)):
             mask = task.train.mask[r]
             x = task.train.x[r][mask].to("cpu", torch.float64).numpy()
             y = task.train.y[r][mask].cpu().numpy()
@@ -93,7 +96,7 @@ class SMOTE(DeepMethod):
             counts = np.bincount(y, minlength=len(task.classes))
             new_x, new_y = [x[:0]], [y[:0]]
             for c in np.flatnonzero((counts < counts.max()) & (counts > 0)):
-                extra = min(counts[c], counts.max() - counts[c]) if self.amount == "double" else counts.max() - counts[c]
+                extra = min(counts[c], counts.max() - counts[c]) if own_way.amount == "double" else counts.max() - counts[c]
                 own = x[y == c]
                 singles |= len(own) == 1
                 if len(own) == 1:
@@ -104,7 +107,7 @@ class SMOTE(DeepMethod):
                     labels = np.repeat([1, 0], [len(own), counts[c] + extra])
                     sampler = Sampler(
                         sampling_strategy={1: counts[c] + extra},
-                        k_neighbors=min(self.k_neighbors, len(own) - 1),
+                        k_neighbors=min(own_way.k_neighbors, len(own) - 1),
                         random_state=random_state,
                     )
                     drawn = sampler.fit_resample(both, labels)[0][len(both) :]

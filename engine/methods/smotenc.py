@@ -11,9 +11,11 @@ from engine.events import Event, Note
 from engine.methods.base import DeepMethod, param
 from engine.samplers.lines import smote
 from engine.samplers.mixed import smotenc
+from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
+from engine.training.oversampling import Draw
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,9 @@ class SMOTENC(DeepMethod):
     source = "Chawla et al. 2002, section 6.1, as imbalanced-learn's SMOTENC; without categorical columns it is SMOTE."
     pen = Pen("pink", "dot", "hexagon")
 
-    k_neighbors: int = param(5, low=1, high=50, help="How many nearest rows of the same class a new row may lie towards.")
+    k_neighbors: int = param(
+        5, low=1, high=50, stacks=FIRST, help="How many nearest rows of the same class a new row may lie towards."
+    )
     levels: tuple[int, ...] = param(
         (), low=2, high=10_000, longest=2_000, advanced=True,
         help="How many levels each categorical column has, where the table's last columns are theirs, one for each level, 1 for the "
@@ -40,10 +44,12 @@ class SMOTENC(DeepMethod):
         levels.
         """
         levels = self.levels or task.levels
+        draws: list[Draw]
         if not levels:
-            fitting = self.fit_sampled(task, partial(smote, k_neighbors=self.k_neighbors), camera=camera)
+            draws = [partial(smote, k_neighbors=one.k_neighbors) for one in self.list_members(task)]
+            fitting = self.fit_sampled(task, draws, camera=camera)
             yield next(fitting)
             yield Note("These data have no categorical columns: new rows are made as by SMOTE.")
             return (yield from fitting)
-        draw = partial(smotenc, k_neighbors=self.k_neighbors, levels=levels)
-        return (yield from self.fit_sampled(task, draw, camera=camera))
+        draws = [partial(smotenc, k_neighbors=one.k_neighbors, levels=levels) for one in self.list_members(task)]
+        return (yield from self.fit_sampled(task, draws, camera=camera))

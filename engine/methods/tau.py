@@ -14,6 +14,7 @@ from engine.methods.base import param
 from engine.methods.decoupled import DecoupledMethod, Refit, set_head
 from engine.models.feature_classifiers import class_biases, scan_tau, tau_normalised
 from engine.models.net import Net
+from engine.spec.fields import LATER
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.loop import Chosen, Meter
@@ -38,7 +39,12 @@ class TauNormalised(DecoupledMethod):
 
     choose: bool = param(True, help="Validation rows choose tau from 0, 0.1, ... 2 for each replicate; off, it is as given.")
     tau: float = param(
-        1.0, low=0.0, high=2.0, advanced=True, help="The power: 0 leaves the weights as they are, 1 makes them equally long."
+        1.0,
+        low=0.0,
+        high=2.0,
+        stacks=LATER,
+        advanced=True,
+        help="The power: 0 leaves the weights as they are, 1 makes them equally long.",
     )
 
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
@@ -46,7 +52,8 @@ class TauNormalised(DecoupledMethod):
         yield Phase("head", "Normalising the weights of the last layer")
         with torch.no_grad():
             weights, valid = net.head_weights(), task.valid
-            tau = torch.full((len(weights),), self.tau, dtype=torch.float64, device=weights.device)
+            given = self.number(task, "tau")
+            tau = torch.ones(len(weights), 1, dtype=torch.float64, device=weights.device).mul_(given).squeeze(1)
             if self.choose and "tau" in task.chosen:
                 tau = task.chosen["tau"].to(tau)
             elif self.choose:

@@ -15,6 +15,7 @@ from engine.events import Event, Phase
 from engine.methods.base import param
 from engine.methods.decoupled import DecoupledMethod, Refit, set_head
 from engine.models.net import Net
+from engine.spec.fields import LATER
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -38,7 +39,8 @@ class Threshold(DecoupledMethod):
     comparison = 2
 
     criterion: str = param(
-        "balanced accuracy", choices=CRITERIA, help="What is made as large as can be on the validation rows; F1 is macro for many classes."
+        "balanced accuracy", choices=CRITERIA, stacks=LATER,
+        help="What is made as large as can be on the validation rows; F1 is macro for many classes."
     )  # fmt: skip
 
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
@@ -63,8 +65,10 @@ class Threshold(DecoupledMethod):
             weights = [w[mask].double().cpu().numpy() for w, mask in zip(valid.weight, valid.mask, strict=True)]
         return torch.stack(
             [
-                torch.from_numpy(find_shifts(z[mask].numpy(), y[mask].numpy(), self.criterion, w))
-                for z, y, mask, w in zip(logits, valid.y.cpu(), valid.mask.cpu(), weights, strict=True)
+                torch.from_numpy(find_shifts(z[mask].numpy(), y[mask].numpy(), own.criterion, w))
+                for z, y, mask, w, own in zip(
+                    logits, valid.y.cpu(), valid.mask.cpu(), weights, self.list_members(task), strict=True
+                )
             ]
         )
 

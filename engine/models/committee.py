@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.special import softmax
 from torch import Tensor
 
 from engine.models.net import Net
@@ -192,6 +191,8 @@ class Bag:
 
 def _list_group(trees: Sequence[Any], weights: np.ndarray | None, x: np.ndarray, classes: int) -> Iterator[np.ndarray]:
     """The answer of the first 1, 2, ... trees of a group."""
+    from scipy.special import softmax  # a start of the engine does without SciPy
+
     total = np.zeros((len(x), classes))
     for t, tree in enumerate(trees):
         p = np.zeros((len(x), classes))

@@ -19,6 +19,9 @@ from engine.text import quote
 
 KINDS = {int: "int", float: "float", bool: "bool", str: "choice", tuple: "ints"}
 
+FIRST, LATER = "first", "later"
+"""Whether the first training phase of a method depends on a parameter in which members of a stack differ, or only what follows."""
+
 CATALOG_DEFAULTS: dict[str, Any] = {
     "pen": dataclasses.asdict(UNKNOWN),
     "named": [],
@@ -61,13 +64,15 @@ def param(
     longest: int | None = None,
     product: int | None = None,
     what_if: bool = False,
+    stacks: str | None = None,
 ) -> Any:
     """A dataclass field with a range and a help text.
 
     `low` and `high` are inclusive; for a tuple of ints they bound every entry, `longest` the number of entries, which every list
     names, and `product` the sum of the products of neighbours: of widths of layers, the weights between them. `log`: the form
     shows a logarithmic slider. `advanced`: the form shows the field among the advanced ones. `what_if`: the stage shows a slider that
-    retrains while it moves. A str default needs `choices`.
+    retrains while it moves. `stacks`: members of one stack may differ in it (engine.training.settings): FIRST, where the first training
+    phase depends on it, or LATER, where only what follows does. A str default needs `choices`.
     """
     if isinstance(default, str) and choices is None:
         raise TypeError("a text parameter needs its choices")
@@ -75,7 +80,7 @@ def param(
         raise TypeError("a list needs its greatest length, and nothing else has one")
     meta = {"low": low, "high": high, "choices": choices, "log": log, "help": help, "unit": unit}
     meta |= {"label": label, "advanced": advanced} | ({} if longest is None else {"longest": longest, "product": product})
-    meta |= {"what_if": True} if what_if else {}
+    meta |= ({"what_if": True} if what_if else {}) | ({} if stacks is None else {"stacks": stacks})
     return dataclasses.field(default=default, metadata=meta)
 
 
@@ -83,7 +88,8 @@ def describe(cls: type) -> list[dict[str, Any]]:
     """The parameters of a dataclass as JSON-plain dicts, in order of definition.
 
     Keys: name, label, kind (int, float, bool, choice, ints), default, low, high, choices, log, help, unit, advanced; of ints also
-    longest and product, which a catalog of an older engine lacks. Fields of the stage's sliders alone have what_if, True.
+    longest and product, which a catalog of an older engine lacks. Fields of the stage's sliders alone have what_if, True;
+    only those in which members of a stack may differ have stacks, FIRST or LATER.
     """
     out = []
     for f in dataclasses.fields(cls):

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 from engine.stats.intervals import LEVEL, NONE, Interval
 from engine.stats.significance import TTest
+from engine.stats.student_t import stdtr, stdtrit
 
 BY_TIME = "95% bootstrap of the test rows, whole days or times drawn, with the spread of training"
 BY_OWNER = "95% bootstrap of the test rows, whole owners drawn, with the spread of training"

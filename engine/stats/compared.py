@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 from engine.stats.intervals import CORRECTED_T, LEVEL, Interval
 from engine.stats.significance import TTest, holm, holm_levels, t_test
+from engine.stats.student_t import stdtr, stdtrit
 
 ALPHA = 1 - LEVEL
 

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtrit
 
 from engine.errors import BadParameter
 from engine.stats.decide import (
@@ -23,6 +22,7 @@ from engine.stats.decide import (
     read_about,
     read_cases,
 )
+from engine.stats.student_t import stdtrit
 
 RECALLS = np.linspace(0, 1, 101)
 ALARMS = np.unique(np.concatenate([[0.0], np.geomspace(1e-3, 1, 80), np.linspace(0, 1, 51)]))

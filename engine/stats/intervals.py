@@ -1,11 +1,12 @@
-"""Confidence intervals over replicates, and paired differences. Imports only NumPy and scipy.special, for the page."""
+"""Confidence intervals over replicates, and paired differences. Imports NumPy alone at first, for the page."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.special import stdtrit
+
+from engine.stats.student_t import stdtrit
 
 LEVEL = 0.95
 CORRECTED_T = "95% corrected resampled t (Nadeau and Bengio)"

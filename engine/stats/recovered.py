@@ -1,11 +1,11 @@
-"""The share of the potential that a method recovers, with an interval. Imports only NumPy and scipy.special, for the page."""
+"""The share of the potential that a method recovers, with an interval. Imports NumPy alone at first, for the page."""
 
 from __future__ import annotations
 
 import numpy as np
-from scipy.special import stdtrit
 
 from engine.stats.intervals import LEVEL, Interval
+from engine.stats.student_t import stdtrit
 
 FIELLER = "95% Fieller interval with the corrected resampled t's variance (Nadeau and Bengio)"
 

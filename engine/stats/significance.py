@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.special import stdtr, stdtrit
 
 from engine.errors import BadInput, UnknownName
 from engine.plain import to_plain
+from engine.stats.student_t import stdtr, stdtrit
 
 LEVEL = 0.95
 REDRAWN = "95% corrected resampled t (Nadeau and Bengio); every seed redraws the test rows"

@@ -34,9 +34,11 @@ class Plan:
 
     @classmethod
     def of(cls, index: Tensor, mask: Tensor, fresh: Tensor, device: torch.device) -> Plan:
-        """The plan with its tensors on `device`; they are drawn on the CPU."""
+        """The plan with its tensors on `device`, moved there as one; they are drawn on the CPU."""
         widths = mask.sum(2).amax(0).tolist()
-        return cls(index.to(device), mask.to(device), fresh.to(device), widths)
+        moved = torch.cat([torch.where(mask, index, -1), fresh.unsqueeze(2)], 2).to(device)
+        index = moved[:, :, :-1]
+        return cls(index.clamp(min=0), index >= 0, moved[:, :, -1] > 0, widths)
 
     @property
     def length(self) -> int:
@@ -64,6 +66,8 @@ def pick(table: Tensor, index: Tensor, members: Tensor | None = None) -> Tensor:
 
     members [r]: index [..., r, B] is of these replicates of the table alone.
     """
+    if not table.stride(0) and len(table) > 1:  # copies of one replicate
+        return table[0].index_select(0, index.reshape(-1)).view(*index.shape, *table.shape[2:])
     first = (torch.arange(table.shape[0], device=table.device) if members is None else members) * table.shape[1]
     flat = (index + first.unsqueeze(1)).reshape(-1)
     return table.flatten(0, 1).index_select(0, flat).view(*index.shape, *table.shape[2:])

@@ -8,8 +8,9 @@ rows' features (`Camera.show_features`), and the surface is the network's last l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -39,6 +40,24 @@ DELTA = 0.02
 """Path in sd that the median point walks between two frames, at first."""
 CHECKS = 400
 """Times that the path is looked at in a phase, at most."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A network in training, as a frame shows it: parameters and state of its first replicates, before the step after `taken` steps of the
+    phase. score [R]: its validation score then.
+    """
+
+    taken: int
+    epoch: int
+    score: Tensor
+    flat: Tensor
+    state: list[Tensor]
+
+    @property
+    def size(self) -> int:
+        """Bytes of its tensors."""
+        return sum(tensor.nbytes for tensor in (self.score, self.flat, *self.state))
 
 
 class Camera:
@@ -73,6 +92,8 @@ class Camera:
         self.start: Rows | None = None
         self.current: Callable[[], Tensor] | None = None
         self.drawn: list[np.ndarray] = []
+        self.watched: Mapping[int, int] = {}
+        self.snapshots: list[Snapshot] = []
 
     def _fit_views(self) -> None:
         self.views = [fit_view(self.task, self.rows, r) for r in range(len(self.task.replicates))]
@@ -126,6 +147,11 @@ class Camera:
         """
         if not self.views:
             return
+        if count := self.watched.get(taken):
+            first = net.first(count)
+            self.snapshots.append(
+                Snapshot(taken, epoch, score.clone(), first.flat.clone(), [state.clone() for state in first.state()])
+            )
         if phase != self.phase:
             self.phase, self.taken, self.in_phase = phase, 0, 0
         count = max(1, round(self.frames * self.share))
@@ -145,6 +171,25 @@ class Camera:
         if len(self.walked) > number:
             self.walked[-1] = walked
             self._drop_some()
+
+    def list_due(self, planned: int, share: float | None = None) -> dict[int, int]:
+        """Steps of a phase of `planned` steps before which a frame is due, by steps alone -> how many replicates it shows.
+
+        share: of the frames; by default the camera's own.
+        """
+        count = max(1, round(self.frames * (self.share if share is None else share)))
+        steps = sorted({math.ceil(planned * (i / count) ** 2) for i in range(count + 1)})
+        replicates = len(self.task.replicates)
+        return {step: 1 if k % EVERY_OTHER else replicates for k, step in enumerate(steps) if step < planned}
+
+    def watch(self, steps: Mapping[int, int]) -> None:
+        """Takes a snapshot of the network before each of these steps of the next phase, of so many replicates, until `end_watch`."""
+        self.watched, self.snapshots = steps, []
+
+    def end_watch(self) -> list[Snapshot]:
+        """The snapshots since `watch`."""
+        snapshots, self.watched, self.snapshots = self.snapshots, {}, []
+        return snapshots
 
     def _measure_path(self, taken: int, planned: int) -> float:
         """How far the median point has walked since the last frame, 0 where this step does not look."""

@@ -13,19 +13,17 @@ from engine.losses import Loss
 from engine.models.mlp import MLP
 from engine.models.net import Net, fresh_head
 from engine.training.loop import Batch
-from engine.training.optimisers import SGD
+from engine.training.optimisers import SGD, Number, Rate
 
 
 class HeadSGD(SGD):
     """SGD with momentum on the last layer of R networks; a `training.Step`. Batches hold features [R, B, H].
 
-    rate(epoch), decay, epochs: as in `training.Descent`; decay covers weights and biases, as in torch's SGD. The layers below
+    rate, decay, epochs: as in `training.Descent`; decay covers weights and biases, as in torch's SGD. The layers below
     stay unchanged to the bit. A cosine head becomes a plain linear one.
     """
 
-    def __init__(
-        self, net: Net, loss: Loss, *, rate: float | Callable[[int], float], momentum: float, decay: float, epochs: int = 1
-    ) -> None:
+    def __init__(self, net: Net, loss: Loss, *, rate: Rate, momentum: float, decay: float, epochs: int = 1) -> None:
         size = (net.width + 1) * net.classes
         self.whole = net
         head = MLP((net.width, net.classes), "relu", net.flat[:, -size:].clone())
@@ -57,12 +55,12 @@ class HeadSGD(SGD):
         self.whole.flat[:, -self.net.flat.shape[1] :] = self.net.flat
 
 
-def warm_up(rate: float, epochs: int = 5) -> Callable[[int], float]:
+def warm_up(rate: Number, epochs: int = 5) -> Callable[[int], Number]:
     """A step size that grows linearly over the first `epochs` epochs, then stays at `rate`."""
     return lambda epoch: rate * min(1.0, epoch / max(1, epochs))
 
 
-def half_cosine(rate: float, epochs: int) -> Callable[[int], float]:
+def half_cosine(rate: Number, epochs: int) -> Callable[[int], Number]:
     """A step size that falls from `rate` in the first epoch along half a cosine, to 0 after the last (Loshchilov and Hutter
     2017).
     """

@@ -12,6 +12,7 @@ own, and no row is looked at to choose.
 from __future__ import annotations
 
 import abc
+import math
 import time
 from collections.abc import Callable, Generator, Sequence
 from copy import copy
@@ -34,7 +35,7 @@ from engine.training.camera import Camera
 
 MOST_LEFT = 1.0
 """Replicates that have stopped leave the stack once at most this share of it goes on."""
-TICK = 0.25
+TICK = 0.1
 """Seconds between Progress events, so a cancellation takes at most this and one step."""
 
 
@@ -52,6 +53,10 @@ class Batch:
     alive: Tensor
     k: int
     weight: Tensor | None = None
+
+    def read(self, table: Tensor) -> Tensor:
+        """This batch's part of a table [K, ...] of all batches of the epoch."""
+        return table[self.k]
 
 
 Leaves = Callable[[int, Tensor], Tensor]
@@ -213,20 +218,15 @@ def train(
         else:
             score = loss = torch.full_like(stack.best.loss, torch.nan)
         stack.best.update(stack.net, step, epoch, score, loss, among, every=not task.held_out or ends is not None)
-        reported = {"train_loss": total, "valid_loss": loss, "valid_ap": score} | step.values()
-        values = torch.stack([v.double() for v in (stack.best.epoch, *reported.values())]).cpu()  # the one wait of an epoch
-        values[1] = values[1].to(total.dtype) / wanted_now.clamp(min=1)
-        yield Epoch(
-            phase,
-            epoch,
-            meter.step,
-            task.replicates[0].number,
-            dict(zip(reported, stack.listed(values[1:], among), strict=True)),
-        )
+        reported = {"train_loss": total, "valid_loss": loss, "valid_ap": score, "": stack.best.epoch} | step.values()
+        fetched = fetch(reported)
+        fetched["train_loss"] /= wanted_now.clamp(min=1)
+        chosen = fetched.pop("")
+        yield Epoch(phase, epoch, meter.step, task.replicates[0].number, stack.list_values(fetched, among))
         if ends is not None:
             going &= epoch < ends.cpu()
         elif patience is not None:
-            going[stack.numbers] &= epoch - values[0] < patience
+            going[stack.numbers] &= epoch - chosen < patience
         if leaves is not None:
             going &= leaves(epoch, stack.spread(stack.best.score, stack.all_best.score)).cpu()
     meter.done += planned - taken
@@ -320,12 +320,16 @@ class _Stack:
         parts = zip(self.best.parts(), self.all_best.parts(), strict=True)
         return self.best.of([self.spread(part, others) for part, others in parts])
 
-    def listed(self, values: Tensor, going: Tensor) -> list[list[float]]:
-        """values [V, r] -> of all replicates; NaN for those that have stopped. going [r]: on the CPU."""
-        out = values.new_full((len(values), len(self.whole.flat)), torch.nan)
-        out[:, self.numbers[going]] = values[:, going]
-        listed: list[list[float]] = out.tolist()
-        return listed
+    def list_values(self, values: dict[str, Tensor], going: Tensor) -> dict[str, list[float]]:
+        """values [r], on the CPU, of all replicates; NaN for those that have stopped. going [r]: on the CPU."""
+        out = {}
+        at = self.numbers.tolist()
+        for name, value in values.items():
+            out[name] = [math.nan] * len(self.whole.flat)
+            for r, one, go in zip(at, value.tolist(), going.tolist(), strict=True):
+                if go:
+                    out[name][r] = one
+        return out
 
     def finish(self) -> Chosen:
         """Gives network and step the best parameters and state of all replicates."""
@@ -337,6 +341,12 @@ class _Stack:
         self.whole.restore(best.tensors[1:beside])
         self.step.restore(best.tensors[beside:])
         return Chosen(best.epoch, best.score)
+
+
+def fetch(values: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The values [R] on the CPU, by one copy; each has its own precision again."""
+    every = torch.stack([value.double() for value in values.values()]).cpu()
+    return {name: row.to(value.dtype) for (name, value), row in zip(values.items(), every, strict=True)}
 
 
 def _where(which: Tensor, new: Tensor, old: Tensor) -> Tensor:

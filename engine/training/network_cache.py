@@ -1,34 +1,45 @@
 """Cache of the networks that this process trained last, so that a shared first phase is trained once.
 
-Three-phase methods, classifiers fitted on features and comparisons of them share a first phase. Training is deterministic, so a
-cached network equals, bit for bit, one trained again. The events of its training are repeated as well.
+Three-phase methods, classifiers fitted on features, a run's controls and plain training share a first phase. Training is deterministic, so
+a cached network equals, bit for bit, one trained again. The events of its training are repeated as well. Its frames are recorded anew,
+from snapshots of the network at the steps of the frames: another method may record them at other steps.
 """
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from torch import Tensor
 
 from engine.events import Epoch
 from engine.models.net import Net
+from engine.training.camera import Snapshot
 from engine.training.loop import Chosen
 
 MOST = 6
 """Networks in the cache; the least recently used one is removed first."""
+MOST_BYTES = 48 << 20
+"""Bytes of all snapshots in the cache. A network with more is kept without them."""
 
 
 @dataclass(frozen=True)
 class CachedNetwork:
-    """A trained network, its chosen epochs, the events of its epochs, and the number of steps it took."""
+    """A trained network, its chosen epochs, the events of its epochs, the number of steps it took, and snapshots by steps taken."""
 
     flat: Tensor
     state: list[Tensor]
     chosen: Chosen
     epochs: list[Epoch]
     steps: int
+    snapshots: dict[int, Snapshot]
+
+    @property
+    def size(self) -> int:
+        """Bytes of the snapshots."""
+        return sum(snapshot.size for snapshot in self.snapshots.values())
 
 
 _kept: OrderedDict[str, CachedNetwork] = OrderedDict()
@@ -43,14 +54,22 @@ def get(key: str) -> CachedNetwork | None:
         return _kept.get(key)
 
 
-def put(key: str, net: Net, chosen: Chosen, epochs: list[Epoch], steps: int) -> None:
+def put(key: str, net: Net, chosen: Chosen, epochs: list[Epoch], steps: int, snapshots: Iterable[Snapshot] = ()) -> None:
     """Stores a copy of a trained network."""
-    kept = CachedNetwork(net.flat.clone(), [t.clone() for t in net.state()], chosen, epochs, steps)
+    own = {snapshot.taken: snapshot for snapshot in snapshots}
+    kept = CachedNetwork(net.flat.clone(), [t.clone() for t in net.state()], chosen, epochs, steps, own)
     with _lock:
         _kept[key] = kept
         _kept.move_to_end(key)
-        while len(_kept) > MOST:
+        while len(_kept) > MOST or (len(_kept) > 1 and sum(one.size for one in _kept.values()) > MOST_BYTES):
             _kept.popitem(last=False)
+
+
+def count_bytes() -> int:
+    """Bytes of the tensors in the cache."""
+    with _lock:
+        every = [tensor for one in _kept.values() for tensor in (one.flat, *one.state)]
+        return sum(one.size for one in _kept.values()) + sum(tensor.nbytes for tensor in every)
 
 
 def clear() -> None:

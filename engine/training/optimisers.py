@@ -10,10 +10,15 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
-from engine.losses import Loss, mean_weights
+from engine.losses import Loss, broadcast, mean_weights
 from engine.models.net import Net
 from engine.training.batches import keep
 from engine.training.loop import Batch, Step
+
+Number = float | Tensor
+"""A number, or one for each replicate [R, 1]."""
+Rate = Number | Callable[[int], Number]
+"""A step size, or one for every epoch from 1. Tensors are on the CPU, float64."""
 
 
 class Change(Protocol):
@@ -23,10 +28,15 @@ class Change(Protocol):
     def select(self, index: Tensor) -> None: ...
 
 
+def select_number(number: Number, index: Tensor) -> Number:
+    """The number of replicates `index` [r], where each has its own."""
+    return number[index.to(number.device)] if isinstance(number, Tensor) else number
+
+
 class Descent(Step):
     """A step on the mean loss of each replicate's rows. This class computes the gradient; `update` applies it.
 
-    rate(epoch): step size, from epoch 1. decay: L2 penalty on all parameters, added to the gradient. epochs: their planned
+    rate: step size; see `Rate`. decay: L2 penalty on all parameters, added to the gradient. epochs: their planned
     number, for a loss that changes with time. change: applied to each batch first (augmentation). objective: replaces the loss:
     the value [R] that each replicate minimises, as in `Net.derive`.
     """
@@ -36,20 +46,22 @@ class Descent(Step):
         net: Net,
         loss: Loss,
         *,
-        rate: float | Callable[[int], float],
-        decay: float = 0.0,
+        rate: Rate,
+        decay: float | Tensor = 0.0,
         epochs: int = 1,
         change: Change | None = None,
         objective: Callable[[Net, Batch], Tensor] | None = None,
     ) -> None:
-        self.net, self.loss, self.decay, self.epochs, self.change = net, loss, decay, epochs, change
+        self.net, self.loss, self.epochs, self.change = net, loss, epochs, change
+        self.decay = decay.to(net.flat) if isinstance(decay, Tensor) else decay
         self.objective = objective
         self._rate = rate
         self.epoch = 0
+        self.table: Tensor  # of `factors`, and whether a replicate takes the step: [K, F + 1, R, 1] on the device
 
     @property
-    def rate(self) -> float:
-        """The current step size."""
+    def rate(self) -> Number:
+        """The current step size, one or [R, 1]."""
         return self._rate(max(1, self.epoch)) if callable(self._rate) else self._rate
 
     def use(self, net: Net) -> None:
@@ -58,37 +70,47 @@ class Descent(Step):
 
     def select(self, index: Tensor) -> None:
         """See Step."""
-        self.loss = self.loss.select(index)
+        self.loss, self.decay = self.loss.select(index), select_number(self.decay, index)
+        rate = self._rate
+        self._rate = (lambda epoch: select_number(rate(epoch), index)) if callable(rate) else select_number(rate, index)
         if self.change is not None:
             self.change.select(index)
 
     def begin(self, wanted: Sequence[int]) -> None:
-        """See Step."""
+        """See Step. Computes the epoch's factors and moves them to the device at once."""
         self.epoch += 1
         self.loss.begin(self.epoch, self.epochs)
+        steps = torch.tensor(wanted)
+        number = torch.arange(max(wanted)).unsqueeze(1)  # of the step, [K, 1]
+        taken = torch.minimum(number + 1, steps).unsqueeze(2)  # by each replicate after it, [K, R, 1]
+        alive = (number < steps).unsqueeze(2)
+        factors = torch.stack([*self.factors(taken), alive.double()], 1)  # [K, F + 1, R, 1]
+        self.table = factors.to(self.net.flat.dtype).to(self.net.flat.device)
 
     def __call__(self, batch: Batch) -> Tensor:
         """One step. A paused replicate keeps the same bits as if the others had not moved."""
         if self.change is not None:
             batch = self.change(batch)
         losses, gradient = self.gradient(batch)
-        self.apply(gradient, batch.alive)
+        self.apply(gradient, batch)
         return losses
 
-    def apply(self, gradient: Tensor, alive: Tensor) -> None:
-        """Replicates that are `alive` [R] take a step by this gradient [R, P]. The others keep their bits, optimiser state
+    def apply(self, gradient: Tensor, batch: Batch) -> None:
+        """Replicates that are alive in the batch take its step by this gradient [R, P]. The others keep their bits, optimiser state
         included.
         """
-        if self.decay:
+        if isinstance(self.decay, Tensor):
+            gradient = gradient.addcmul(self.net.flat, self.decay)
+        elif self.decay:
             gradient = gradient.add(self.net.flat, alpha=self.decay)
-        everyone = bool(alive.all())  # `alive` is on the CPU, so this does not wait for the device
+        *factors, alive = batch.read(self.table).unbind()
+        everyone = bool(batch.alive.all())  # `batch.alive` is on the CPU, so this does not wait for the device
         state = [self.net.flat, *self.memory()]
         kept = None if everyone else [t.clone() for t in state]
-        self.update(gradient, alive)
+        self.update(gradient, *factors)
         if kept is not None:
-            paused = ~alive
             for tensor, old in zip(state, kept, strict=True):
-                tensor[paused] = old[paused]
+                tensor.copy_(torch.where(alive > 0, tensor, old))
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(minimised value of each replicate [R], its gradient [R, P])."""
@@ -102,8 +124,22 @@ class Descent(Step):
         """The optimiser's state tensors [R, ...], changed in place."""
 
     @abc.abstractmethod
-    def update(self, gradient: Tensor, alive: Tensor) -> None:
-        """Changes `net.flat` in place by this gradient [R, P]."""
+    def factors(self, taken: Tensor) -> list[Tensor]:
+        """What every step of an epoch multiplies by: tensors [K, R, 1] float64 on the CPU, computed as it begins.
+
+        taken [K, R, 1] int64: the steps of this epoch that a replicate has taken after step k; a paused one takes none.
+        """
+
+    @abc.abstractmethod
+    def update(self, gradient: Tensor, *factors: Tensor) -> None:
+        """Changes `net.flat` in place by this gradient [R, P]. factors: those of this step, each [R, 1]."""
+
+
+def descend(x: Tensor, gradient: Tensor, rate: float | Tensor) -> Tensor:
+    """x [R, ...] less `rate` times its gradient. rate: one, or [R, 1]."""
+    if isinstance(rate, Tensor):
+        return x - broadcast(rate, x) * gradient
+    return torch.add(x, gradient, alpha=-rate)
 
 
 def mean_under(loss: Loss, batch: Batch) -> Tensor:
@@ -121,7 +157,7 @@ class Adam(Descent):
         self.betas, self.eps = betas, eps
         self.mean = torch.zeros_like(net.flat)
         self.square = torch.zeros_like(net.flat)
-        self.count = torch.zeros(len(net.flat), 1, dtype=torch.float64)
+        self.count = torch.zeros(len(net.flat), 1, dtype=torch.float64)  # steps taken by the epoch's end
 
     def select(self, index: Tensor) -> None:
         """See Step."""
@@ -133,12 +169,17 @@ class Adam(Descent):
         """See Descent."""
         return [self.mean, self.square]
 
-    def update(self, gradient: Tensor, alive: Tensor) -> None:
-        """See Descent."""
-        self.count += alive.unsqueeze(1)
+    def factors(self, taken: Tensor) -> list[Tensor]:
+        """See Descent: step size over the first moment's correction, and the root of the second's."""
+        count = self.count + taken  # 0 only for replicates that wait; they keep what they have
+        self.count = count[-1] if len(count) else self.count
         b1, b2 = self.betas
-        first = (self.rate / (1 - b1**self.count)).to(gradient)  # count is 0 only for paused rows, restored afterwards
-        second = (1 - b2**self.count).sqrt().to(gradient)
+        return [self.rate / (1 - b1**count), (1 - b2**count).sqrt()]
+
+    def update(self, gradient: Tensor, *factors: Tensor) -> None:
+        """See Descent."""
+        first, second = factors
+        b1, b2 = self.betas
         self.mean.lerp_(gradient, 1 - b1)
         self.square.mul_(b2).addcmul_(gradient, gradient, value=1 - b2)
         self.net.flat.sub_(first * self.mean / (self.square.sqrt() / second + self.eps))
@@ -147,34 +188,40 @@ class Adam(Descent):
 class SGD(Descent):
     """Gradient descent with momentum, as torch's: velocity = momentum velocity + gradient, step = rate velocity."""
 
-    def __init__(self, net: Net, loss: Loss, *, momentum: float = 0.9, **others: Any) -> None:
+    def __init__(self, net: Net, loss: Loss, *, momentum: Number = 0.9, **others: Any) -> None:
         super().__init__(net, loss, **others)
-        self.momentum = momentum
+        self.momentum = momentum.to(net.flat) if isinstance(momentum, Tensor) else momentum
         self.velocity = torch.zeros_like(net.flat)
 
     def select(self, index: Tensor) -> None:
         """See Step."""
         super().select(index)
+        self.momentum = select_number(self.momentum, index)
         self.velocity = self.velocity.index_select(0, index)
 
     def memory(self) -> list[Tensor]:
         """See Descent."""
         return [self.velocity]
 
-    def update(self, gradient: Tensor, alive: Tensor) -> None:
+    def factors(self, taken: Tensor) -> list[Tensor]:
+        """See Descent: the step size."""
+        return [self.rate * torch.ones_like(taken, dtype=torch.float64)]
+
+    def update(self, gradient: Tensor, *factors: Tensor) -> None:
         """See Descent."""
+        (rate,) = factors
         self.velocity.mul_(self.momentum).add_(gradient)
-        self.net.flat.sub_(self.velocity, alpha=self.rate)
+        self.net.flat.addcmul_(self.velocity, rate, value=-1)  # the bits of `sub_` with alpha=rate
 
 
-def warm_up_and_drops(rate: float, epochs: int, warm_up: int = 5) -> Callable[[int], float]:
+def warm_up_and_drops(rate: Number, epochs: int, warm_up: int = 5) -> Callable[[int], Number]:
     """The step size of Cui et al. 2019 as in the EOS paper's code: linear over the first 5 epochs, a hundredth after 80% of the
     epochs and a ten-thousandth after 90% (160 and 180 of 200). Epochs count from 1. Runs shorter than 10 epochs warm up for
     half of them.
     """
     rise = min(warm_up, max(1, epochs // 2))
 
-    def at(epoch: int) -> float:
+    def at(epoch: int) -> Number:
         drop = 1e-4 if epoch > 0.9 * epochs else 1e-2 if epoch > 0.8 * epochs else 1.0
         return rate * drop * min(1.0, epoch / rise)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,22 +39,30 @@ class Sampled:
 
 @torch.no_grad()
 def oversample(
-    real: Rows, task: Task, draw: Draw, *, meter: Meter, share: float = 1.0, thing: str = "row", near: str = NEAR
+    real: Rows,
+    task: Task,
+    draws: Sequence[Draw],
+    *,
+    meter: Meter,
+    share: float | Sequence[float] = 1.0,
+    thing: str = "row",
+    near: str = NEAR,
 ) -> Generator[Event, None, Sampled]:
     """Makes new rows until every class of a replicate is as large as its largest. Each replicate draws from its stream
     "points".
 
-    real: input rows or features of the task's replicates. share in [0, 1]: how much of the difference to the largest class is
-    filled, rounded. meter: the run's, for Progress events. thing, near: the noun for a row, and for the missing neighbour where
-    SMOTE replaced the sampler; both appear in notes.
+    real: input rows or features of the task's replicates. draws: one for each replicate. share in [0, 1], one or for each replicate: how
+    much of the difference to the largest class is filled, rounded. meter: the run's, for Progress events. thing, near: the noun for a row,
+    and for the missing neighbour where SMOTE replaced the sampler; both appear in notes.
     """
     real = Rows(real.x, real.y.clone(), real.mask, weight=real.weight)
     parts, lines, instead = [], [], set()
     last = time.monotonic()
-    for r, replicate in enumerate(task.replicates):
+    shares = share if isinstance(share, Sequence) else [share] * len(draws)
+    for r, (replicate, draw) in enumerate(zip(task.replicates, draws, strict=True)):
         x, y = real.x[r][real.mask[r]], real.y[r][real.mask[r]]
         counts = torch.bincount(y, minlength=len(task.classes)).tolist()
-        wanted = {c: round(share * (max(counts) - n)) for c, n in enumerate(counts) if n}
+        wanted = {c: round(shares[r] * (max(counts) - n)) for c, n in enumerate(counts) if n}
         drawn = draw(x, y, wanted, numpy_stream(task.seed, "points", replicate.seed, replicate.fold))
         parts.append((drawn.x, drawn.y))
         lines.append((torch.stack([drawn.base.double(), drawn.other.double(), drawn.step.double()], 1), drawn.y))

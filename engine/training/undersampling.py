@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -10,8 +12,9 @@ from engine.data.dataset import Task
 from engine.seeds import numpy_stream
 
 
-def keep_rows(task: Task, ratio: float = 1.0) -> Tensor:
-    """Which training rows are kept, [R, N] bool: of each class at most `ratio` times as many as the smallest has.
+def keep_rows(task: Task, ratios: Sequence[float] | None = None) -> Tensor:
+    """Which training rows are kept, [R, N] bool: of each class at most as many times the smallest's as the
+    replicate's ratio says; None: 1 for all.
 
     Drawn without replacement, class after class, one stream per replicate.
     """
@@ -20,7 +23,7 @@ def keep_rows(task: Task, ratio: float = 1.0) -> Tensor:
         stream = numpy_stream(task.seed, "points", replicate.seed, replicate.fold)
         rng = np.random.RandomState(stream.integers(2**32, dtype=np.uint32))  # imbalanced-learn's kind of generator
         members = [torch.nonzero(kept[r] & (task.train.y[r] == c)).squeeze(1) for c in range(len(task.classes))]
-        most = int(ratio * min(len(own) for own in members if len(own)))
+        most = int((1.0 if ratios is None else ratios[r]) * min(len(own) for own in members if len(own)))
         for own in members:
             if len(own) > most:
                 kept[r, own] = False

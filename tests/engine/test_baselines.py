@@ -44,7 +44,7 @@ def test_a_net_without_hidden_layers_becomes_logistic_regression(counts: tuple[i
     step = Adam(net, cross_entropy, rate=lambda epoch: 0.1 * 0.994**epoch)
     batch = Batch(on.train.x, on.train.y, mean_weights(on.train.mask, on.dtype), torch.ones(2, dtype=torch.bool), 0)
     for _ in range(800):
-        step.begin([])
+        step.begin([1, 1])
         step(batch)
     for r in range(2):
         mask = on.train.mask[r]

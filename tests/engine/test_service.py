@@ -477,6 +477,41 @@ def test_workers_that_do_not_come_up_are_named_and_not_tried_at_full_speed(store
     assert "exit code 7" in wait(lambda: (info := dead.info()) and info.trouble)
 
 
+def test_a_job_is_claimed_while_workers_start_and_begins_once_one_has(store, engine):
+    id = store.submit(spec("quick")).id
+    process = engine(catalog="tests.engine.fakes:slow_catalog")
+    wait(lambda: store.job(id).state == "running", 4.5)
+    assert process.info().ready == 0 and store.events(id) == []
+    job = ended(store, id)
+    assert (job.state, job.attempt) == ("done", 1)
+
+
+def test_a_job_of_a_worker_killed_while_it_starts_goes_to_another(store, engine):
+    id = store.submit(spec("quick")).id
+    process = engine(catalog="tests.engine.fakes:slow_catalog", slots=1)
+    wait(lambda: store.job(id).state == "running", 4.5)
+    wait(process.workers)[0].kill()
+    job = ended(store, id)
+    assert (job.state, job.reason) == ("done", "")
+
+
+def test_cancelling_a_job_of_a_worker_that_starts_ends_it(store, engine):
+    id = store.submit(spec("quick")).id
+    engine(catalog="tests.engine.fakes:slow_catalog")
+    wait(lambda: store.job(id).state == "running", 4.5)
+    store.cancel(id)
+    assert ended(store, id, 4.0).state == "cancelled"
+
+
+def test_progress_is_sent_now_and_then_and_its_end_always(shared):
+    store = shared.store
+    id = store.submit(spec("steady", seconds=1.0)).id
+    ended(store, id)
+    told = [event.done for _, event in store.events(id, kinds=("progress",))]
+    assert 2 <= len(told) <= 6 and told == sorted(told)
+    assert ended(store, store.submit(spec("quick", seed=9)).id).done == 1
+
+
 # ---- kill -9 of the engine
 
 

@@ -29,6 +29,7 @@ def test_adam_is_torchs_adam(decay: float) -> None:
     theirs = torch.optim.Adam([leaf], lr=0.02, betas=(0.5, 0.999), weight_decay=decay)
     batch = Batch(on.train.x, on.train.y, on.train.mask, torch.ones(3, dtype=torch.bool), 0)
     for _ in range(25):
+        step.begin([1] * 3)
         step(batch)
         theirs.zero_grad()
         (cross_entropy(net(on.train.x, net.views(leaf)), on.train.y) * mean_weights(on.train.mask, on.dtype)).sum().backward()
@@ -43,9 +44,11 @@ def test_a_paused_replicate_is_as_if_nothing_had_happened() -> None:
     every = Batch(on.train.x, on.train.y, on.train.mask, torch.tensor([True, True, True]), 0)
     some = replace(every, mask=on.train.mask & torch.tensor([[True], [False], [True]]), alive=torch.tensor([True, False, True]))
     for batch in (every, some, some, every):
+        steps[0].begin(batch.alive.int().tolist())
         steps[0](batch)
-    for batch in (every, every):
-        steps[1](batch)
+    steps[1].begin([2] * 3)
+    for k in range(2):
+        steps[1](replace(every, k=k))
     assert torch.equal(both.flat[1], alone.flat[1])
     assert not torch.equal(both.flat[0], alone.flat[0])
 
