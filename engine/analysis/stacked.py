@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import torch
 
 
@@ -14,11 +17,20 @@ def average_precision(
     taken together, as in scikit-learn. weight [R, N]: of the rows, as scikit-learn's sample_weight. NaN where a replicate has no
     positive row, or a NaN among its scores.
     """
+    if weight is None and score.device.type == "cpu" and score.dtype in _INTEGERS:
+        found = _sort_on_cpu(score, positive, mask)
+        if found is not None:
+            return found
     ranked, order = torch.where(mask, score, -torch.inf).sort(dim=1, descending=True)
     positive = positive & mask
-    counted = mask if weight is None else mask * weight.double()
-    hits = (positive * counted).gather(1, order).cumsum(1)
-    seen = counted.gather(1, order).cumsum(1)
+    if weight is None:
+        hits = positive.gather(1, order).cumsum(1)
+        place = torch.arange(1, score.shape[1] + 1, device=score.device)
+        seen = torch.minimum(place, mask.sum(1, keepdim=True))  # padding comes last
+    else:
+        counted = mask * weight.double()
+        hits = (positive * counted).gather(1, order).cumsum(1)
+        seen = counted.gather(1, order).cumsum(1)
     last = torch.ones_like(mask)  # the last row of its group of equal scores
     last[:, :-1] = ranked[:, 1:] != ranked[:, :-1]
     at_last = torch.where(last, hits, 0)
@@ -29,6 +41,39 @@ def average_precision(
     area = (gained * hits.double() / torch.where(seen > 0, seen, 1)).cumsum(1)[:, -1]
     broken = (score.isnan() & mask).any(1)
     return torch.where(broken, torch.nan, area / hits[:, -1])
+
+
+_INTEGERS: dict[torch.dtype, tuple[Any, Any]] = {torch.float32: (np.uint32, np.float32), torch.float64: (np.uint64, np.float64)}
+"""dtype -> NumPy's integers of as many bits, and the dtype in NumPy."""
+
+
+def _sort_on_cpu(score: torch.Tensor, positive: torch.Tensor, mask: torch.Tensor) -> torch.Tensor | None:
+    """`average_precision` of rows without weights by one sort of integers, equal to the bit; None where a score is no number in [0, 1].
+
+    There the bits of a number, read as an integer, have its order, and the highest bit is 0: shifted, they leave the lowest bit to
+    `positive`. Padding counts as a negative row of score 0, and so comes last.
+    """
+    integers, floats = _INTEGERS[score.dtype]
+    one, valid = integers(1), mask.numpy()
+    keys = score.detach().contiguous().numpy().view(integers) * valid
+    if keys.max(initial=0) > floats(1.0).view(integers):
+        return None
+    keys <<= one
+    keys |= positive.numpy() & valid
+    keys.sort(axis=1)
+    keys = np.ascontiguousarray(keys[:, ::-1])
+    hits = (keys & one).cumsum(axis=1, dtype=np.int64)
+    last = np.ones(keys.shape, bool)  # the last row of its group of equal scores
+    np.greater(keys[:, :-1] ^ keys[:, 1:], one, out=last[:, :-1])
+    ends = np.flatnonzero(last)
+    row, place = np.divmod(ends, keys.shape[1])
+    won = hits.reshape(-1)[ends]
+    gained = won.copy()
+    gained[1:] -= np.where(row[1:] == row[:-1], won[:-1], 0)
+    area = np.zeros(keys.shape)
+    area.reshape(-1)[ends] = gained * won.astype(np.float64) / np.minimum(place + 1, np.maximum(valid.sum(1), 1)[row])
+    with np.errstate(invalid="ignore"):
+        return torch.from_numpy(area.cumsum(axis=1)[:, -1] / hits[:, -1])
 
 
 def macro_average_precision(

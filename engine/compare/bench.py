@@ -14,7 +14,9 @@ from engine.analysis import curves, metrics, threshold_tables
 from engine.analysis.shifts import find_shifts
 from engine.compare.halving import Resource
 from engine.compare.installed import find_method
+from engine.compare.sizes import grow_batch, limit_length, sample_valid
 from engine.compare.spread import Spread
+from engine.compare.tasks_in_use import TasksInUse
 from engine.data.dataset import Dataset, Replicate, Task
 from engine.data.prepare import prepare
 from engine.data.split import Parts
@@ -34,16 +36,10 @@ from engine.training.refit import join_rows, refit
 PATIENCE = 20
 """Epochs without a better validation score after which a phase ends, as in `engine.estimators`."""
 
-EPOCHS = 200
-"""Largest number of epochs, the methods' own default."""
-
 NEEDS = ("scipy.optimize", "safetensors.torch")
 """Modules that every row imports on first use. A method's own modules are its `needs`."""
 ESTIMATORS_NEED = ("skops.io",)
 """Modules that the models besides the network also import."""
-TREES_AN_EPOCH = 2
-"""Trees or members of a level per epoch that it allows the network."""
-
 MAX_CELLS = 400_000
 """Largest number of cells of an augmented training set that is saved."""
 
@@ -119,9 +115,10 @@ class Refitted:
 class Evaluator:
     """Fits and scores methods on a table.
 
-    Keeps the task of the last level and seeds, and each row's fit of replicate 0. rows: by name, plain ones first. refits: whether
+    Keeps the tasks used last and each row's fit of replicate 0. rows: by name, plain ones first. refits: whether
     rows are trained again on training and validation rows before test rows are scored. refitted: the second fit of replicate 0.
-    plan: how rows are split. tuned: model -> settings in the place of its defaults (`engine.compare.tuning`).
+    plan: how rows are split. tuned: model -> settings in the place of its defaults (`engine.compare.tuning`). sampled: (rows, validation
+    rows) of a network's replicate whose epochs were chosen on a sample.
     """
 
     dataset: Dataset
@@ -129,16 +126,15 @@ class Evaluator:
     rows: Mapping[str, ContestRow]
     positive: int
     clock: Callable[[], float]
-    task: Task | None = None
-    prepared: tuple[Resource, tuple[int, ...]] | None = None
+    tasks: TasksInUse = field(default_factory=TasksInUse)
     natural: dict[int, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     kept: dict[tuple[str, Resource], tuple[Fitted, np.ndarray]] = field(default_factory=dict)
     refits: bool = True
     refitted: dict[tuple[str, Resource], Refitted] = field(default_factory=dict)
-    joined: dict[bool, Task] = field(default_factory=dict)
     plan: SplitPlan = field(default_factory=SplitPlan)
     mean_counts: list[int] = field(default_factory=list)
     tuned: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sampled: tuple[int, int] | None = None
 
     @property
     def spread(self) -> Spread:
@@ -155,32 +151,30 @@ class Evaluator:
         return find_method(self.rows[name].method)
 
     def choose_params(self, name: str, level: Resource) -> dict[str, Any]:
-        """The row's parameters at a level: the method's defaults for tables, its `quick` values, what tuning chose for its model, and
-        at most the level's epochs, or TREES_AN_EPOCH times as many trees.
+        """The row's parameters at a level: the method's defaults for tables, its `quick` values, what tuning chose for its model, at
+        most the level's epochs or TREES_AN_EPOCH times as many trees, and batches by the level's rows (`engine.compare.sizes`).
         """
         row = self.rows[name]
         if name == IN_USE:
             return {}
-        epochs, kind = EPOCHS if level.epochs is None else level.epochs, self.kind(name)
+        kind, tuned = self.kind(name), self.tuned.get(row.model, {})
         out = {**default_params(kind.describe(), "tabular"), **kind.quick}
-        out |= {key: value for key, value in self.tuned.get(row.model, {}).items() if key in out}
-        out |= row.params
-        short = {"epochs": epochs, "meta_epochs": epochs, "rounds": max(2, epochs // 5), "head_epochs": max(2, epochs // 5)}
-        if row.model != NETWORK:
-            grown = TREES_AN_EPOCH * epochs
-            short = {} if level.epochs is None else {"trees": grown, "members": max(2, grown // 10), "rounds": grown}
-        for key, value in short.items():
-            if key in out:
-                out[key] = min(out[key], value)
+        chosen = {key: value for key, value in {**tuned, **row.params}.items() if key in out}
+        out = limit_length(out | chosen, level.epochs, network=row.model == NETWORK)
+        if "batch" in out and row.model == NETWORK:
+            out = grow_batch(out, sum(self.count_train(level)), rate="learning_rate" not in chosen)
         return out
+
+    def count_train(self, level: Resource) -> list[int]:
+        """Training rows of each class of a replicate at a level."""
+        return self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows)
 
     def estimate_rows(self, name: str, level: Resource) -> float:
         """Estimated training rows that one seed processes (rows x epochs)."""
         if name == IN_USE:
             return 1.0
         params = self.choose_params(name, level)
-        counts = self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows)
-        kind = self.kind(name)
+        counts, kind = self.count_train(level), self.kind(name)
         trained = kind.reuses_plain and BASELINE in self.rows  # the cache already has plain training
         return kind.estimate_rows(params | ({"epochs": 1} if trained else {}), counts)
 
@@ -223,6 +217,8 @@ class Evaluator:
             for r in range(len(task.replicates)):
                 self._add(out, task, r, read_score(self.dataset, task, r), self.natural[task.replicates[r].number][0], 0)
             return out, self.clock() - began
+        if task.sample is not None and self.rows[name].model == NETWORK:
+            self.sampled = (int(task.sample.sizes.max()), int(task.valid.sizes.max()))
         trained = self.kind(name)(**self.choose_params(name, level))
         result = yield from trained.fit(task, camera=Camera(task, 0))
         second = None
@@ -255,9 +251,7 @@ class Evaluator:
 
     def _join(self, task: Task, hold: bool) -> Task:
         """The task with training and validation rows joined. hold: a fifth of them is kept apart."""
-        if hold not in self.joined:
-            self.joined[hold] = join_rows(self.dataset, task, hold=hold)
-        return self.joined[hold]
+        return self.tasks.join(task, hold, lambda: join_rows(self.dataset, task, hold=hold))
 
     def _keep(self, name: str, level: Resource, task: Task, r: int, fitted: Fitted) -> None:
         """Keeps the fit of replicate 0 for export."""
@@ -266,7 +260,7 @@ class Evaluator:
 
     def saving_seconds(self, level: Resource) -> float:
         """Estimated seconds to build the result at a level: tables, models, rows as CSV."""
-        rows = sum(self.train_counts if level.rows is None else reduce_counts(self.train_counts, level.rows))
+        rows = sum(self.count_train(level))
         table = min(MAX_POOLED, 4 * len(self.dataset.y))
         columns = int(self.dataset.numeric.shape[1] + self.dataset.categorical.shape[1])
         cells = 1.5 * rows * (columns + 2) * sum(self._adds_rows(name) for name in self.rows)
@@ -282,21 +276,22 @@ class Evaluator:
         return max(1, MAX_POOLED // sum(counts))
 
     def prepare(self, level: Resource, seeds: tuple[int, ...]) -> Task:
-        """The task of some seeds at a level; the last one is kept."""
-        if self.task is None or self.prepared != (level, seeds):
-            y, none = self.dataset.y, np.zeros(0, np.int64)
+        """The task of some seeds at a level. Rows with the same ones share it."""
 
-            def cut(parts: Parts, r: Replicate) -> Parts:
-                classes = len(self.dataset.classes)
-                self.natural[r.number] = tuple(np.bincount(y[part], minlength=classes) for part in (parts.train, parts.valid))  # type: ignore[assignment]
-                stream = numpy_stream(self.spec.seed, "thin", r.seed, r.fold)
-                parts = replace(parts, withheld=none, elsewhere=none)  # no oracle runs here, so withheld rows are not used
-                return parts if level.rows is None else thin(parts, y, level.rows, stream)
+        def cut(parts: Parts, r: Replicate) -> Parts:
+            y, classes = self.dataset.y, len(self.dataset.classes)
+            none = np.zeros(0, np.int64)
+            self.natural[r.number] = tuple(np.bincount(y[part], minlength=classes) for part in (parts.train, parts.valid))  # type: ignore[assignment]
+            stream = numpy_stream(self.spec.seed, "thin", r.seed, r.fold)
+            parts = replace(parts, withheld=none, elsewhere=none)  # no oracle runs here, so withheld rows are not used
+            return parts if level.rows is None else thin(parts, y, level.rows, stream)
 
+        def make() -> Task:
             numbers = [seed * self.spec.folds + fold for seed in seeds for fold in range(self.spec.folds)]
-            self.task = replace(prepare(self.dataset, self.spec, numbers, thin=cut, cut=self.plan.cut), patience=PATIENCE)
-            self.prepared, self.joined = (level, seeds), {}
-        return self.task
+            task = replace(prepare(self.dataset, self.spec, numbers, thin=cut, cut=self.plan.cut), patience=PATIENCE)
+            return replace(task, sample=sample_valid(task))
+
+        return self.tasks.get((level.rows, seeds), make)
 
     def _add(
         self,

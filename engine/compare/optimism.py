@@ -16,6 +16,7 @@ import numpy as np
 from engine.compare.bench import Evaluator
 from engine.compare.halving import SuccessiveHalving
 from engine.compare.spread import read_value
+from engine.compare.tasks_in_use import TasksInUse
 from engine.data.dataset import Dataset
 from engine.data.split import Parts
 from engine.data.splits.kept import build_parts
@@ -83,9 +84,7 @@ def measure_optimism(
     fits = bench.clock() + halving.expect_seconds(name, halving.level_of(name), 1) <= until
     level = halving.level_of(name) if fits else look
     own = halving.outcomes(name, level)
-    twin = replace(
-        bench, plan=deal_at_random(bench.plan), task=None, prepared=None, natural={}, kept={}, refitted={}, joined={}
-    )
+    twin = replace(bench, plan=deal_at_random(bench.plan), tasks=TasksInUse(), natural={}, kept={}, refitted={})
     other: dict[int, Any] = {}
     for seed in sorted({outcome.replicate.seed for outcome in own.values()}):
         if bench.clock() + halving.expect_seconds(name, level, 1) > until:

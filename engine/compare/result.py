@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.compare.bench import EPOCHS, PATIENCE, TREES_AN_EPOCH, Evaluator, ReplicateScore
+from engine.compare.bench import PATIENCE, Evaluator, ReplicateScore
 from engine.compare.halving import Resource, SuccessiveHalving
 from engine.compare.leaderboard import Lead, compare_rows, describe_difference, find_differences, find_lead, rank_rows
 from engine.compare.refits import describe_refit, list_chosen, summarise_refit
+from engine.compare.sizes import EPOCHS, TREES_AN_EPOCH, describe_sizes
 from engine.compare.spread import read_value
 from engine.data.splits.plan import describe_split
 from engine.plain import to_plain
@@ -18,6 +19,7 @@ from engine.spec import limits
 from engine.spec.comparison import CompareSpec
 from engine.spec.contest import IN_USE, NETWORK
 from engine.spec.result import METRICS
+from engine.spec.run import default_params
 from engine.stats.compared import Difference, find_best
 from engine.stats.intervals import corrected_t
 from engine.stats.significance import find_test_share
@@ -219,6 +221,10 @@ def _shortened(halving: SuccessiveHalving, bench: Evaluator) -> list[str]:
         if _is_shorter(bench, name, level):
             usual = f"{EPOCHS} epochs" if model == NETWORK else "its usual number"
             said.append(f"{what}: training ends after {_describe_length(model, level)} at the latest instead of {usual}.")
+    if network := next((name for model, name in models if model == NETWORK), None):
+        params = bench.choose_params(network, halving.level_of(network))
+        own = default_params(bench.kind(network).describe(), "tabular")["batch"]
+        said += describe_sizes(params, own, bench.sampled)
     most = max(len(halving.outcomes(name)) for name in halving.names)
     planned = bench.spec.folds * sum(map(len, halving.rounds))
     if most < planned:

@@ -19,8 +19,9 @@ import numpy as np
 import torch
 
 from engine.analysis import metrics
-from engine.compare.bench import TREES_AN_EPOCH, Evaluator
+from engine.compare.bench import Evaluator
 from engine.compare.halving import TICK, Resource
+from engine.compare.sizes import TREES_AN_EPOCH
 from engine.data.dataset import Task
 from engine.data.rows import remove_test_rows
 from engine.errors import BadInput

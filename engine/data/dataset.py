@@ -70,7 +70,8 @@ class Task:
     the data name none. held_out: False where there are too few rows for validation; `valid` then holds the training rows, and the last
     epoch is chosen. chosen: what an earlier fit chose on validation rows, as in `Fitted.chosen`; training takes it over and chooses nothing
     (`engine.training.refit`). Empty: nothing is chosen yet. settings: parameters of the method in which the members differ, by name -> [R]
-    on the CPU, float64, or int64 for whole numbers and for places in a parameter's choices; see `engine.training.settings`.
+    on the CPU, float64, or int64 for whole numbers and for places in a parameter's choices; see `engine.training.settings`. sample:
+    validation rows, with weights, on which epochs are chosen; None: all.
     """
 
     classes: tuple[str, ...]
@@ -94,6 +95,12 @@ class Task:
     faint: tuple[np.ndarray, ...] = ()
     chosen: Mapping[str, torch.Tensor] = field(default_factory=dict)
     settings: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    sample: Rows | None = None
+
+    @property
+    def chosen_on(self) -> Rows:
+        """The rows on which epochs are chosen."""
+        return self.valid if self.sample is None else self.sample
 
     @property
     def device(self) -> torch.device:

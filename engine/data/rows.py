@@ -45,6 +45,7 @@ def select_task(task: Task, index: Tensor) -> Task:
         changed[name] = tuple(own[r] for r in index.tolist()) if own else own
     for name in ("chosen", "settings"):
         changed[name] = {key: value[index.to(value.device)] for key, value in getattr(task, name).items()}
+    changed["sample"] = None if task.sample is None else select(task.sample, index)
     return replace(task, **changed)
 
 

@@ -303,7 +303,7 @@ class TableMethod(Method, abc.ABC):
             type(batches).__name__,
         )
         rows = hashlib.sha256(net.flat.cpu().contiguous().numpy().data)
-        for part in (task.train, task.valid):
+        for part in (task.train, task.chosen_on):
             for tensor in (part.x, part.y, part.mask, *(() if part.weight is None else (part.weight,))):
                 rows.update(tensor.cpu().contiguous().numpy().data)
         ends = task.chosen.get("training")

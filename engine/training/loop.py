@@ -189,7 +189,7 @@ def train(
     ends = task.chosen.get(phase)
     patience = None if ends is not None else task.patience or None if patience is None else patience
     going = torch.ones(len(net.flat), dtype=torch.bool) if ends is None else ends.cpu() > 0
-    stack = _Stack(net, task.valid, step, batches)
+    stack = _Stack(net, task.chosen_on, step, batches)
     planned = epochs * max(batches.per_pass())
     taken = 0
     last = torch.full_like(stack.best.score, torch.nan)  # score of all replicates

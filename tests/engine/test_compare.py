@@ -23,9 +23,9 @@ from engine.compare import artifacts as artifacts_module
 from engine.compare import bench as bench_module
 from engine.compare import comparison as module
 from engine.compare import result
-from engine.compare.bench import EPOCHS
 from engine.compare.comparison import CompareSpec, compare
 from engine.compare.halving import Resource
+from engine.compare.sizes import EPOCHS
 from engine.data.dataset import Dataset, Task
 from engine.data.prepare import prepare
 from engine.data.split import split
@@ -553,8 +553,8 @@ def test_corrections_know_validation_rows_and_training_shares_alone(refit):
     data, level = table((300, 30)), Resource(rows=80, epochs=6)
     bench, _ = module._make_evaluator(data, replace(SPEC, refit=refit), ticking())
     outcomes, _ = finish(bench.evaluate(BASELINE, level, (0,)))
-    task, (out, _), parts = bench.task, bench.kept[BASELINE, level], split(data, bench.spec, 0)
-    last, scored = (bench.refitted[BASELINE, level].fitted, bench.joined[False].test) if refit else (out, task.test)
+    task, (out, _), parts = bench.prepare(level, (0,)), bench.kept[BASELINE, level], split(data, bench.spec, 0)
+    last, scored = (bench.refitted[BASELINE, level].fitted, bench._join(task, False).test) if refit else (out, task.test)
     for r, part in enumerate(parts):
         with torch.no_grad():
             valid = out.net(task.valid.x).double().softmax(-1)[r][task.valid.mask[r]].numpy()
@@ -563,7 +563,7 @@ def test_corrections_know_validation_rows_and_training_shares_alone(refit):
         natural, natural_valid = (np.bincount(data.y[rows], minlength=2) for rows in (part.train, part.valid))
         used = task.train.counts(2)[r].numpy()
         assert used.sum() < 90 < natural.sum() and used[0] / used[1] < natural[0] / natural[1]  # the majority was cut
-        given = bench.joined[False].train.counts(2)[r].numpy() if refit else used
+        given = bench._join(task, False).train.counts(2)[r].numpy() if refit else used
         corrected = bench_module.threshold_tables.correct_prior(test, given, natural)[:, 1]
         weight = (natural_valid / np.bincount(y, minlength=2))[y]
         fitted_on_valid = bench_module.threshold_tables.calibrate_isotonic(valid[:, 1], y == 1, weight, test[:, 1])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.metrics import average_precision_score
 
+from engine.analysis import stacked
 from engine.analysis.metrics import scores
 from engine.analysis.stacked import average_precision, macro_average_precision
 
@@ -125,3 +126,26 @@ def test_no_call_waits_for_the_device():
     finally:
         torch.cuda.set_sync_debug_mode("default")
     torch.testing.assert_close(got.cpu(), on_cpu, rtol=0, atol=1e-12)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    replicates=st.integers(1, 4),
+    rows=st.integers(1, 60),
+    seed=st.integers(0, 10**6),
+    levels=st.sampled_from([None, 1, 3, 20]),
+    dtype=st.sampled_from([torch.float32, torch.float64]),
+    odd=st.sampled_from([None, -0.0, math.nan, -1.0, 1.5, math.inf]),
+)
+def test_both_ways_have_the_same_bits(replicates, rows, seed, levels, dtype, odd):
+    p, y, mask = stack(replicates, rows, 2, seed, levels)
+    score = p[..., 1].to(dtype)
+    if odd is not None:
+        score[0, 0] = odd
+    with pytest.MonkeyPatch.context() as patch:
+        got = average_precision(score, y == 1, mask)
+        patch.setattr(stacked, "_INTEGERS", {})
+        want = average_precision(score, y == 1, mask)
+    weighted = average_precision(score, y == 1, mask, torch.ones_like(score))
+    assert torch.equal(got.nan_to_num(-1), want.nan_to_num(-1)) and torch.equal(got.isnan(), want.isnan())
+    assert torch.equal(got.nan_to_num(-1), weighted.nan_to_num(-1))
