@@ -168,7 +168,7 @@ def test_chosen_epochs_let_replicates_leave_too(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize(
-    "changes", [{"inner_steps": 2}, {"reset_each_pass": True}, {"inner": "balanced"}, {"outer": "holdout"}]
+    "changes", [{"inner_steps": 2}, {"reset_each_pass": True}, {"inner": "balanced"}, {"outer": "holdout", "batch": 30}]
 )
 def test_explicit_gradients_other_ways(changes: dict[str, Any], monkeypatch: pytest.MonkeyPatch, heights: list[int]) -> None:
     on = uneven(task(blobs((109, 31), features=5), dtype=torch.float32))

@@ -169,7 +169,8 @@ def test_no_row_is_in_inner_and_outer_batches(name: str, monkeypatch):
     drawn: dict[int, list[set[bytes]]] = {}
     original = Plan.rows
 
-    def record(plan: Plan, part: Rows):
+    def record(plan: Plan, part: Rows, members: torch.Tensor | None = None):
+        assert members is None, "the case must keep all replicates in the stack"
         out = original(plan, part)
         into = drawn.setdefault(id(part), [set() for _ in joined.replicates])
         for x, _, mask in out:
