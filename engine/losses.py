@@ -11,6 +11,7 @@ from __future__ import annotations
 import abc
 import copy
 import math
+from collections.abc import Hashable
 from dataclasses import dataclass
 from typing import Self
 
@@ -27,6 +28,10 @@ class Loss(abc.ABC):
 
     def begin(self, epoch: int, epochs: int) -> None:  # noqa: B027
         """Called at the start of epoch `epoch` of `epochs`, from 1, for losses that change with time."""
+
+    def stage(self) -> Hashable:
+        """What of its formula has changed with time, as far as Python chooses it; to be overridden together with `begin`."""
+        return None
 
     def row_weights(self, y: Tensor) -> Tensor | None:
         """y [R, N] -> row weights [R, N] of a step's average (torch's weighted mean); None: equal weights."""
@@ -213,6 +218,10 @@ class LDAM(Loss):
     def begin(self, epoch: int, epochs: int) -> None:
         """See Loss."""
         self.weighing = self.deferred and epoch - 1 >= 4 * epochs // 5
+
+    def stage(self) -> Hashable:
+        """See Loss."""
+        return self.weighing
 
     def row_weights(self, y: Tensor) -> Tensor | None:
         """See Loss. None before re-weighting begins."""

@@ -31,6 +31,10 @@ def test_every_method_gives_the_bits_of_the_cpu_and_waits_no_more_than_before() 
     passes("tests/pretend/check_methods.py")
 
 
+def test_a_recorded_step_is_replayed_to_the_bit() -> None:
+    passes("tests/pretend/check_graph.py")
+
+
 @pytest.mark.timeout(300)
 def test_stacks_of_settings_give_the_bits_of_the_cpu() -> None:
     passes("tests/pretend/check_settings.py")

@@ -220,6 +220,8 @@ class Rounds(Step):
     class (minority [R, C]) occurs r times, every other row once.
     """
 
+    obstacle = ""
+
     def __init__(self, method: DOS, task: Task, minority: Tensor) -> None:
         self.method, self.task, self.rows = method, task, task.train
         rows, classes = task.train, len(task.classes)
@@ -240,7 +242,7 @@ class Rounds(Step):
         self.minority = minority
         self.stored: Tensor | None = None
         self.at = self.row[:, :0]
-        self.mixed_items = self.rho_sum = torch.zeros(0)
+        self.targets = self.mixed_items = self.rho_sum = torch.zeros(0)
 
     def start(self, net: Net) -> None:
         """Starts the rounds of this network."""
@@ -275,25 +277,31 @@ class Rounds(Step):
         widths = [max(way.k, way.k_majority) + 1 for way in self.ways]
         places = max(widths)
         blank = self.row.new_zeros(*rows.y.shape, places)
-        self.near, self.there = blank, blank.bool()
+        self.near, self.there = self.hold("near", blank), self.hold("there", blank.bool())
         for r, (near, there) in enumerate(neighbours):
             self.near[r, : near.shape[0], : near.shape[1]] = near
             self.there[r, : there.shape[0], : there.shape[1]] = there
-        self.weights = self.stored.new_zeros(*self.row.shape, places)
+        self.weights = self.hold("weights", self.stored.new_zeros(*self.row.shape, places))
+        self.targets = self.hold("targets", self.stored)
         for r, (stream, count, width) in enumerate(zip(self.chances, self.items.sizes.tolist(), widths, strict=True)):
             draws = torch.rand(count, width, generator=stream, dtype=torch.float64).to(self.row.device)
             there = self.there[r, self.row[r, :count], :width]
             self.weights[r, :count, :width] = simplex(draws, there, self.ways[r].law, self.ways[r].weights_over)
         variance = spread(self.stored, rows.y, rows.mask, len(self.task.classes))
         apart = torch.where(variance > 0, 2 * variance, 1.0)  # for a class with one row, or with all rows at one point
-        self.scale = apart.gather(1, rows.y) if method.scaled else None
-        self.mixed_items = self.rho_sum = torch.zeros(len(self.row), dtype=self.stored.dtype, device=self.row.device)
+        self.scale = self.hold("scale", apart.gather(1, rows.y)) if method.scaled else None
+        self.mixed_items, self.rho_sum = (self.stored.new_zeros(len(self.row)) for _ in range(2))
+        self.mixed_items, self.rho_sum = self.hold("mixed items", self.mixed_items), self.hold("rho", self.rho_sum)
 
     def __call__(self, batch: Batch) -> Tensor:
         """One step on items."""
         self.at = batch.x.squeeze(2)
         x = pick(self.rows.x, self.row.gather(1, self.at))
         return self.descent(replace(batch, x=x))
+
+    def parts(self) -> Sequence[Step]:
+        """See Step."""
+        return (self.descent,)
 
     def values(self) -> dict[str, Tensor]:
         """rho_self: mean share of the row itself in the classifier's loss, over items with neighbours (1 without such items).
@@ -311,17 +319,16 @@ class Rounds(Step):
         } | {f"variance_{c}": variance[:, c] for c in range(variance.shape[1])}
 
     def _objective(self, net: Net, batch: Batch) -> Tensor:
-        assert self.stored is not None
         rows, at = self.row.gather(1, self.at), self.at
         replicates, items = at.shape
         there = pick(self.there, rows)
-        targets = pick(self.stored, pick(self.near, rows).flatten(1)).view(replicates, items, there.shape[2], -1)
+        targets = pick(self.targets, pick(self.near, rows).flatten(1)).view(replicates, items, there.shape[2], -1)
         scale = None if self.scale is None else self.scale.gather(1, rows)
         z = net.embed(batch.x, batch.mask)
         loss_f, loss_g, rho = self.loss(net.head, z, batch.y, targets, pick(self.weights, at), there, scale)
         among = batch.mask & there[:, :, 1:].any(2)
-        self.mixed_items = self.mixed_items + among.sum(1)
-        self.rho_sum = self.rho_sum + (rho.detach()[:, :, 0] * among).sum(1)
+        self.mixed_items += among.sum(1)
+        self.rho_sum += (rho.detach()[:, :, 0] * among).sum(1)
         return ((loss_g + broadcast(self.lambda_f, loss_f) * loss_f) * mean_weights(batch.mask, z.dtype, batch.weight)).sum(1)
 
     def _features(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -20,7 +20,7 @@ from engine.models.net import FEWEST_ROWS, Net
 from engine.seeds import torch_stream
 from engine.spec.fields import LATER
 from engine.spec.pens import Pen
-from engine.training.batches import Balanced, Passes, Plan, pick, steps_of_pass
+from engine.training.batches import Balanced, Drawn, Passes, pick, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Batch, Meter, Step, streams, train
@@ -177,7 +177,7 @@ class ExplicitGradient(TableMethod):
                 "warning",
             )
         if points.mask.any():
-            camera.track_points(points, step.all_points)
+            camera.track_points(points, step.look)
         camera.share = 0.75
         yield Phase("points", "Moving the synthetic points" if step.moving else "Training on, nothing moves")
         if step.moving and self.inner_steps > min(batches.per_pass()):
@@ -295,7 +295,7 @@ class MetaStep(Step):
         self.method, self.net, self.outer, self.start = method, net, outer, points
         self.points = points.x.clone()
         self.members: Tensor | None = None  # of the stack, among all replicates; None: all of them
-        self.every = self.latest = self.points
+        self.every = self.points  # of all replicates, those in the stack as they once were
         self.loss: Loss = cross_entropy
         self.some = bool(points.mask.any())
         self.eta = method.number(task, "eta_points")
@@ -305,9 +305,12 @@ class MetaStep(Step):
         self.outer_passes = Passes(outer.sizes.tolist(), method.batch_outer, streams(task, "outer"))
         self.range = _range(task.train)
         self.trail: list[tuple[Tensor, Tensor, Tensor, Tensor, Tensor]] = []
-        self.point_plan: Plan
-        self.others: list[tuple[Tensor, Tensor, Tensor]] = []
-        self.other_weights: list[Tensor | None] = []
+        self.obstacle = "" if method.inner_steps == 1 else "a move of the points looks back through several steps"
+        self.widths: list[int] = []  # of the epoch's synthetic batches
+        self.index: Tensor  # of their points, [K, R, B]
+        self.mask: Tensor
+        self.fresh: Tensor  # whether a new pass over them begins, [K, R]
+        self.others: Drawn
         self.adapted = torch.zeros(len(points.x), dtype=points.x.dtype, device=points.x.device)
         self.rounds = torch.zeros_like(self.adapted)
 
@@ -323,9 +326,9 @@ class MetaStep(Step):
 
     def select(self, index: Tensor) -> None:
         """See Step."""
-        self.every = self.all_points()
+        self.every = self.look()
         self.members = index if self.members is None else self.members[index]
-        self.points = self.latest = self.points.index_select(0, index)
+        self.points = self.points.index_select(0, index)
         self.start, self.outer = select(self.start, index), select(self.outer, index)
         self.point_passes.select(index)
         self.outer_passes.select(index)
@@ -337,39 +340,41 @@ class MetaStep(Step):
     def begin(self, wanted: Sequence[int]) -> None:
         """Draws the epoch's synthetic batches, and its held-out batches where points move."""
         device = self.points.device
-        self.point_plan = self.point_passes.take(wanted, device)
+        plan = self.point_passes.take(wanted, device)
+        self.widths = plan.widths
+        self.index, self.mask = (self.hold(n, t.transpose(0, 1)) for n, t in (("index", plan.index), ("drawn", plan.mask)))
+        if self.method.reset_each_pass:
+            self.fresh = self.hold("fresh", plan.fresh.T)
         if self.moving:
-            others = self.outer_passes.take(wanted, device)
-            self.others, self.other_weights = others.rows(self.outer), others.weights(self.outer)
+            self.others = self.outer_passes.take(wanted, device).draw(self.outer).move(self.hold)
         self.adapted.zero_()
         self.rounds.zero_()
         self.trail = []
 
     def __call__(self, batch: Batch) -> Tensor:
         """Steps the classifier on X1 u Z. Moves the points after every `inner_steps` such steps."""
-        width = self.point_plan.widths[batch.k]
-        index, mask = self.point_plan.index[:, batch.k, :width], self.point_plan.mask[:, batch.k, :width]
+        width = self.widths[batch.k]
+        index, mask = (batch.read(table)[:, :width] for table in (self.index, self.mask))
         if self.method.reset_each_pass:
-            fresh = self.point_plan.fresh[:, batch.k].view(-1, 1, 1)
-            self.points = torch.where(fresh, self.start.x, self.points)
+            fresh = batch.read(self.fresh).view(-1, 1, 1)
+            self.points.copy_(torch.where(fresh, self.start.x, self.points))
         x, y = pick(self.points, index), pick(self.start.y, index)
         given = None if self.start.weight is None else pick(self.start.weight, index) * mask
         if self.method.inner != "synthetic":
             x, y, mask = torch.cat([batch.x, x], 1), torch.cat([batch.y, y], 1), torch.cat([batch.mask, mask], 1)
             given = None if given is None or batch.weight is None else torch.cat([batch.weight, given], 1)
         weights = mean_weights(mask, x.dtype, given)
-        theta = self.net.flat
-        losses, g = self.net.gradient(x, y, weights, self.loss, theta)
-        self.net.flat = descend(theta, g, self.rate)
+        losses, g = self.net.gradient(x, y, weights, self.loss)
         if self.moving:
-            self.trail.append((theta, index, x, y, weights))
-            if len(self.trail) == self.method.inner_steps:
-                self._move(batch.k)
+            self.trail.append((self.net.flat.clone(), index, x, y, weights))
+        descend(self.net.flat, g, self.rate)
+        if self.moving and len(self.trail) == self.method.inner_steps:
+            self._move(batch)
         return losses
 
-    def _move(self, k: int) -> None:
-        x, y, mask = self.others[k]
-        adapted, v = self.net.gradient(x, y, mean_weights(mask, x.dtype, self.other_weights[k]), self.loss, self.net.flat)
+    def _move(self, batch: Batch) -> None:
+        x, y, mask, given = self.others.at(batch.k, batch.counter)
+        adapted, v = self.net.gradient(x, y, mean_weights(mask, x.dtype, given), self.loss)
         self.adapted += adapted
         self.rounds += mask.any(1)
         uphill = torch.zeros_like(self.points)
@@ -382,10 +387,26 @@ class MetaStep(Step):
             uphill.scatter_add_(1, own.unsqueeze(2).expand_as(gradient), gradient)
             if number:  # backwards through the step: v <- (I - eta1 H) v
                 v = v - broadcast(self.rate, v) * self.net.mixed(x, y, weights, self.loss, theta, v, at_parameters=True)[1]
-        self.points = descend(self.points, uphill, self.eta)
+        descend(self.points, uphill, self.eta)
         if self.method.clamp:
-            self.points = self.points.clamp(*self.range)
+            self.points.clamp_(*self.range)
         self.trail = []
+
+    def look(self) -> Tensor:
+        """The points of all replicates as they are now [R, n, D], in a tensor that no step changes; of those that have left the stack, as
+        they were then.
+        """
+        if not self.moving:
+            return self.every
+        return self.points.clone() if self.members is None else self.every.index_copy(0, self.members, self.points)
+
+    def shape(self, k: int) -> Hashable:
+        """See Step."""
+        return self.widths[k], self.others.widths[k] if self.moving else 0
+
+    def lasting(self) -> list[Tensor]:
+        """See Step."""
+        return [self.net.flat, self.points, self.adapted, self.rounds]
 
     def values(self) -> dict[str, Tensor]:
         """adapted_loss: of the stepped classifier on held-out rows, mean over the epoch. synthetic_loss: on the synthetic
@@ -408,14 +429,6 @@ class MetaStep(Step):
         """Restores the chosen epoch's points."""
         (self.points,) = kept
         self.members = None
-
-    def all_points(self) -> Tensor:
-        """The points of all replicates [R, n, D]; of those that left the stack, where they were then."""
-        if self.members is None:
-            return self.points
-        if self.latest is not self.points:
-            self.every, self.latest = self.every.index_copy(0, self.members, self.points), self.points
-        return self.every
 
 
 def _range(rows: Rows) -> tuple[Tensor, Tensor]:

@@ -73,6 +73,8 @@ class ScaleSGD(SGD):
     Batches hold features [R, B, H]. decay shrinks the factors towards 0. bias: the biases are multiplied too.
     """
 
+    obstacle = "it puts a new last layer into the network"
+
     def __init__(self, net: Net, *, rate: Rate, decay: float, bias: bool) -> None:
         self.whole = net
         self.scaled = net.flat[:, -(net.width + 1) * net.classes :].clone().view(-1, net.width + 1, net.classes)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Hashable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,7 +18,7 @@ from engine.models.mlp import MLP
 from engine.models.net import Net
 from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
-from engine.training.batches import Passes
+from engine.training.batches import Drawn, Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.loop import Batch, Meter, Step, streams, train
@@ -110,6 +110,8 @@ class Weighing(Step):
     sum_i w_i dM/dw_i with dM/dw_i constant.
     """
 
+    obstacle = ""
+
     def __init__(self, method: MetaWeightNet, net: MLP, task: Task) -> None:
         self.method, self.net, self.outer = method, net, task.valid
         self.minority = task.minority
@@ -124,8 +126,7 @@ class Weighing(Step):
         power = 1.0 if method.balanced_outer else 0.0
         self.judge = ClassWeighted(task.valid.counts(len(task.classes)), power)
         self.passes = Passes(task.valid.sizes.tolist(), method.batch_outer, streams(task, "outer"))
-        self.others: list[tuple[Tensor, Tensor, Tensor]] = []
-        self.other_weights: list[Tensor | None] = []
+        self.others: Drawn
         self.judged = torch.zeros(len(net.flat), dtype=task.dtype, device=task.device)
         self.rare = torch.zeros_like(self.judged)
         self.rounds = torch.zeros_like(self.judged)
@@ -155,7 +156,7 @@ class Weighing(Step):
         self.model.begin(wanted)
         self.tuner.begin(wanted)
         plan = self.passes.take(wanted, self.net.flat.device)
-        self.others, self.other_weights = plan.rows(self.outer), plan.weights(self.outer)
+        self.others = plan.draw(self.outer).move(self.hold)
         for tensor in (self.judged, self.rare, self.rounds):
             tensor.zero_()
 
@@ -181,8 +182,8 @@ class Weighing(Step):
         _, gradient = self.net.gradient(
             batch.x, batch.y, self.weigh(self.weigher, losses, batch.mask, batch.weight), cross_entropy, theta
         )
-        x, y, mask = self.others[batch.k]
-        weights = mean_under(self.judge, Batch(x, y, mask, batch.alive, batch.k, self.other_weights[batch.k]))
+        x, y, mask, given = self.others.at(batch.k, batch.counter)
+        weights = mean_under(self.judge, Batch(x, y, mask, batch.alive, batch.k, given))
         judged, v = self.net.gradient(x, y, weights, self.judge, theta - eta * gradient)
         influence = -eta * self.net.along(batch.x, batch.y, cross_entropy, v)
         return judged, self.weigher.derive(lambda net: (self.weigh(net, losses, batch.mask, batch.weight) * influence).sum(1))[
@@ -204,6 +205,18 @@ class Weighing(Step):
         """
         rounds = self.rounds.clamp(min=1)
         return {"meta_loss": self.judged / rounds, "minority_weight": self.rare / rounds}
+
+    def shape(self, k: int) -> Hashable:
+        """See Step."""
+        return self.others.widths[k]
+
+    def parts(self) -> Sequence[Step]:
+        """See Step."""
+        return self.model, self.tuner
+
+    def lasting(self) -> list[Tensor]:
+        """See Step."""
+        return [self.judged, self.rare, self.rounds]
 
     def kept(self) -> list[Tensor]:
         """The weight network, saved with the classifier it trained."""

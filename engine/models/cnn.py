@@ -45,6 +45,8 @@ class CNN(Net):
     training only.
     """
 
+    obstacle = "which rows of a batch are none is read on the host"
+
     def __init__(self, model: str, shape: Shape, classes: int, flat: Tensor, statistics: Tensor, cosine: bool = False) -> None:
         self.model, self.shape, self.classes, self.cosine = model, shape, classes, cosine
         self._flat, self._statistics = flat, statistics

@@ -26,6 +26,8 @@ class MLP(Net):
     its own.
     """
 
+    obstacle = ""
+
     def __init__(self, sizes: Sequence[int], activation: str, flat: Tensor, cosine: bool = False) -> None:
         self.sizes = tuple(sizes)
         self.width, self.classes = self.sizes[-2:]

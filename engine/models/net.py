@@ -21,13 +21,15 @@ class Net(abc.ABC):
 
     width: features H. classes: C. cosine: the head multiplies normalised features by normalised weights, without a bias (as LDAM needs).
     learns_features: False where the features are the input rows, so that they have no generalisation gap. `flat` [R, P] holds every
-    parameter. The last (H + 1) C of a row are the head: weights [H, C] row by row, then biases [C].
+    parameter. The last (H + 1) C of a row are the head: weights [H, C] row by row, then biases [C]. obstacle: why its gradient cannot
+    be recorded (`engine.training.graph`); empty where it can.
     """
 
     width: int
     classes: int
     cosine: bool = False
     learns_features: bool = True
+    obstacle: str = "it does not say that it can be recorded"
 
     @property
     @abc.abstractmethod

@@ -6,8 +6,8 @@ batches without any row where they need fewer batches. No row is left out.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
@@ -45,20 +45,43 @@ class Plan:
         """K, the number of batches."""
         return self.index.shape[1]
 
-    def rows(self, part: Rows, members: Tensor | None = None) -> list[tuple[Tensor, Tensor, Tensor]]:
-        """Each batch's x [R, b, D], y [R, b] and mask [R, b], where b is its width. Gathered at once, because many small
-        gathers are slower. members [R]: the plan's replicates among those of `part`; None: they are the same.
+    def draw(self, part: Rows, members: Tensor | None = None) -> Drawn:
+        """The rows of all batches. Gathered at once, because many small gathers are slower. members [R]: the plan's replicates among those
+        of `part`; None: they are the same.
         """
-        index = self.index.transpose(0, 1)  # [K, R, B]
-        x, y = pick(part.x, index, members), pick(part.y, index, members)
-        return [(x[k, :, :b], y[k, :, :b], self.mask[:, k, :b]) for k, b in enumerate(self.widths)]
+        index, mask = self.index.transpose(0, 1), self.mask.transpose(0, 1)
+        weight = None if part.weight is None else pick(part.weight, index, members) * mask
+        return Drawn(pick(part.x, index, members), pick(part.y, index, members), mask, weight, self.widths)
 
-    def weights(self, part: Rows, members: Tensor | None = None) -> list[Tensor | None]:
-        """Each batch's weights of rows [R, b], 0 on padding; None where all rows count the same. members: see `rows`."""
-        if part.weight is None:
-            return [None] * self.length
-        weight = pick(part.weight, self.index.transpose(0, 1), members)
-        return [weight[k, :, :b] * self.mask[:, k, :b] for k, b in enumerate(self.widths)]
+
+@dataclass(frozen=True)
+class Drawn:
+    """The rows of an epoch's batches: x [K, R, B, D]; y, mask [K, R, B]; weight [K, R, B], 0 on padding, or None where all rows count
+    the same; widths [K] as in Plan.
+    """
+
+    x: Tensor
+    y: Tensor
+    mask: Tensor
+    weight: Tensor | None
+    widths: list[int]
+
+    def at(self, k: int, counter: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
+        """Batch k's x [R, b, D], y [R, b], mask [R, b] and weight [R, b] or None, where b is its width. counter: see `read`."""
+        x, y, mask = (read(table, k, counter)[:, : self.widths[k]] for table in (self.x, self.y, self.mask))
+        return x, y, mask, None if self.weight is None else read(self.weight, k, counter)[:, : self.widths[k]]
+
+    def move(self, place: Callable[[str, Tensor], Tensor]) -> Drawn:
+        """The same rows where `place(name, tensor)` puts them."""
+        own = {"x": self.x, "y": self.y, "mask": self.mask} | ({} if self.weight is None else {"weight": self.weight})
+        return replace(self, **{name: place(name, tensor) for name, tensor in own.items()})  # type: ignore[arg-type]
+
+
+def read(table: Tensor, k: int, counter: Tensor | None = None) -> Tensor:
+    """Row k of a table [K, ...]. counter [1] int64: holds k on the table's device, where a recorded step shall read another row each
+    time (`engine.training.graph`).
+    """
+    return table[k] if counter is None else table.index_select(0, counter).squeeze(0)
 
 
 def pick(table: Tensor, index: Tensor, members: Tensor | None = None) -> Tensor:

@@ -45,6 +45,10 @@ class HeadSGD(SGD):
         self.net.flat = fresh_head(self.net.width, self.net.classes, streams, device=flat.device, dtype=flat.dtype)
         self._put()
 
+    def lasting(self) -> list[Tensor]:
+        """See Step."""
+        return [*super().lasting(), self.whole.flat]
+
     def __call__(self, batch: Batch) -> Tensor:
         """One step on the mean loss of each replicate's embeddings."""
         losses = super().__call__(batch)

@@ -14,9 +14,10 @@ from __future__ import annotations
 import abc
 import math
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Hashable, Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -30,7 +31,8 @@ from engine.losses import cross_entropy, mean_weights, weighted_sum
 from engine.models.mlp import MLP
 from engine.models.net import FEWEST_ROWS, Net
 from engine.seeds import torch_stream
-from engine.training.batches import Plan
+from engine.training import graph
+from engine.training.batches import Drawn, Plan, read
 from engine.training.camera import Camera
 
 MOST_LEFT = 1.0
@@ -44,7 +46,8 @@ class Batch:
     """Real rows of one step: x [R, B, D], y [R, B], mask [R, B] bool, alive [R] bool (on the CPU), weight [R, B] or None.
 
     alive: whether the replicate takes this step. The others have stopped, or used up their rows of this epoch, and have no rows
-    in the batch. k: number of the batch in the epoch. weight: how much each row counts; None: all the same.
+    in the batch. k: number of the batch in the epoch. weight: how much each row counts; None: all the same. counter: see
+    `engine.training.batches.read`.
     """
 
     x: Tensor
@@ -53,10 +56,11 @@ class Batch:
     alive: Tensor
     k: int
     weight: Tensor | None = None
+    counter: Tensor | None = None
 
     def read(self, table: Tensor) -> Tensor:
         """This batch's part of a table [K, ...] of all batches of the epoch."""
-        return table[self.k]
+        return read(table, self.k, self.counter)
 
 
 Leaves = Callable[[int, Tensor], Tensor]
@@ -64,7 +68,15 @@ Leaves = Callable[[int, Tensor], Tensor]
 
 
 class Step(abc.ABC):
-    """The update that a method makes with a batch. Only `__call__` is required."""
+    """The update that a method makes with a batch. Only `__call__` is required.
+
+    obstacle: why its operations cannot be recorded on a device and replayed (`engine.training.graph`); empty where they can. Such a
+    step changes its state in place, reads an epoch's tables by `Batch.read` alone, keeps what else it makes in `begin` by `hold`, and
+    takes nothing from the device to the host or back. held: what `hold` keeps; None where nothing is recorded.
+    """
+
+    obstacle: str = "it does not say that it can be recorded"
+    held: dict[str, Tensor] | None = None
 
     @abc.abstractmethod
     def __call__(self, batch: Batch) -> Tensor:
@@ -88,6 +100,22 @@ class Step(abc.ABC):
 
     def begin(self, wanted: Sequence[int]) -> None:  # noqa: B027
         """Called at the start of an epoch, in which replicate r takes wanted[r] steps."""
+
+    def hold(self, name: str, tensor: Tensor) -> Tensor:
+        """A tensor made in `begin`, in the place of the last one of this name where a recording reads that."""
+        return graph.hold(self.held, name, tensor)
+
+    def shape(self, k: int) -> Hashable:
+        """What the step's Python looks at in batch k besides its width and whether all replicates take it."""
+        return None
+
+    def parts(self) -> Sequence[Step]:
+        """Steps that are a part of this one."""
+        return ()
+
+    def lasting(self) -> list[Tensor]:
+        """Tensors that it changes in place from step to step."""
+        return self.kept()
 
     def values(self) -> dict[str, Tensor]:
         """Further values of the epoch that ended: name -> [R]."""
@@ -193,6 +221,7 @@ def train(
     planned = epochs * max(batches.per_pass())
     taken = 0
     last = torch.full_like(stack.best.score, torch.nan)  # score of all replicates
+    replay = graph.start_replay(step, net.flat.device)
     for epoch in range(1, epochs + 1):
         if not going.any():
             break
@@ -200,15 +229,16 @@ def train(
         among = going[stack.numbers]
         wanted = [n if go else 0 for n, go in zip(batches.per_pass(), among.tolist(), strict=True)]
         plan = batches.take(wanted, task.device)
-        drawn, weights = plan.rows(rows, stack.members), plan.weights(rows, stack.members)
+        drawn = plan.draw(rows, stack.members)
         step.begin(wanted)
         wanted_now = torch.tensor(wanted)
         total = torch.zeros_like(stack.best.loss)
+        drawn = drawn if replay is None else replay.begin(drawn, total)
         for k in range(plan.length):
             shown = stack.show() if camera.views else net
             yield from camera.record_frame(shown, phase, epoch, meter.step, last, taken=taken, planned=planned)
-            x, y, mask = drawn[k]
-            total += step(Batch(x, y, mask, wanted_now > k, k, weights[k]))
+            take = partial(_take, step, drawn, wanted_now, k)
+            total += take() if replay is None else replay(k, (drawn.widths[k], min(wanted) > k), take)
             taken += 1
             if (tick := meter.tick()) is not None:
                 yield tick
@@ -231,6 +261,12 @@ def train(
             going &= leaves(epoch, stack.spread(stack.best.score, stack.all_best.score)).cpu()
     meter.done += planned - taken
     return stack.finish()
+
+
+def _take(step: Step, drawn: Drawn, wanted: Tensor, k: int, counter: Tensor | None = None) -> Tensor:
+    """Step k of an epoch, in which replicate r takes wanted[r] steps; its losses [R]."""
+    x, y, mask, weight = drawn.at(k, counter)
+    return step(Batch(x, y, mask, wanted > k, k, weight, counter))
 
 
 class _Best:

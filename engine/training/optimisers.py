@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -60,6 +60,24 @@ class Descent(Step):
         self.table: Tensor  # of `factors`, and whether a replicate takes the step: [K, F + 1, R, 1] on the device
 
     @property
+    def obstacle(self) -> str:  # type: ignore[override]
+        """See Step."""
+        cls, change = type(self.loss), self.change
+        if change is not None:
+            return getattr(change, "obstacle", "its batches are changed on the CPU")
+        if cls.begin is not Loss.begin and cls.stage is Loss.stage:
+            return "its loss changes with time"
+        return self.net.obstacle
+
+    def shape(self, k: int) -> Hashable:
+        """See Step."""
+        return self.loss.stage()
+
+    def lasting(self) -> list[Tensor]:
+        """See Step."""
+        return [self.net.flat, *self.net.state(), *self.memory()]
+
+    @property
     def rate(self) -> Number:
         """The current step size, one or [R, 1]."""
         return self._rate(max(1, self.epoch)) if callable(self._rate) else self._rate
@@ -85,7 +103,7 @@ class Descent(Step):
         taken = torch.minimum(number + 1, steps).unsqueeze(2)  # by each replicate after it, [K, R, 1]
         alive = (number < steps).unsqueeze(2)
         factors = torch.stack([*self.factors(taken), alive.double()], 1)  # [K, F + 1, R, 1]
-        self.table = factors.to(self.net.flat.dtype).to(self.net.flat.device)
+        self.table = self.hold("factors", factors.to(self.net.flat.dtype).to(self.net.flat.device))
 
     def __call__(self, batch: Batch) -> Tensor:
         """One step. A paused replicate keeps the same bits as if the others had not moved."""
@@ -135,11 +153,13 @@ class Descent(Step):
         """Changes `net.flat` in place by this gradient [R, P]. factors: those of this step, each [R, 1]."""
 
 
-def descend(x: Tensor, gradient: Tensor, rate: float | Tensor) -> Tensor:
-    """x [R, ...] less `rate` times its gradient. rate: one, or [R, 1]."""
-    if isinstance(rate, Tensor):
-        return x - broadcast(rate, x) * gradient
-    return torch.add(x, gradient, alpha=-rate)
+def descend(x: Tensor, gradient: Tensor, rate: float | Tensor) -> None:
+    """Takes `rate` times its gradient from x [R, ...], in place. rate: one, or [R, 1], with the same bits."""
+    size = broadcast(rate, x)
+    if isinstance(size, Tensor):
+        x.addcmul_(gradient, size, value=-1)
+    else:
+        x.sub_(gradient, alpha=size)
 
 
 def mean_under(loss: Loss, batch: Batch) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields, replace
 from typing import Any
 
@@ -234,6 +234,9 @@ def test_a_step_that_cannot_be_narrowed_keeps_all_replicates(heights: list[int])
     inner = Adam(net, cross_entropy, rate=0.05)
 
     class Plain(Step):
+        def begin(self, wanted: Sequence[int]) -> None:
+            inner.begin(wanted)
+
         def __call__(self, batch: Any) -> torch.Tensor:
             return inner(batch)
 

@@ -158,8 +158,8 @@ def test_frozen_points_equal_plain_gradient_descent_bit_for_bit() -> None:
     mask = torch.cat([on.train.mask, points.mask], 1)
     step.begin([4] * 2)
     for k in range(4):
-        order = step.point_plan.index[:, k]
-        assert step.point_plan.mask[:, k].sum() == points.mask.sum()
+        order = step.index[k]
+        assert step.mask[k].sum() == points.mask.sum()
         z = points.x.gather(1, order.unsqueeze(2).expand(-1, -1, points.x.shape[2]))
         both = torch.cat([on.train.x, z], 1)
         leaf.grad = net.gradient(both, y, mean_weights(mask, x.dtype), cross_entropy, leaf.detach())[1]
@@ -201,7 +201,7 @@ def test_rows_outside_the_batch_do_not_move_and_labels_never_change() -> None:
         changed = (step.points != before).any(2)
         inside = torch.zeros_like(changed)
         for r in range(3):
-            inside[r, step.point_plan.index[r, k][step.point_plan.mask[r, k]]] = True
+            inside[r, step.index[k, r][step.mask[k, r]]] = True
         assert torch.equal(changed, inside)
     assert torch.equal(step.start.y, labels) and step.start.mask.sum() == count
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import warnings
 from typing import Any
 
 import numpy as np
@@ -23,10 +24,11 @@ SETS: dict[str, tuple[str, dict[str, Any]]] = {"tabular": ("wine", {}), "images"
 CASES = [(name, kind) for name, method in methods().items() for kind in SETS if kind in method.kinds]
 
 
-def request(name: str, kind: str) -> RunSpec:
-    """A short run of two replicates."""
+def request(name: str, kind: str, **more: int) -> RunSpec:
+    """A short run of two replicates; more: parameters, for methods that have them."""
     dataset, data = SETS[kind]
-    params = {field.name: SMALL[field.name] for field in dataclasses.fields(methods()[name]) if field.name in SMALL}
+    given = SMALL | more
+    params = {field.name: given[field.name] for field in dataclasses.fields(methods()[name]) if field.name in given}
     return RunSpec(dataset, name, Imbalance("ratio", 4.0), data, params, seeds=2)
 
 
@@ -43,6 +45,19 @@ def test_a_run_gives_the_same_bits_again(name: str, kind: str) -> None:
     again, artifacts_again = train(spec, "cuda")
     assert first.metrics == again.metrics and artifacts == artifacts_again
     assert all(np.array_equal(first.arrays[name], again.arrays[name], equal_nan=True) for name in first.arrays)
+
+
+@pytest.mark.parametrize(("name", "kind"), CASES)
+def test_replayed_graphs_give_the_bits_of_the_steps_python(name: str, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More epochs than steps are taken before a shape is recorded; a graph that could not be recorded warns, which fails here."""
+    spec = request(name, kind, epochs=6, head_epochs=6, meta_epochs=6, rounds=6, batch=16)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=".*was not recorded as a graph")
+        replayed = train(spec, "cuda")
+    monkeypatch.setenv("LAB_GRAPH", "0")
+    result, artifacts = train(spec, "cuda")
+    assert replayed[0].metrics == result.metrics and replayed[1] == artifacts
+    assert all(np.array_equal(replayed[0].arrays[name], result.arrays[name], equal_nan=True) for name in result.arrays)
 
 
 @pytest.mark.parametrize(("name", "kind"), [case for case in CASES if case[0] != "cnn-cl"])

@@ -49,7 +49,7 @@ def after_the_virtual_step(step: Weighing, batch: Batch, flat: torch.Tensor) -> 
         weights = weights / (weights.sum() if step.method.normalise else weights.shape[1])
         (gradient,) = torch.autograd.grad((weights.detach() * losses).sum(), net.flat)
         net.flat = (net.flat - step.method.eta_virtual * gradient).detach()
-        ox, oy, om = (part[r : r + 1] for part in step.others[0])
+        ox, oy, om = (part[r : r + 1] for part in step.others.at(0)[:3])
         ox, oy = ox[om][None], oy[om][None]
         share = torch.ones(oy.shape[1], dtype=ox.dtype)
         if step.method.balanced_outer:
