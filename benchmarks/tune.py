@@ -1,6 +1,6 @@
 """Settings of the network screened as stacks, against one at a time: seconds, ratio, and what the products alone would take.
 
-    python -m benchmarks.tune [--dataset adult] [--settings 64] [--batch 16] [--rows 128] [--replicates 1] [--alone 3] [--threads 1]
+    python -m benchmarks.tune [--dataset adult] [--settings 64] [--batch 16] [--rows 128] [--replicates 1] [--alone 6] [--threads 1]
 
 Optuna proposes the settings in batches; each batch is screened by successive halving, as `compare --tune` does, in steps of as many rows
 as a comparison takes, or of `--rows`. One at a time: every setting is trained alone to its end (`--epochs`, or `--patience` epochs
@@ -162,7 +162,7 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--patience", type=int, default=20)
-    parser.add_argument("--alone", type=int, default=3, help="settings that are also trained alone")
+    parser.add_argument("--alone", type=int, default=6, help="settings that are also trained alone")
     parser.add_argument("--threads", type=int, default=1)
     print(json.dumps(measure(parser.parse_args())))
 
