@@ -162,7 +162,7 @@ class Evaluator:
         chosen = {key: value for key, value in {**tuned, **row.params}.items() if key in out}
         out = limit_length(out | chosen, level.epochs, network=row.model == NETWORK)
         if "batch" in out and row.model == NETWORK:
-            out = grow_batch(out, sum(self.count_train(level)), rate="learning_rate" not in chosen)
+            out = grow_batch(out, sum(self.count_train(level)), rate="learning_rate" not in row.params)
         return out
 
     def count_train(self, level: Resource) -> list[int]:

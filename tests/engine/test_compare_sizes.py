@@ -44,7 +44,7 @@ def test_batches_grow_with_rows_up_to_a_limit():
     assert sizes.grow_batch({"batch": 128, "learning_rate": 0.02}, 28_940, rate=False)["learning_rate"] == 0.02
 
 
-def test_a_comparison_takes_the_batch_of_its_level_and_a_tuned_step_size_as_it_is(monkeypatch):
+def test_a_comparison_takes_the_batch_of_its_level_and_a_tuned_step_size_grows_with_it(monkeypatch):
     bench, _ = module._make_evaluator(table((300, 30)), SPEC, ticking())
     assert bench.choose_params("ce", Resource())["batch"] == 128
     monkeypatch.setattr(sizes, "SMALL", 100)
@@ -54,7 +54,8 @@ def test_a_comparison_takes_the_batch_of_its_level_and_a_tuned_step_size_as_it_i
     assert bench.choose_params("ce", Resource(rows=90))["batch"] == 128
     assert not _is_shorter(bench, "ce", Resource(rows=90)) and _is_shorter(bench, "ce", Resource(rows=90, epochs=3))
     bench.tuned["network"] = {"learning_rate": 0.01}
-    assert bench.choose_params("ce", Resource())["learning_rate"] == 0.01
+    assert bench.choose_params("ce", Resource())["learning_rate"] == pytest.approx(0.015)
+    assert bench.choose_params("ce", Resource(rows=90))["learning_rate"] == 0.01
     outcomes, _ = finish(bench.evaluate("ce", Resource(epochs=3), (0,)))
     assert outcomes and np.isfinite(outcomes[0].metrics["average_precision"])
 
