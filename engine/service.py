@@ -19,6 +19,7 @@ import threading
 import time
 import uuid
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Any
@@ -26,13 +27,16 @@ from typing import Any
 import numpy as np
 
 from engine import system
-from engine.errors import StoreError, StoreFull, StoreLocked
+from engine.errors import BadInput, StoreError, StoreFull, StoreLocked
 from engine.events import pack
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkReturned
 from engine.executors.local import LocalExecutor
 from engine.memory import default_limit
 from engine.settings import read_setting
+from engine.spec import RunSpec
+from engine.spec.companions import name_first_phase
 from engine.spec.embedding import FEATURES
+from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
 from engine.store.jobs import INTERRUPTED, PREVIEW, PRIORITY_SWEEP
 
@@ -120,6 +124,7 @@ class Engine:
         self._refused: float | None = None
         self._generation = store.generation
         self._catalog: dict[str, Any] | None = None
+        self._described = store.catalog()  # an earlier engine's, until a worker sends this one's
         self._private_mb = private_mb
         self._device = ""
         self._devices: list[str] = []
@@ -217,7 +222,7 @@ class Engine:
 
     def _write_one(self, news: ExecutorEvent) -> None:
         if isinstance(news, CatalogReceived):
-            self._catalog = news.catalog
+            self._catalog = self._described = news.catalog
             self._device, self._devices = str(news.catalog["device"]), list(news.catalog["devices"])
             self.store.publish_catalog(news.catalog)
             return
@@ -311,11 +316,34 @@ class Engine:
         for _ in range(self.executor.idle):
             sweeps = sum(job.priority >= PRIORITY_SWEEP for job in self._running.values())
             full = sweeps >= max(1, self.slots - 1)  # one slot is kept for interactive jobs, unless it is the only one
-            job = self.store.claim(self.id, max_priority=PRIORITY_SWEEP - 1 if full else None)
+            job = self.store.claim(self.id, max_priority=PRIORITY_SWEEP - 1 if full else None, choose=self._choose)
             if job is None:
                 return
             if not self._start(job):
                 return
+
+    def _choose(self, jobs: Sequence[Job]) -> Job:
+        """The next job, or a run of its family: first one whose first phase an idle worker holds, last one whose first phase a busy
+        worker trains or holds. A family is what is queued on the same data by the same splits, so nobody else waits longer.
+        """
+        if _family(jobs[0]) is None:
+            return jobs[0]
+        here, there = self.executor.list_phases(idle=True), self.executor.list_phases(idle=False)
+
+        def rank(job: Job) -> int:
+            phase = self._phase(job)
+            return 0 if phase in here else 2 if phase in there else 1
+
+        return min((job for job in jobs if _family(job) == _family(jobs[0])), key=rank)
+
+    def _phase(self, job: Job) -> str:
+        """`Work.phase` of a job."""
+        if self._described is None or _family(job) is None:
+            return ""
+        try:
+            return name_first_phase(RunSpec.from_json(job.spec), self._described)
+        except BadInput:  # of another version, or a dataset that is gone: the run itself says so
+            return ""
 
     def _start(self, job: Job) -> bool:
         """Starts a claimed job, or fails it. False, and the job is queued again, where no worker is idle any more."""
@@ -334,7 +362,15 @@ class Engine:
 
     def _work(self, job: Job) -> Work | None:
         """What a worker needs for the job. None if the table, or the features of an embed job's run, no longer exist."""
-        work = Work((job.id, job.attempt), job.spec, job.device, job.timeout_s, private=job.owner is not None, kind=job.kind)
+        work = Work(
+            (job.id, job.attempt),
+            job.spec,
+            job.device,
+            job.timeout_s,
+            private=job.owner is not None,
+            kind=job.kind,
+            phase=self._phase(job),
+        )
         if job.upload is not None:
             work = replace(work, upload=job.upload, memory_mb=self._private_mb)
         if job.kind == "refit":
@@ -406,3 +442,10 @@ class Engine:
             trouble=self.executor.trouble,
             previews=self.executor.previews,
         )
+
+
+def _family(job: Job) -> str | None:
+    """Text that is equal for public runs on the same data by the same splits; None for other jobs."""
+    if job.kind != "run" or job.owner is not None:
+        return None
+    return canonical_json({name: value for name, value in job.spec.items() if name not in ("method", "params")})

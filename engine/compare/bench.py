@@ -14,7 +14,7 @@ from engine.analysis import curves, metrics, threshold_tables
 from engine.analysis.shifts import find_shifts
 from engine.compare.halving import Resource
 from engine.compare.installed import find_method
-from engine.compare.sizes import grow_batch, limit_length, sample_valid
+from engine.compare.sizes import estimate_cost, grow_batch, limit_length, sample_valid
 from engine.compare.spread import Spread
 from engine.compare.tasks_in_use import TasksInUse
 from engine.data.dataset import Dataset, Replicate, Task
@@ -176,7 +176,8 @@ class Evaluator:
         params = self.choose_params(name, level)
         counts, kind = self.count_train(level), self.kind(name)
         trained = kind.reuses_plain and BASELINE in self.rows  # the cache already has plain training
-        return kind.estimate_rows(params | ({"epochs": 1} if trained else {}), counts)
+        rows = kind.estimate_rows(params | ({"epochs": 1} if trained else {}), counts)
+        return rows * (estimate_cost(params["batch"]) if "batch" in params and self.rows[name].model == NETWORK else 1.0)
 
     @property
     def train_counts(self) -> list[int]:
@@ -261,7 +262,7 @@ class Evaluator:
     def saving_seconds(self, level: Resource) -> float:
         """Estimated seconds to build the result at a level: tables, models, rows as CSV."""
         rows = sum(self.count_train(level))
-        table = min(MAX_POOLED, 4 * len(self.dataset.y))
+        table = min(max(MAX_POOLED, len(self.dataset.y)), 4 * len(self.dataset.y))
         columns = int(self.dataset.numeric.shape[1] + self.dataset.categorical.shape[1])
         cells = 1.5 * rows * (columns + 2) * sum(self._adds_rows(name) for name in self.rows)
         return 0.4 + len(self.rows) * (0.02 + 1e-6 * table) + 3e-6 * min(cells, 2 * MAX_CELLS)

@@ -70,7 +70,7 @@ SHORTER = (100, 50, 25, 12)
 FEWER = (25, 12)
 """Epochs of the levels of other models: their trees are cut first (`bench.TREES_AN_EPOCH`), then their rows."""
 
-MAX_ROWS = 150_000
+MAX_ROWS = 300_000
 """Largest number of rows used. MAX_VALUES encoded values is a second limit."""
 
 TABLE_RATIO = 50.0

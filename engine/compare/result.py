@@ -251,7 +251,7 @@ def _list_models(halving: SuccessiveHalving) -> list[tuple[str, str]]:
 
 def _is_shorter(bench: Evaluator, name: str, level: Resource) -> bool:
     """Whether a level allows fewer epochs or trees than a row takes by itself."""
-    return bench.choose_params(name, level) != bench.choose_params(name, Resource())
+    return bench.choose_params(name, level) != bench.choose_params(name, Resource(level.rows))
 
 
 def _is_used(halving: SuccessiveHalving, name: str) -> bool:

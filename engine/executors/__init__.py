@@ -20,7 +20,8 @@ class Work:
     it: of an embed job the run's artifact to lay out, of a score job the model file, of a refit job its comparison. private: made from a
     private table, so that nothing of it may be written to a log. upload: the table's id. origin: of a score job the id of the upload
     that its model is or came from. table: the table's name and bytes, for all kinds but embed. memory_mb: resident MiB that this job may
-    use beyond the idle worker, None = no limit of its own.
+    use beyond the idle worker, None = no limit of its own. phase: equal for runs that share a first phase
+    (`engine.spec.companions.name_first_phase`), '' where none is shared.
     """
 
     key: Key
@@ -32,6 +33,7 @@ class Work:
     features: bytes = field(default=b"", repr=False)
     upload: str | None = None
     origin: str | None = None
+    phase: str = ""
     table: tuple[str, bytes] | None = field(default=None, repr=False)
     memory_mb: int | None = None
 

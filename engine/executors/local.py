@@ -13,6 +13,7 @@ import multiprocessing
 import queue
 import threading
 import time
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,6 +30,8 @@ SLOWEST_RETRY = 30.0
 SPARE = 10.0
 """Seconds that all workers must be ready and idle before `prepare` is called."""
 
+PHASES = 6
+"""First phases that a worker's cache holds (`engine.training.network_cache.MOST`)."""
 WATCH = 0.05
 """Seconds between two looks at the memory of busy workers."""
 
@@ -49,7 +52,7 @@ class _Slot:
 
     touched: ids of the uploads it received. stale: one of them was deleted, so the process ends after its run. idle_mb: resident
     MiB when it was ready. exceeded: it was killed because its run used more memory than it may. previews: it is beside the slots, for
-    previews alone.
+    previews alone. phases: first phases of its runs, which its cache may hold.
     """
 
     process: Any
@@ -62,6 +65,7 @@ class _Slot:
     stale: bool = False
     idle_mb: float = 0.0
     exceeded: bool = False
+    phases: deque[str] = field(default_factory=lambda: deque(maxlen=PHASES))
     listener: threading.Thread = field(init=False)
 
 
@@ -77,7 +81,8 @@ class LocalExecutor:
     have been idle for SPARE seconds; None for nothing.
 
     private: 'module:function', the steps of jobs on an uploaded table; see `engine.executors.private.steps`. Such a job goes to
-    an idle worker that had the same table before, if there is one. Other jobs go to workers that had no table.
+    an idle worker that had the same table before, if there is one. Other jobs go to workers that had no table. A run goes to the
+    worker that trained its first phase (`Work.phase`), if that one is idle.
 
     previews: one more worker, of one thread, beside the slots, to which jobs of that kind go and no other. The workers of the slots then
     let it go first.
@@ -143,8 +148,12 @@ class LocalExecutor:
         """Gives a job to an idle worker, else to one that is still starting. False if there is none."""
         known = set(work.uploads)
         free = self._free(previews=work.kind == "preview")
-        for slot in sorted(free, key=lambda slot: (not slot.ready, known != slot.touched)):
+        for slot in sorted(free, key=lambda slot: (not slot.ready, known != slot.touched, work.phase not in slot.phases)):
+            if slot.touched - known:
+                slot.phases.clear()  # the worker empties its caches
             slot.touched |= known
+            if work.phase and work.phase not in slot.phases:
+                slot.phases.append(work.phase)
             if self._send(slot, ("run", work)):
                 limit = float("inf") if work.timeout_s is None else work.timeout_s
                 slot.run = _Run(work, time.monotonic() + limit)
@@ -168,6 +177,11 @@ class LocalExecutor:
         for slot in self._slots:
             if slot.run is not None and slot.run.work.key == key:
                 self._replace(slot)
+
+    def list_phases(self, *, idle: bool) -> set[str]:
+        """First phases that the caches of idle workers may hold, or those that busy ones hold or train."""
+        slots = [slot for slot in self._slots if (slot.run is None) == idle and not slot.previews]
+        return {phase for slot in slots for phase in slot.phases}
 
     @property
     def touched(self) -> set[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from engine.spec import limits
 from engine.spec.fields import catalog_field
-from engine.spec.run import RunSpec, find_entry
+from engine.spec.run import RunSpec, canonical_json, find_entry
 
 BASELINE, ORACLE = "ce", "potential"
 BOTH, BOTH_LABEL = "both", "Plain on both parts"
@@ -73,6 +73,20 @@ def list_companions(spec: RunSpec, catalog: Mapping[str, Any]) -> tuple[list[Com
             seen.add(id)
             unique.append(member)
     return unique, why if spec.method != ORACLE else ""
+
+
+def name_first_phase(spec: RunSpec, catalog: Mapping[str, Any]) -> str:
+    """Text that is equal for completed runs that begin with the same plain training; '' for a run that shares none.
+
+    It tells which runs go to one worker. What they share is decided by `engine.training.network_cache`.
+    """
+    if spec.method != BASELINE and not find_entry(catalog, "methods", spec.method)["reuses_plain"]:
+        return ""
+    usual = {field["name"]: field["default"] for field in find_entry(catalog, "methods", BASELINE)["fields"]}
+    if find_entry(catalog, "datasets", spec.dataset)["kind"] == "images":
+        usual["model"] = "mlp"  # of a method without a choice of network
+    plain = {name: spec.params.get(name, value) for name, value in usual.items()}
+    return canonical_json(spec.with_(method=BASELINE, params=plain).to_json())
 
 
 def name_run(spec: RunSpec, catalog: Mapping[str, Any]) -> str:

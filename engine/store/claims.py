@@ -6,9 +6,10 @@ Writes carry the attempt number. A write for an attempt that no longer runs chan
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 from engine.store.database import Part
@@ -26,22 +27,36 @@ from engine.store.jobs import (
 from engine.store.schema import JOBS
 from engine.text import quote
 
+AHEAD = 8
+"""Queued jobs among which an engine may choose."""
+
 
 class Claims(Part):
     """Jobs as the engine that runs them sees them."""
 
-    def claim(self, engine_id: str, *, max_priority: int | None = None, kinds: Sequence[str] = KINDS) -> Job | None:
-        """Take the next queued job (lowest priority number, then oldest), or None. One statement: no job goes twice."""
+    def claim(
+        self,
+        engine_id: str,
+        *,
+        max_priority: int | None = None,
+        kinds: Sequence[str] = KINDS,
+        choose: Callable[[Sequence[Job]], Job] | None = None,
+    ) -> Job | None:
+        """Take the next queued job (lowest priority number, then oldest), or None. One transaction: no job goes twice.
+
+        choose: takes one of the next jobs of the same priority, at most AHEAD; the first by default.
+        """
         queued = sa.and_(JOBS.c.state == "queued", JOBS.c.kind.in_(kinds))
         if max_priority is not None:
             queued = sa.and_(queued, JOBS.c.priority <= max_priority)
         with self.database.reading() as connection:  # an idle engine asks twenty times a second: no write lock for that
             if connection.execute(sa.select(JOBS.c.id).where(queued).limit(1)).first() is None:
                 return None
-        turn = sa.select(JOBS.c.id).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(1)
+        turn = sa.select(JOBS.c.id).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(1).scalar_subquery()
         values = {"state": "running", "engine": engine_id, "started": time.time()}
-        taken = JOBS.update().where(JOBS.c.id == turn.scalar_subquery()).values(**values)
         with self.database.writing() as connection:
+            id = turn if choose is None else _choose(connection, queued, choose)
+            taken = JOBS.update().where(JOBS.c.id == id).values(**values)
             row = connection.execute(taken.returning(*COLUMNS)).first()
         return None if row is None else job_from_row(row)
 
@@ -104,3 +119,10 @@ class Claims(Part):
         query = JOBS.update().where(JOBS.c.id == id, active, ours)
         with self.database.writing() as connection:
             return connection.execute(query.values(state=state, reason=reason, finished=time.time())).rowcount == 1
+
+
+def _choose(connection: Connection, queued: sa.ColumnElement[bool], choose: Callable[[Sequence[Job]], Job]) -> str | None:
+    """The id that `choose` gives of the next queued jobs of one priority; None where there is none."""
+    query = sa.select(*COLUMNS).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(AHEAD)
+    jobs = [job_from_row(row) for row in connection.execute(query)]
+    return choose([job for job in jobs if job.priority == jobs[0].priority]).id if jobs else None

@@ -80,6 +80,7 @@ class Camera:
         self.dropped: set[int] = set()
         self.rows, self.features = task.train, False
         self.tested = task.test.x
+        self.largest = task.largest if frames else 0
         self.marked: dict[int, tuple[Tensor, np.ndarray]] = {}
         self.views: list[View] = []
         self.scenes: list[Scene] = []
@@ -241,7 +242,7 @@ class Camera:
             self.walked.append(0.0)
         grid = torch.from_numpy(np.stack([v.grid for v in self.views[:count]])).to(task.device, task.dtype)
         some = net.first(count)
-        minority = 1 - (some.head(grid) if self.features else some(grid)).softmax(-1)[..., task.largest]
+        minority = 1 - (some.head(grid) if self.features else some(grid)).softmax(-1)[..., self.largest]
         surface = (255 * minority.nan_to_num(0.0)).round().to(torch.uint8).cpu().numpy().reshape(count, GRID, GRID)
         now = None if self.current is None else self.current()
         length = None if now is None or self.start is None else move_lengths(self.start.x, now, self.start.mask)
@@ -266,7 +267,7 @@ class Camera:
         before = self.marked.get(r)
         if before is not None and torch.equal(before[0], own):
             return before[1]
-        hidden = self.tested[r][task.test.mask[r] & (task.test.y[r] == task.largest)]
+        hidden = self.tested[r][task.test.mask[r] & (task.test.y[r] == self.largest)]
         hidden = hidden[:: max(1, -(-len(hidden) // MOST_HIDDEN))]
         out = np.zeros(0, bool)
         if len(hidden):

@@ -12,6 +12,7 @@ from engine.analysis.stacked import macro_average_precision
 from engine.compare import comparison as module
 from engine.compare import sizes
 from engine.compare.halving import Resource
+from engine.compare.result import _is_shorter
 from engine.compare.tasks_in_use import TasksInUse
 from engine.data.prepare import prepare
 from engine.data.table import Dataset, numeric_only
@@ -35,6 +36,7 @@ def draw_rows(rows: int, share: float, seed: int = 0) -> Dataset:
 
 
 def test_batches_grow_with_rows_up_to_a_limit():
+    assert (sizes.estimate_cost(128), sizes.estimate_cost(512)) == pytest.approx((1, 0.5))
     assert [sizes.choose_batch(n, 128) for n in (500, 8_192, 12_288, 28_940, 182_400)] == [128, 128, 192, 448, 512]
     assert sizes.choose_batch(28_940, 1024) == 1024 and sizes.choose_batch(9_000, 128) == 128
     grown = sizes.grow_batch({"batch": 128, "learning_rate": 1e-3, "epochs": 7}, 28_940, rate=True)
@@ -50,6 +52,7 @@ def test_a_comparison_takes_the_batch_of_its_level_and_a_tuned_step_size_as_it_i
     params = bench.choose_params("ce", Resource())
     assert params["batch"] == 192 and params["learning_rate"] == pytest.approx(1.5e-3)
     assert bench.choose_params("ce", Resource(rows=90))["batch"] == 128
+    assert not _is_shorter(bench, "ce", Resource(rows=90)) and _is_shorter(bench, "ce", Resource(rows=90, epochs=3))
     bench.tuned["network"] = {"learning_rate": 0.01}
     assert bench.choose_params("ce", Resource())["learning_rate"] == 0.01
     outcomes, _ = finish(bench.evaluate("ce", Resource(epochs=3), (0,)))

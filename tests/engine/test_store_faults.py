@@ -190,7 +190,7 @@ CASES: dict[str, Verb] = {
     "cancel_all": lambda s, x: s.cancel_all([x.queued.id, x.running.id], urgent=0),
     "cancel_requested": lambda s, x: s.cancel_requested("e"),
     "catalog": lambda s, x: s.catalog(),
-    "claim": lambda s, x: s.claim("e"),
+    "claim": lambda s, x: s.claim("e", choose=lambda jobs: jobs[0]),
     "count_active": lambda s, x: s.count_active(),
     "count_contents": lambda s, x: s.count_contents([x.done.id, x.sweep], None),
     "delete": lambda s, x: s.delete(x.done.id),
