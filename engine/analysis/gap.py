@@ -171,22 +171,40 @@ def bootstrap_gap(
     a sample of the rows spans no wider range. The intervals show how much the gap depends on single rows. They do not cover the
     gap that more test rows would show.
     """
+    return gaps_of_ranges(train, train_y, draw_ranges(test, test_y, classes, rng, n=n))
+
+
+def draw_ranges(
+    test: np.ndarray, test_y: np.ndarray, classes: int, rng: np.random.Generator, *, n: int = 1000
+) -> tuple[np.ndarray, np.ndarray]:
+    """(least, most) value of every class and feature in n draws of the test rows, each [C, d, n]; NaN for a class without rows."""
     present = bootstrap_weights(test_y, rng, n) > 0
-    out = np.full((n, classes), np.nan)
+    least, most = np.full((2, classes, test.shape[1], n), np.nan)
     for c in range(classes):
-        known, own = train[train_y == c], np.flatnonzero(test_y == c)
-        if not len(known) or not len(own):
+        own = np.flatnonzero(test_y == c)
+        if not len(own):
             continue
-        high, low = known.max(0).astype(float), known.min(0).astype(float)
         order = np.argsort(test[own], axis=0, kind="stable")  # [k, d]
-        there, total = present[:, own], np.zeros(n)
+        there = present[:, own]
         for f in range(test.shape[1]):
             ranked = order[:, f]
             sorted_values = test[own, f][ranked].astype(float)
             inside = there[:, ranked]
-            least, most = sorted_values[inside.argmax(1)], sorted_values[len(own) - 1 - inside[:, ::-1].argmax(1)]
-            total += np.maximum(most - high[f], 0) + np.maximum(low[f] - least, 0)
-        out[:, c] = total / max(1, test.shape[1])
+            least[c, f] = sorted_values[inside.argmax(1)]
+            most[c, f] = sorted_values[len(own) - 1 - inside[:, ::-1].argmax(1)]
+    return least, most
+
+
+def gaps_of_ranges(train: np.ndarray, train_y: np.ndarray, ranges: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Class gaps (means over features) [n, C] of the test ranges of `draw_ranges`."""
+    least, most = ranges
+    classes, width, n = least.shape
+    out = np.full((n, classes), np.nan)
+    for c in range(classes):
+        known = train[train_y == c]
+        if len(known):
+            high, low = known.max(0).astype(float)[:, None], known.min(0).astype(float)[:, None]
+            out[:, c] = (np.maximum(most[c] - high, 0) + np.maximum(low - least[c], 0)).sum(0) / max(1, width)
     return out
 
 

@@ -7,7 +7,7 @@ that need it are NaN, never 0.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,11 +44,8 @@ def scores(
     parts = []
     for drawn in _chunks(weights):
         confusion = _confusion(drawn, y, labels, classes)
-        part = _label_scores(confusion, positive)
-        ranking = [r.scores(drawn) for r in rankings]
-        part |= {name: np.mean([r[name] for r in ranking], axis=0) for name in ranking[0]}
-        parts.append(part)
-    return {name: np.concatenate([part[name] for part in parts]) for name in _NAMES}
+        parts.append(_label_scores(confusion, positive) | _mean_scores([r.scores(drawn) for r in rankings]))
+    return _join(parts, _NAMES)
 
 
 def probability_scores(
@@ -80,7 +77,7 @@ def probability_scores(
                 "calibration_error": safe_ratio(np.mean(gaps, axis=0), total, np.nan),
             }
         )
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return _join(parts, tuple(parts[0]))
 
 
 def class_scores(probability: np.ndarray, y: np.ndarray, *, weights: np.ndarray | None = None) -> dict[str, np.ndarray]:
@@ -88,16 +85,35 @@ def class_scores(probability: np.ndarray, y: np.ndarray, *, weights: np.ndarray 
 
     A class without drawn rows has NaN for all but its support. A class that is never predicted has precision and F1 of 0.
     """
+    return both_scores(probability, y, weights=weights)[1]
+
+
+def both_scores(
+    probability: np.ndarray, y: np.ndarray, *, weights: np.ndarray | None = None
+) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """(`scores`, `class_scores`): the rows of every class are ranked, and counted in every draw, once for both."""
     probability, y, weights = _check_arrays(probability, y, weights)
     classes = probability.shape[1]
+    positive = 1 if classes == 2 else None
     rankings = [Ranking.of(probability[:, c], y == c) for c in range(classes)]
     labels = probability.argmax(1)
-    parts = []
+    parts, each = [], []
     for drawn in _chunks(weights):
-        part = _class_scores(_confusion(drawn, y, labels, classes))
-        part["average_precision"] = np.stack([r.scores(drawn)["average_precision"] for r in rankings], axis=1)
-        parts.append(part)
-    return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+        confusion = _confusion(drawn, y, labels, classes)
+        ranked = [r.scores(drawn) for r in rankings]
+        parts.append(_label_scores(confusion, positive) | _mean_scores(ranked if positive is None else [ranked[positive]]))
+        each.append(_class_scores(confusion))
+        each[-1]["average_precision"] = np.stack([one["average_precision"] for one in ranked], axis=1)
+    return _join(parts, _NAMES), _join(each, tuple(each[0]))
+
+
+def _mean_scores(ranked: list[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Means over classes of `Ranking.scores`."""
+    return {name: np.mean([one[name] for one in ranked], axis=0) for name in ranked[0]}
+
+
+def _join(parts: list[dict[str, np.ndarray]], names: Sequence[str]) -> dict[str, np.ndarray]:
+    return {name: np.concatenate([part[name] for part in parts]) for name in names}
 
 
 _NAMES = (

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.data.dataset import Rows, Task
-from engine.data.rows import take
+from engine.data.rows import select, take
 from engine.events import Event, Note, Phase
 from engine.losses import broadcast, cross_entropy, mean_weights
 from engine.methods.base import DeepMethod, balanced_rows, param
@@ -19,10 +19,11 @@ from engine.samplers import overloading
 from engine.samplers.overloading import Overloading, in_class, simplex, spread
 from engine.spec.fields import LATER
 from engine.spec.pens import Pen
-from engine.training.batches import Passes, pick, steps_of_pass
+from engine.training.batches import Passes, keep, pick, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.loop import Batch, Meter, Step, streams, train
+from engine.training.optimisers import select_number
 from engine.training.probes import PROBES, with_probe
 
 
@@ -222,7 +223,7 @@ class Rounds(Step):
     obstacle = ""
 
     def __init__(self, method: DOS, task: Task, minority: Tensor) -> None:
-        self.method, self.task = method, task
+        self.method, self.task, self.rows = method, task, task.train
         rows, classes = task.train, len(task.classes)
         self.chances = streams(task, "overloading")
         self.loss = Overloading(method.self_f, method.self_g, method.rho, method.rho_grad)
@@ -250,10 +251,26 @@ class Rounds(Step):
         self.descent = way.step(net, self.task, cross_entropy)
         self.descent.objective = self._objective
 
+    def use(self, net: Net) -> None:
+        """See Step."""
+        self.net = net
+        self.descent.use(net)
+
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        self.descent.select(index)
+        self.rows, self.items = select(self.rows, index), select(self.items, index)
+        self.chances = keep(self.chances, index)
+        self.row, self.minority = self.row.index_select(0, index), self.minority.index_select(0, index)
+        self.k, self.ways = keep(self.k, index), keep(self.ways, index)
+        self.lambda_f = select_number(self.lambda_f, index)
+        if self.stored is not None:
+            self.stored = self.stored.index_select(0, index)
+
     def begin(self, wanted: Sequence[int]) -> None:
         """Starts a round: stores features, finds neighbours, draws weights."""
         self.descent.begin(wanted)
-        rows, method = self.task.train, self.method
+        rows, method = self.rows, self.method
         if self.stored is None:
             self.stored = self._features()
         neighbours = [in_class(z, y, k) for z, y, k in zip(self._kept(self.stored), self._kept(rows.y), self.k, strict=True)]
@@ -279,7 +296,7 @@ class Rounds(Step):
     def __call__(self, batch: Batch) -> Tensor:
         """One step on items."""
         self.at = batch.x.squeeze(2)
-        x = pick(self.task.train.x, self.row.gather(1, self.at))
+        x = pick(self.rows.x, self.row.gather(1, self.at))
         return self.descent(replace(batch, x=x))
 
     def parts(self) -> Sequence[Step]:
@@ -292,7 +309,7 @@ class Rounds(Step):
         variance_majority: means over these classes.
         """
         self.stored = self._features()
-        rows = self.task.train
+        rows = self.rows
         variance = spread(self.stored, rows.y, rows.mask, len(self.task.classes))
         nan = torch.full_like(variance, torch.nan)
         return {
@@ -316,7 +333,7 @@ class Rounds(Step):
 
     def _features(self) -> Tensor:
         with torch.no_grad():
-            return self.net.embed(self.task.train.x, self.task.train.mask)
+            return self.net.embed(self.rows.x, self.rows.mask)
 
     def _kept(self, padded: Tensor) -> list[Tensor]:
-        return [rows[mask] for rows, mask in zip(padded, self.task.train.mask, strict=True)]
+        return [rows[mask] for rows, mask in zip(padded, self.rows.mask, strict=True)]

@@ -10,12 +10,13 @@ import torch
 from torch import Tensor
 
 from engine.data.dataset import Rows, Task
-from engine.data.rows import take
+from engine.data.rows import select, take
 from engine.errors import BadParameter
 from engine.events import Event, Note, Phase
 from engine.losses import Loss, broadcast, cross_entropy, mean_weights, weighted_sum
 from engine.methods.base import USUAL_EPOCHS, TableMethod, param
 from engine.models.mlp import MLP
+from engine.models.net import FEWEST_ROWS, Net
 from engine.seeds import torch_stream
 from engine.spec.fields import LATER
 from engine.spec.pens import Pen
@@ -23,7 +24,7 @@ from engine.training.batches import Balanced, Drawn, Passes, pick, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Batch, Meter, Step, streams, train
-from engine.training.optimisers import descend
+from engine.training.optimisers import descend, select_number
 
 
 @dataclass(frozen=True)
@@ -293,9 +294,12 @@ class MetaStep(Step):
     def __init__(self, method: ExplicitGradient, net: MLP, task: Task, outer: Rows, points: Rows) -> None:
         self.method, self.net, self.outer, self.start = method, net, outer, points
         self.points = points.x.clone()
+        self.members: Tensor | None = None  # of the stack, among all replicates; None: all of them
+        self.every = self.points  # of all replicates, those in the stack as they once were
         self.loss: Loss = cross_entropy
+        self.some = bool(points.mask.any())
         self.eta = method.number(task, "eta_points")
-        self.moving = any(way.eta_points > 0 for way in method.list_members(task)) and bool(points.mask.any())
+        self.moving = any(way.eta_points > 0 for way in method.list_members(task)) and self.some
         self.rate = method.number(task, "eta_model") * (1 - method.number(task, "alpha"))
         self.point_passes = Passes(points.mask.sum(1).tolist(), method.batch_points, streams(task, "points"))
         self.outer_passes = Passes(outer.sizes.tolist(), method.batch_outer, streams(task, "outer"))
@@ -309,6 +313,29 @@ class MetaStep(Step):
         self.others: Drawn
         self.adapted = torch.zeros(len(points.x), dtype=points.x.dtype, device=points.x.device)
         self.rounds = torch.zeros_like(self.adapted)
+
+    @property
+    def keeps_bits(self) -> bool:
+        """See Step."""
+        return min(self.point_passes.fewest, self.outer_passes.fewest) >= FEWEST_ROWS
+
+    def use(self, net: Net) -> None:
+        """See Step."""
+        assert isinstance(net, MLP)
+        self.net = net
+
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        self.every = self.look()
+        self.members = index if self.members is None else self.members[index]
+        self.points = self.points.index_select(0, index)
+        self.start, self.outer = select(self.start, index), select(self.outer, index)
+        self.point_passes.select(index)
+        self.outer_passes.select(index)
+        low, high = self.range
+        self.range = low.index_select(0, index), high.index_select(0, index)
+        self.eta, self.rate = select_number(self.eta, index), select_number(self.rate, index)
+        self.adapted, self.rounds = self.adapted.index_select(0, index), self.rounds.index_select(0, index)
 
     def begin(self, wanted: Sequence[int]) -> None:
         """Draws the epoch's synthetic batches, and its held-out batches where points move."""
@@ -366,8 +393,12 @@ class MetaStep(Step):
         self.trail = []
 
     def look(self) -> Tensor:
-        """The points as they are now, in a tensor that no step changes."""
-        return self.points.clone() if self.moving else self.points
+        """The points of all replicates as they are now [R, n, D], in a tensor that no step changes; of those that have left the stack, as
+        they were then.
+        """
+        if not self.moving:
+            return self.every
+        return self.points.clone() if self.members is None else self.every.index_copy(0, self.members, self.points)
 
     def shape(self, k: int) -> Hashable:
         """See Step."""
@@ -381,7 +412,7 @@ class MetaStep(Step):
         """adapted_loss: of the stepped classifier on held-out rows, mean over the epoch. synthetic_loss: on the synthetic
         points alone.
         """
-        if not self.start.mask.any():
+        if not self.some:
             return {}
         with torch.no_grad():
             losses = self.loss(self.net(self.points), self.start.y)
@@ -397,6 +428,7 @@ class MetaStep(Step):
     def restore(self, kept: list[Tensor]) -> None:
         """Restores the chosen epoch's points."""
         (self.points,) = kept
+        self.members = None
 
 
 def _range(rows: Rows) -> tuple[Tensor, Tensor]:

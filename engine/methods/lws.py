@@ -84,6 +84,29 @@ class ScaleSGD(SGD):
         factors = MLP((0, net.classes), "relu", torch.ones_like(self.scaled[:, 0]))  # the factors are its biases
         super().__init__(factors, cross_entropy, rate=rate, decay=decay)
 
+    def use(self, net: Net) -> None:
+        """See Step. The step's own network is the factors."""
+        self.whole = net
+
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        super().select(index)
+        self.net.flat = self.net.flat.index_select(0, index)
+        self.scaled, self.fixed = self.scaled.index_select(0, index), self.fixed.index_select(0, index)
+
+    @property
+    def keeps_bits(self) -> bool:
+        """See Step. Weights and biases together are no multiple of 64 bytes."""
+        return False
+
+    def kept(self) -> list[Tensor]:
+        """The factors, saved with the layer that they give."""
+        return [self.net.flat]
+
+    def restore(self, kept: list[Tensor]) -> None:
+        """Restores the chosen epoch's factors."""
+        (self.net.flat,) = kept
+
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """See Descent. The derivative in a factor is the mean of the logit's slope times the multiplied term."""
         x = torch.nn.functional.pad(batch.x, (0, 1), value=1.0)

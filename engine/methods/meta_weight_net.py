@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from engine.data.dataset import Task
+from engine.data.rows import select
 from engine.events import Event, Phase
 from engine.losses import ClassWeighted, broadcast, cross_entropy, mean_weights, weighted_sum
 from engine.methods.base import TableMethod, param
@@ -21,7 +22,7 @@ from engine.training.batches import Drawn, Passes
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.loop import Batch, Meter, Step, streams, train
-from engine.training.optimisers import Adam, mean_under
+from engine.training.optimisers import Adam, mean_under, select_number
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,26 @@ class Weighing(Step):
         self.judged = torch.zeros(len(net.flat), dtype=task.dtype, device=task.device)
         self.rare = torch.zeros_like(self.judged)
         self.rounds = torch.zeros_like(self.judged)
+
+    @property
+    def keeps_bits(self) -> bool:
+        """See Step. Products with a single column, as the weight network has, depend on where in memory they lie."""
+        return False
+
+    def use(self, net: Net) -> None:
+        """See Step."""
+        assert isinstance(net, MLP)
+        self.net = net
+        self.model.use(net)
+
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        self.weigher.flat = self.weigher.flat.index_select(0, index)
+        for own in (self.model, self.tuner, self.passes):
+            own.select(index)
+        self.virtual = select_number(self.virtual, index)
+        self.judge, self.outer = self.judge.select(index), select(self.outer, index)
+        self.judged, self.rare, self.rounds = (t.index_select(0, index) for t in (self.judged, self.rare, self.rounds))
 
     def begin(self, wanted: Sequence[int]) -> None:
         """Draws the epoch's validation batches."""

@@ -7,12 +7,15 @@ operations.
 
 from __future__ import annotations
 
+import contextlib
+import copy
 from collections.abc import Callable, Sequence
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from engine.models import feature_cache
 from engine.models.densenet import DenseNet
 from engine.models.lenet import LeNet
 from engine.models.net import Net, apply_head, fresh_head, split_head
@@ -51,6 +54,8 @@ class CNN(Net):
         self.model, self.shape, self.classes, self.cosine = model, shape, classes, cosine
         self._flat, self._statistics = flat, statistics
         self._trunks = [self._placed(r) for r in range(len(flat))]
+        self._leaves = [list(trunk.parameters()) for trunk in self._trunks]
+        self._norms = [m for trunk in self._trunks for m in trunk.modules() if isinstance(m, nn.BatchNorm2d)]
         self.width = int(self._trunks[0].width)  # type: ignore[arg-type]
         self._learning: Tensor | None = None
 
@@ -103,9 +108,16 @@ class CNN(Net):
         """See Net. Rows outside the mask are skipped; their features are 0."""
         if self._learning is not None:
             return torch.stack([self._features(r, x[r], None if mask is None else mask[r]) for r in range(len(x))])
+        layers = (self._flat[:, : -(self.width + 1) * self.classes], self._statistics)
+        kind = f"{self.model} {self.shape}"
+        known = feature_cache.get(kind, layers, x) if x.device.type == "cpu" else None
+        if known is not None:
+            return known
         with torch.no_grad():
             out = [[self._through(r, block) for block in torch.split(x[r], BLOCK)] for r in range(len(x))]
-        return torch.stack([torch.cat(blocks) for blocks in out])
+            features = torch.stack([torch.cat(blocks) for blocks in out])
+        feature_cache.put(kind, layers, x, features)
+        return features
 
     def head(self, z: Tensor) -> Tensor:
         """See Net."""
@@ -117,9 +129,9 @@ class CNN(Net):
 
         Of cuDNN's algorithms only those that give the same bits each time are used.
         """
-        leaves = [list(trunk.parameters()) for trunk in self._trunks]
-        cudnn = torch.backends.cudnn
-        with torch.enable_grad(), cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True):
+        leaves, cudnn = self._leaves, torch.backends.cudnn
+        same_bits = cudnn.flags(enabled=cudnn.enabled, benchmark=False, deterministic=True)
+        with torch.enable_grad(), same_bits if self._flat.is_cuda else contextlib.nullcontext():
             tail = self._tail().detach().clone().requires_grad_()
             try:
                 self._learn(tail)
@@ -129,8 +141,11 @@ class CNN(Net):
             every = [leaf for own in leaves for leaf in own]
             gradients = torch.autograd.grad(values.sum(), [*every, tail], materialize_grads=True)
         per = len(leaves[0])
-        rows = [torch.cat([g.reshape(-1) for g in gradients[r * per : (r + 1) * per]]) for r in range(len(leaves))]
-        return values.detach(), torch.cat([torch.stack(rows), gradients[-1]], 1)
+        rows = [
+            torch.cat([g.reshape(-1) for g in (*gradients[r * per : (r + 1) * per], gradients[-1][r])])
+            for r in range(len(leaves))
+        ]
+        return values.detach(), torch.stack(rows) if len(rows) > 1 else rows[0].unsqueeze(0)
 
     def copy(self) -> CNN:
         """See Net."""
@@ -138,7 +153,10 @@ class CNN(Net):
 
     def first(self, count: int) -> CNN:
         """See Net."""
-        return CNN(self.model, self.shape, self.classes, self._flat[:count], self._statistics[:count], self.cosine)
+        some = copy.copy(self)
+        some._flat, some._statistics, some._trunks = self._flat[:count], self._statistics[:count], self._trunks[:count]
+        some._leaves = self._leaves[:count]
+        return some
 
     def select(self, index: Tensor) -> CNN:
         """See Net."""
@@ -179,8 +197,8 @@ class CNN(Net):
 
     def _learn(self, tail: Tensor | None) -> None:
         self._learning = tail
-        for trunk in self._trunks:
-            trunk.train(tail is not None)
+        for norm in self._norms:  # nothing else of a network differs in training
+            norm.training = tail is not None
 
     def _features(self, r: int, x: Tensor, mask: Tensor | None) -> Tensor:
         """Features of one replicate's rows [N, D]. Computes only rows in the mask, since padding would change batch norm's

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
 
 
@@ -22,11 +23,11 @@ class LeNet(nn.Module):
         self.width = 120
         self.layers = nn.Sequential(
             nn.Conv2d(channels, first, kernel, padding=padding),
+            Pool(),
             nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
             nn.Conv2d(first, second, kernel, padding=padding),
+            Pool(),
             nn.ReLU(inplace=True),
-            nn.MaxPool2d(2),
             nn.Flatten(),
             nn.Linear(second * left[0] * left[1], hidden),
             nn.ReLU(inplace=True),
@@ -38,6 +39,22 @@ class LeNet(nn.Module):
         """x [B, channels, height, width] -> features [B, 120]."""
         z: Tensor = self.layers(x)
         return z
+
+
+class Pool(nn.Module):
+    """Maxima of 2 x 2 pixels, as nn.MaxPool2d(2) to the bit.
+
+    It stands before ReLU, which has a quarter of the work there and gives the same numbers and gradients. Without gradients nobody
+    asks for the place of a maximum, and maxima of whole rows take the CPU a tenth of the time.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x [B, C, h, w] -> [B, C, h // 2, w // 2]."""
+        if x.device.type != "cpu" or torch.is_grad_enabled():
+            return nn.functional.max_pool2d(x, 2)
+        height, width = x.shape[2] // 2 * 2, x.shape[3] // 2 * 2
+        rows = torch.maximum(x[:, :, 0:height:2, :width], x[:, :, 1:height:2, :width])
+        return torch.maximum(rows[..., 0::2], rows[..., 1::2])
 
 
 def _pooled(side: int, kernel: int, padding: int) -> int:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from engine.losses import Loss
-from engine.models.net import Net, apply_head, product
+from engine.models.net import ALIGNED, Net, apply_head, product
 
 ACTIVATIONS = ("relu", "tanh")
 
@@ -98,6 +98,11 @@ class MLP(Net):
             values = objective(MLP(self.sizes, self.activation, leaf, self.cosine))
             (gradient,) = torch.autograd.grad(values.sum(), leaf)
         return values.detach(), gradient
+
+    @property
+    def keeps_bits(self) -> bool:
+        """See Net."""
+        return all(width % ALIGNED == 0 for width in self.sizes[1:-1])
 
     def copy(self) -> MLP:
         """See Net."""

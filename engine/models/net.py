@@ -10,6 +10,11 @@ from torch import Tensor
 
 from engine.losses import Loss
 
+ALIGNED = 16
+"""float32 numbers in 64 bytes, at which tensors begin."""
+FEWEST_ROWS = 4
+"""Products of fewer rows are sums whose order depends on where in memory a replicate lies (oneMKL)."""
+
 
 class Net(abc.ABC):
     """R networks of one shape, one per replicate. Replicates do not affect each other.
@@ -46,6 +51,13 @@ class Net(abc.ABC):
         The objective calls `embed` and `head` of the network it is given. Batch norm is in training mode: it uses and updates
         its statistics from the batch.
         """
+
+    @property
+    def keeps_bits(self) -> bool:
+        """Whether a replicate gets the same float32 bits at every place in a stack of any height, for batches of at least FEWEST_ROWS:
+        the features of each replicate then begin at a multiple of 64 bytes.
+        """
+        return self.width % ALIGNED == 0
 
     @abc.abstractmethod
     def copy(self) -> Net:

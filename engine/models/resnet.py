@@ -23,11 +23,11 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, inside, h, w] -> [B, outside, h / stride, w / stride]."""
-        out = self.bn2(self.conv2(torch.relu(self.bn1(self.conv1(x)))))
+        out = self.bn2(self.conv2(torch.relu_(self.bn1(self.conv1(x)))))  # batch norm keeps its input, not what it returns
         if self.stride > 1 or self.more:
             x = x[:, :, :: self.stride, :: self.stride]
             x = torch.nn.functional.pad(x, (0, 0, 0, 0, self.more // 2, self.more - self.more // 2))
-        return torch.relu(out + x)
+        return torch.relu_(out.add_(x))
 
 
 class ResNet(nn.Module):
@@ -53,7 +53,7 @@ class ResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [B, channels, height, width] -> features [B, width]."""
-        z: Tensor = self.blocks(torch.relu(self.bn(self.conv(x)))).mean((2, 3))
+        z: Tensor = self.blocks(torch.relu_(self.bn(self.conv(x)))).mean((2, 3))
         return z
 
 

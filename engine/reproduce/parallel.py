@@ -112,5 +112,5 @@ def run_spec(spec: RunSpec, device: str, read: dict[str, Any]) -> Result:
     if what not in read:
         read.clear()  # one at a time: whole image sets are large
         read[what] = load(spec.dataset, spec.data)
-    _, result, _ = drive(steps(spec, device=device, frames=0, dataset=read[what]))
+    _, result, _ = drive(steps(spec, device=device, frames=0, dataset=read[what], artifacts=False))
     return result

@@ -37,13 +37,15 @@ def run(
     dtype: torch.dtype = torch.float32,
     frames: int = 100,
     dataset: Dataset | None = None,
+    artifacts: bool = True,
 ) -> Run:
     """Runs a spec. A generator of events; it returns the result and its artifacts (`frames/<replicate>`: a film, `features/0`,
     `contributions/<replicate>`: see engine.analysis.sample and .contributions).
 
     device: auto (cuda if there is one), cpu or cuda. frames: pictures of the first replicate, 0 for none. The environment's
     LAB_THREADS: CPU threads, default 1; LAB_WORKER_MEMORY: see `engine.runner.memory`; LAB_GRAPH=0: see `engine.training.graph`. dataset:
-    the spec's dataset if the caller has already read it. Raises the errors of engine.errors. Close it at any event to stop.
+    the spec's dataset if the caller has already read it. artifacts: False returns none, which saves their making where numbers alone are
+    wanted. Raises the errors of engine.errors. Close it at any event to stop.
     """
     began = time.monotonic()
     # One thread: the matrices are small. A second thread gains little on an idle machine and, if a browser uses the other core,
@@ -57,7 +59,7 @@ def run(
     dataset = load(spec.dataset, spec.data) if dataset is None else dataset
     if where.type == "cpu":
         require_memory(spec, dataset)
-    record = RunRecord(spec.replicates)
+    record = RunRecord(spec.replicates, artifacts)
     for numbers in split_replicates(spec.replicates, chunk_size(dataset)):
         yield from _fit_chunk(spec, dataset, numbers, where, dtype, frames, record)
     yield Phase("measuring", "Measuring on the test rows")

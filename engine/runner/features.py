@@ -10,7 +10,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.analysis.gap import bootstrap_gap, compute_gap, gaps_at_equal_sizes, gaps_by_outcome, mean_over_classes
+from engine.analysis.gap import (
+    compute_gap,
+    draw_ranges,
+    gaps_at_equal_sizes,
+    gaps_by_outcome,
+    gaps_of_ranges,
+    mean_over_classes,
+)
 from engine.analysis.sample import MakeImages, Part
 from engine.data.dataset import Task
 from engine.data.table import Dataset
@@ -173,8 +180,11 @@ def draw_gaps(one: Extracted, classes: int, stream: Callable[[], np.random.Gener
     if not one.learnt:
         return {name: np.full(n, np.nan) for name in ("before", "after")}
     known, known_y = one.known()
-    before = bootstrap_gap(one.earlier_train, train.y, one.earlier_test, test.y, classes, stream(), n=n)
-    after = bootstrap_gap(known, known_y, test.x, test.y, classes, stream(), n=n)
+    ranges = draw_ranges(one.earlier_test, test.y, classes, stream(), n=n)
+    before = gaps_of_ranges(one.earlier_train, train.y, ranges)
+    if not np.array_equal(one.earlier_test, test.x):
+        ranges = draw_ranges(test.x, test.y, classes, stream(), n=n)
+    after = gaps_of_ranges(known, known_y, ranges)
     return {name: np.array([mean_over_classes(row) for row in rows]) for name, rows in (("before", before), ("after", after))}
 
 

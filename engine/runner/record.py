@@ -43,9 +43,10 @@ GAP_DRAWS = 200
 
 @dataclass
 class RunRecord:
-    """Events and measurements of the chunks that have run."""
+    """Events and measurements of the chunks that have run. keeps_artifacts: False where nobody reads them."""
 
     replicates: int
+    keeps_artifacts: bool = True
     total: int = 0
     epochs: list[Epoch] = field(default_factory=list)
     scenes: dict[int, Scene] = field(default_factory=dict)
@@ -110,7 +111,7 @@ class RunRecord:
             for name, values in compute_gaps(one, classes, equal_size_stream(task, r)).items():
                 self.gaps[name].append(values)
             replicate = task.replicates[r]
-            if replicate.number == 0:
+            if replicate.number == 0 and self.keeps_artifacts:
                 rng = numpy_stream(task.seed, "features", replicate.seed, replicate.fold)
                 images = dataset.images
                 made = None if images is None else draw_made(task, fitted, r, images)
@@ -132,7 +133,9 @@ class RunRecord:
         self.points.extend(contributions.measure_run(task, fitted, camera.drawn, axes) or [{} for _ in task.replicates])
 
     def artifacts(self) -> dict[str, bytes]:
-        """Every replicate's pictures and its points' contributions, and the features of the first."""
+        """Every replicate's pictures and its points' contributions, and the features of the first; nothing where they are not kept."""
+        if not self.keeps_artifacts:
+            return {}
         films = {f"frames/{r}": pack_film(scene, self.frames[r]) for r, scene in self.scenes.items()}
         points = {
             f"contributions/{r}": pack({name: values for name, values in one.items() if name != "every"})
@@ -199,8 +202,8 @@ class RunRecord:
         weights = bayesian_weights(y, p.shape[1], numpy_stream(spec.seed, "bootstrap"))
         drawn = metrics.probability_scores(p, y, weights=weights[:, : len(y)])
         p, y = add_prior_rows(p, y)
-        drawn |= metrics.scores(p, y, weights=weights)
-        by_class = metrics.class_scores(p, y, weights=weights)
+        of_all, by_class = metrics.both_scores(p, y, weights=weights)
+        drawn |= of_all
         return scores, by_class, {f"bootstrap/{name}": values.astype(np.float32) for name, values in drawn.items()}
 
     def _per_class(

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from engine.data.dataset import Rows
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -44,11 +47,13 @@ class Plan:
         """K, the number of batches."""
         return self.index.shape[1]
 
-    def draw(self, part: Rows) -> Drawn:
-        """The rows of all batches. Gathered at once, because many small gathers are slower."""
+    def draw(self, part: Rows, members: Tensor | None = None) -> Drawn:
+        """The rows of all batches. Gathered at once, because many small gathers are slower. members [R]: the plan's replicates among those
+        of `part`; None: they are the same.
+        """
         index, mask = self.index.transpose(0, 1), self.mask.transpose(0, 1)
-        weight = None if part.weight is None else pick(part.weight, index) * mask
-        return Drawn(pick(part.x, index), pick(part.y, index), mask, weight, self.widths)
+        weight = None if part.weight is None else pick(part.weight, index, members) * mask
+        return Drawn(pick(part.x, index, members), pick(part.y, index, members), mask, weight, self.widths)
 
 
 @dataclass(frozen=True)
@@ -81,13 +86,21 @@ def read(table: Tensor, k: int, counter: Tensor | None = None) -> Tensor:
     return table[k] if counter is None else table.index_select(0, counter).squeeze(0)
 
 
-def pick(table: Tensor, index: Tensor) -> Tensor:
-    """table [R, N, ...] and index [..., R, B] -> table[r, index[..., r, b]] as [..., R, B, ...]. Copies whole rows."""
+def pick(table: Tensor, index: Tensor, members: Tensor | None = None) -> Tensor:
+    """table [R, N, ...] and index [..., R, B] -> table[r, index[..., r, b]] as [..., R, B, ...]. Copies whole rows.
+
+    members [r]: index [..., r, B] is of these replicates of the table alone.
+    """
     if not table.stride(0) and len(table) > 1:  # copies of one replicate
         return table[0].index_select(0, index.reshape(-1)).view(*index.shape, *table.shape[2:])
-    first = torch.arange(table.shape[0], device=table.device).mul_(table.shape[1])
+    first = (torch.arange(table.shape[0], device=table.device) if members is None else members) * table.shape[1]
     flat = (index + first.unsqueeze(1)).reshape(-1)
     return table.flatten(0, 1).index_select(0, flat).view(*index.shape, *table.shape[2:])
+
+
+def keep(values: Sequence[T], index: Tensor) -> list[T]:
+    """The values of replicates `index` [r]."""
+    return [values[r] for r in index.tolist()]
 
 
 class Passes:
@@ -111,6 +124,17 @@ class Passes:
     def per_pass(self) -> list[int]:
         """Batches in one pass, per replicate."""
         return [-(-n // self.size) for n in self.sizes]
+
+    @property
+    def fewest(self) -> int:
+        """Rows of the smallest batch of a replicate that has rows."""
+        return min((n % self.size or self.size for n in self.sizes if n), default=self.size)
+
+    def select(self, index: Tensor) -> None:
+        """Goes on with replicates `index` [r] alone. The size of a batch stays."""
+        self.sizes, self.shuffled = keep(self.sizes, index), keep(self.shuffled, index)
+        self.full, self.order, self.at = keep(self.full, index), keep(self.order, index), keep(self.at, index)
+        self.streams = keep(self.streams, index)
 
     def take(self, wanted: Sequence[int], device: torch.device) -> Plan:
         """The next wanted[r] batches of each replicate."""
@@ -158,6 +182,16 @@ class Balanced:
     def per_pass(self) -> list[int]:
         """Batches in one epoch, per replicate."""
         return [-(-max(len(m) for m in classes) // self.share) for classes in self.members]
+
+    @property
+    def fewest(self) -> int:
+        """Rows of every batch."""
+        return self.share * len(self.members[0])
+
+    def select(self, index: Tensor) -> None:
+        """Goes on with replicates `index` [r] alone."""
+        self.streams, self.members = keep(self.streams, index), keep(self.members, index)
+        self.left = keep(self.left, index)
 
     def take(self, wanted: Sequence[int], device: torch.device) -> Plan:
         """The next wanted[r] batches of each replicate."""

@@ -30,6 +30,15 @@ class HeadSGD(SGD):
         super().__init__(head, loss, rate=rate, momentum=momentum, decay=decay, epochs=epochs)
         net.cosine = False
 
+    def use(self, net: Net) -> None:
+        """See Step. The step's own network is the last layer."""
+        self.whole = net
+
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        super().select(index)
+        self.net.flat = self.net.flat.index_select(0, index)
+
     def replace(self, streams: Sequence[torch.Generator]) -> None:
         """Replaces the last layer by a fresh one, drawn by `fresh_head`, one stream per replicate."""
         flat = self.net.flat

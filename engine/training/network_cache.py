@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from engine.events import Epoch
+from engine.models import feature_cache
 from engine.models.net import Net
 from engine.training.camera import Snapshot
 from engine.training.loop import Chosen
@@ -73,6 +74,7 @@ def count_bytes() -> int:
 
 
 def clear() -> None:
-    """Empties the cache."""
+    """Empties the cache, and that of features."""
+    feature_cache.clear()
     with _lock:
         _kept.clear()

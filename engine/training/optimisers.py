@@ -5,19 +5,32 @@ from __future__ import annotations
 import abc
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from engine.losses import Loss, broadcast, mean_weights
 from engine.models.net import Net
+from engine.training.batches import keep
 from engine.training.loop import Batch, Step
 
 Number = float | Tensor
 """A number, or one for each replicate [R, 1]."""
 Rate = Number | Callable[[int], Number]
 """A step size, or one for every epoch from 1. Tensors are on the CPU, float64."""
+
+
+class Change(Protocol):
+    """A change of every batch, such as augmentation."""
+
+    def __call__(self, batch: Batch) -> Batch: ...
+    def select(self, index: Tensor) -> None: ...
+
+
+def select_number(number: Number, index: Tensor) -> Number:
+    """The number of replicates `index` [r], where each has its own."""
+    return number[index.to(number.device)] if isinstance(number, Tensor) else number
 
 
 class Descent(Step):
@@ -36,7 +49,7 @@ class Descent(Step):
         rate: Rate,
         decay: float | Tensor = 0.0,
         epochs: int = 1,
-        change: Callable[[Batch], Batch] | None = None,
+        change: Change | None = None,
         objective: Callable[[Net, Batch], Tensor] | None = None,
     ) -> None:
         self.net, self.loss, self.epochs, self.change = net, loss, epochs, change
@@ -71,6 +84,18 @@ class Descent(Step):
     def rate(self) -> Number:
         """The current step size, one or [R, 1]."""
         return self._rate(max(1, self.epoch)) if callable(self._rate) else self._rate
+
+    def use(self, net: Net) -> None:
+        """See Step."""
+        self.net = net
+
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        self.loss, self.decay = self.loss.select(index), select_number(self.decay, index)
+        rate = self._rate
+        self._rate = (lambda epoch: select_number(rate(epoch), index)) if callable(rate) else select_number(rate, index)
+        if self.change is not None:
+            self.change.select(index)
 
     def begin(self, wanted: Sequence[int]) -> None:
         """See Step. Computes the epoch's factors and moves them to the device at once."""
@@ -158,6 +183,12 @@ class Adam(Descent):
         self.square = torch.zeros_like(net.flat)
         self.count = torch.zeros(len(net.flat), 1, dtype=torch.float64)  # steps taken by the epoch's end
 
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        super().select(index)
+        self.mean, self.square = self.mean.index_select(0, index), self.square.index_select(0, index)
+        self.count = self.count.index_select(0, index.cpu())
+
     def memory(self) -> list[Tensor]:
         """See Descent."""
         return [self.mean, self.square]
@@ -185,6 +216,12 @@ class SGD(Descent):
         super().__init__(net, loss, **others)
         self.momentum = momentum.to(net.flat) if isinstance(momentum, Tensor) else momentum
         self.velocity = torch.zeros_like(net.flat)
+
+    def select(self, index: Tensor) -> None:
+        """See Step."""
+        super().select(index)
+        self.momentum = select_number(self.momentum, index)
+        self.velocity = self.velocity.index_select(0, index)
 
     def memory(self) -> list[Tensor]:
         """See Descent."""
@@ -225,6 +262,10 @@ class Augment:
     def __init__(self, shape: tuple[int, int, int], streams: Sequence[torch.Generator]) -> None:
         self.shape, self.streams = shape, list(streams)
 
+    def select(self, index: Tensor) -> None:
+        """Goes on with replicates `index` [r] alone."""
+        self.streams = keep(self.streams, index)
+
     def __call__(self, batch: Batch) -> Batch:
         """The batch with every image shifted at random, and flipped at random."""
         channels, height, width = self.shape
@@ -239,6 +280,6 @@ class Augment:
         down = (draws[:, :1] * (2 * pad[0] + 1)).long() + torch.arange(height, device=draws.device)
         across = (draws[:, 1:2] * (2 * pad[1] + 1)).long() + torch.arange(width, device=draws.device)
         across = torch.where(draws[:, 2:] < 0.5, across, across.flip(1))
-        which = torch.arange(len(images), device=draws.device)
-        moved = padded[which[:, None, None], :, down[:, :, None], across[:, None, :]]  # [B, height, width, channels]
-        return replace(batch, x=moved.permute(0, 3, 1, 2).reshape(batch.x.shape))
+        at = down[:, :, None] * padded.shape[3] + across[:, None, :]  # of every pixel in its padded channel [B, height, width]
+        moved = padded.flatten(2).gather(2, at.view(len(images), 1, -1).expand(-1, channels, -1))
+        return replace(batch, x=moved.view(batch.x.shape))

@@ -167,17 +167,18 @@ def test_no_row_is_in_inner_and_outer_batches(name: str, monkeypatch):
             mine = [n for n in (*inner, *outer) if data.y[n] == c]
             assert sum(n in outer for n in mine) == round(len(mine) / 5)
     drawn: dict[int, list[set[bytes]]] = {}
-    original = Plan.rows
+    original = Plan.draw
 
-    def record(plan: Plan, part: Rows):
+    def record(plan: Plan, part: Rows, members: torch.Tensor | None = None):
+        assert members is None, "the case must keep all replicates in the stack"
         out = original(plan, part)
         into = drawn.setdefault(id(part), [set() for _ in joined.replicates])
-        for x, _, mask in out:
+        for x, mask in zip(out.x, out.mask, strict=True):
             for r, (xs, m) in enumerate(zip(x, mask, strict=True)):
                 into[r] |= {row.numpy().tobytes() for row in xs[m]}
         return out
 
-    monkeypatch.setattr(Plan, "rows", record)
+    monkeypatch.setattr(Plan, "draw", record)
     again(method, joined, first)
     outer = drawn.pop(id(joined.valid))
     assert all(outer) and drawn

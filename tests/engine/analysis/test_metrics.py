@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from imblearn.metrics import geometric_mean_score
 from sklearn import metrics as sk
 
-from engine.analysis.metrics import RECALLS, class_scores, probability_scores, scores
+from engine.analysis.metrics import RECALLS, both_scores, class_scores, probability_scores, scores
 from engine.spec.result import METRICS
 from engine.stats.bootstrap import bootstrap_weights
 
@@ -240,3 +240,17 @@ def test_log_loss_of_a_sure_mistake_is_finite_and_weights_repeat_rows():
     drawn = probability_scores(p, y, weights=np.array([[0, 2], [1, 1]]))
     assert drawn["log_loss"] == pytest.approx([-np.log(0.75), (-np.log(1e-15) - np.log(0.75)) / 2])
     assert drawn["calibration_error"] == pytest.approx([0.25, (1 + 0.25) / 2])
+
+
+@pytest.mark.parametrize("classes", [2, 4])
+def test_scores_of_all_and_by_class_in_one_pass_are_those_of_two(classes):
+    rng = np.random.default_rng(classes)
+    p, y = rng.dirichlet(np.ones(classes), 40), rng.integers(classes, size=40)
+    weights = rng.integers(0, 3, size=(17, 40))
+    of_all, by_class = both_scores(p, y, weights=weights)
+    for name, values in scores(p, y, weights=weights).items():
+        np.testing.assert_array_equal(of_all[name], values)
+    for c in range(classes):
+        alone = scores(p, y, weights=weights, positive=c)
+        np.testing.assert_array_equal(by_class["average_precision"][:, c], alone["average_precision"])
+        np.testing.assert_array_equal(by_class["f1"][:, c], alone["f1"])
