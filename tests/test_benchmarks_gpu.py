@@ -110,6 +110,20 @@ def test_a_whole_training_is_counted_as_torch_counts_it(name: str):
     assert done - once == reached[0].flop
 
 
+def test_a_first_phase_that_was_trained_before_is_not_counted():
+    task = one_replicate()
+    params = {"hidden": (8, 4), "epochs": 3, "batch": 64}
+    bench, reached = Bench("cpu", Size(), Share(1e9)), []
+    network_cache.clear()
+    follow(bench, method("ce")(**params).fit(task, camera=Camera(task, 0)), {})
+    params |= {"meta_epochs": 2, "patience": 2, "batch_outer": 64, "batch_points": 64}
+    costs = count_tables(task, "explicit-gradient", params, shared=True)
+    fitting = method("explicit-gradient")(**params).fit(task, camera=Camera(task, 0))
+    done = counted(lambda: reached.append(follow(bench, fitting, costs)))
+    assert reached[0].epochs == 2
+    assert done - _flops.forward((7, 8, 4, 2)) * int(task.train.sizes[0]) == reached[0].flop
+
+
 # ---- shares of the time
 
 

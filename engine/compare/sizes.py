@@ -2,7 +2,7 @@
 
 A run of the Lab has its method's own batch size. A comparison trains on tables of any size, so the network's batches grow with the training
 rows: 128 rows up to 8,192, then a sixty-fourth of the rows, in steps of 64, to 512. Adam's step size grows by the same factor, so that an
-epoch of fewer steps gets as far. A step size that tuning chose is taken as it is.
+epoch of fewer steps gets as far, also a step size that tuning chose. One that a row names is taken as it is.
 
 Where a replicate has more than SELECTION validation rows, a network's epochs are chosen on a sample of about as many: all rows of the rarer
 classes, and rows of the largest ones drawn from the seed, each of which counts for those left out. Everything that is reported is of

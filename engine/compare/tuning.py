@@ -1,8 +1,9 @@
 """Chooses settings of models on validation rows, in a share of a comparison's time (`--tune`).
 
-SHARE of the time is divided equally among the models that have a space here. Each has a study of Optuna (TPE, seeded); the defaults
-are its first trial. A trial fits the model's plain row on the first seed and is scored by the deciding metric on validation rows, on
-a task whose test rows were taken away. Its level is the highest of the rounds' levels at which the share allows AIM trials: fewer
+SHARE of the time is divided equally among the models that have a choice of settings. Each has a study of Optuna (TPE, seeded); the
+defaults are its first trial. The network's settings are screened many at a time (`engine.compare.network_study`). Those of the other
+models are tried one by one: a trial fits the model's plain row on the first seed and is scored by the deciding metric on validation
+rows, on a task whose test rows were taken away. Its level is the highest of the rounds' levels at which the share allows AIM trials: fewer
 trees, epochs or rows where time is short. At one level more time only adds trials. What is chosen replaces the defaults of all rows of
 the model, with remedies too. One setting serves all replicates. Where rows are split by time, only validation rows that no replicate
 tests on count.
@@ -11,7 +12,6 @@ tests on count.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping, Sequence
-from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -21,7 +21,9 @@ import torch
 from engine.analysis import metrics
 from engine.compare.bench import Evaluator
 from engine.compare.halving import TICK, Resource
+from engine.compare.network_study import tune_network
 from engine.compare.sizes import TREES_AN_EPOCH
+from engine.compare.trials import LEAST, Tuned, find_unseen
 from engine.data.dataset import Task
 from engine.data.rows import remove_test_rows
 from engine.errors import BadInput
@@ -32,16 +34,13 @@ from engine.training.camera import Camera
 
 SHARE = 0.3
 """Share of the time left before the rounds."""
-AIM, LEAST, MOST = 8, 3, 30
-"""Trials of a model that its level must allow; fewer than LEAST leave the defaults; no model has more than MOST."""
+AIM, MOST = 8, 30
+"""Trials of a model that its level must allow; no model has more than MOST."""
 STARTUP = 4
 """Trials drawn at random before TPE proposes."""
 
 _FOREST = {"smallest_leaf": (1, 2, 5, 10, 20), "columns": ("log2", "sqrt", "all")}
 SPACES: Mapping[str, Mapping[str, Sequence[Any]]] = {
-    NETWORK: {
-        "learning_rate": (3e-4, 1e-3, 3e-3, 1e-2), "hidden": ((32,), (64, 64), (128, 128)), "weight_decay": (0.0, 1e-5, 1e-4, 1e-3),
-    },
     "logistic": {"inverse_penalty": (1e-3, 1e-2, 0.1, 1.0, 10.0, 100.0)},
     "forest": _FOREST,
     "extra-trees": _FOREST,
@@ -53,54 +52,14 @@ SPACES: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "lightgbm": {"learning_rate": (0.02, 0.05, 0.1, 0.2), "leaves": (7, 15, 31, 63)},
     "xgboost": {"learning_rate": (0.03, 0.1, 0.3, 0.5)},
 }  # fmt: skip
-"""model -> name of a parameter -> the values tried, in order. The defaults are among them. Numbers of trees and members are
-no part, since levels cut them: balanced bagging, CatBoost and TabPFN have no space.
+"""model besides the network -> name of a parameter -> the values tried, in order. The defaults are among them. Numbers of trees and
+members are no part, since levels cut them: balanced bagging, CatBoost and TabPFN have no space.
 """
 
 SHARED = "Tuned settings serve all replicates, so rows that one tests on are validation rows of another."
 """Said where rows are split at random or by owner."""
 
 Report = Callable[[], Progress]
-
-
-@dataclass
-class Tuned:
-    """A model's study. tried: settings, as places in the space -> mean score on validation rows, in order. level: of every
-    trial. seconds: spent. share: allowed.
-    """
-
-    model: str
-    share: float
-    tried: dict[tuple[int, ...], float] = field(default_factory=dict)
-    level: Resource = Resource()
-    seconds: float = 0.0
-
-    @property
-    def best(self) -> tuple[int, ...] | None:
-        """The settings with the highest score, the first of equal ones; None after fewer than LEAST trials."""
-        known = [key for key, value in self.tried.items() if value == value]
-        return max(known, key=lambda key: self.tried[key]) if len(known) >= LEAST else None
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """What replaces the defaults; empty where they stay."""
-        if self.best is None:
-            return {}
-        return {name: values[k] for k, (name, values) in zip(self.best, SPACES[self.model].items(), strict=True)}
-
-    def to_json(self) -> dict[str, Any]:
-        """The model's record of the result's `tuning`."""
-        first = next(iter(self.tried.values()), None)
-        best = None if self.best is None else self.tried[self.best]
-        return {
-            "trials": len(self.tried),
-            "seconds": self.seconds,
-            "share": self.share,
-            "most_rows": self.level.rows,
-            "most_epochs": self.level.epochs,
-            "settings": self.settings,
-            "validation": {"default": first, "best": best},
-        }
 
 
 def tune_models(
@@ -114,7 +73,7 @@ def tune_models(
     Raises BadInput without Optuna.
     """
     plain = {row.model: row.plain for row in bench.rows.values() if row.model != IN_USE}
-    spaces = [model for model in plain if model in SPACES]
+    spaces = [model for model in plain if model in SPACES or model == NETWORK]
     for model in spaces:
         bench.import_needs(plain[model])
     try:
@@ -126,10 +85,11 @@ def tune_models(
     told, kept = {}, []
     for model, name in plain.items():
         what = "The network" if model == NETWORK else bench.rows[name].title
-        if model not in SPACES:
+        if model not in spaces:
             kept.append(f"{what}: not tuned, since there is no choice of settings for it.")
             continue
-        tuned = yield from tune_model(bench, name, metric, share, levels(model), report)
+        study = tune_network if model == NETWORK else tune_model
+        tuned: Tuned = yield from study(bench, name, metric, share, levels(model), report)
         told[model] = tuned.to_json()
         if tuned.best is None:
             kept.append(
@@ -150,7 +110,8 @@ def tune_model(
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     model, began = bench.rows[name].model, bench.clock()
-    space, out, until = SPACES[model], Tuned(model, share), began + share
+    space, until = SPACES[model], began + share
+    out = Tuned(model, share, space=space)
     default = _find_default(bench, name)
     yield Phase("tune", f"Tuning: {bench.titles[name]}")
     seed = int(numpy_stream(bench.spec.seed, f"tune {model}").integers(2**31))
@@ -194,8 +155,7 @@ def _describe_level(model: str, level: Resource) -> str:
 def _find_default(bench: Evaluator, name: str) -> tuple[int, ...]:
     """The places of the defaults in a model's space."""
     params = bench.choose_params(name, Resource())
-    own = {key: tuple(value) if isinstance(value, list) else value for key, value in params.items()}
-    return tuple(values.index(own[key]) for key, values in SPACES[bench.rows[name].model].items())
+    return tuple(values.index(params[key]) for key, values in SPACES[bench.rows[name].model].items())
 
 
 def _pick_level(bench: Evaluator, name: str, levels: Sequence[Resource], seconds: float, left: float) -> Resource:
@@ -228,15 +188,6 @@ def _try(
     finally:
         running.close()
     return running.value
-
-
-def find_unseen(bench: Evaluator, level: Resource) -> list[np.ndarray]:
-    """For each replicate of the first seed, which of its validation rows count [v]: by time those that no replicate tests on."""
-    task = bench.prepare(level, (0,))
-    if not bench.plan.by_time:
-        return [np.ones(len(rows), bool) for rows in task.valid_source]
-    tested = np.concatenate(task.test_source)
-    return [~np.isin(rows, tested) for rows in task.valid_source]
 
 
 def score_validation(

@@ -211,8 +211,7 @@ def train(
     `epochs` is their planned number alone, on which step sizes may depend. leaves: called after every epoch, says which replicates go on.
 
     A replicate that has stopped leaves the stack: the others are trained without it, where their numbers stay the same to the bit, or where
-    `leaves` is given. Events and frames
-    are of all replicates, a stopped one as it was when it stopped.
+    `leaves` is given or members differ in settings. Events and frames are of all replicates, a stopped one as it was when it stopped.
     """
     ends = task.chosen.get(phase)
     patience = None if ends is not None else task.patience or None if patience is None else patience
@@ -225,7 +224,7 @@ def train(
     for epoch in range(1, epochs + 1):
         if not going.any():
             break
-        stack.narrow(going, exact=leaves is None)
+        stack.narrow(going, exact=leaves is None and not task.settings)
         among = going[stack.numbers]
         wanted = [n if go else 0 for n, go in zip(batches.per_pass(), among.tolist(), strict=True)]
         plan = batches.take(wanted, task.device)

@@ -23,7 +23,7 @@ from engine.methods.forest import Forest
 from engine.models.mlp import MLP
 from engine.spec import fields
 from engine.spec.fields import FIRST, LATER
-from engine.training import network_cache
+from engine.training import loop, network_cache
 from engine.training.fitted import Fitted
 from engine.training.loop import evaluate
 from engine.training.settings import repeat_task
@@ -216,6 +216,44 @@ def test_members_that_differ_later_share_one_first_phase(name: str, monkeypatch:
     heights.clear()
     fit(method, method.stack(on, [{"learning_rate": rate, **settings[1]} for rate in (1e-3, 1e-3, 1e-2)]), frames=0)
     assert heights[0] == 4  # two step sizes for two replicates
+
+
+@pytest.mark.parametrize(
+    ("name", "change"),
+    [
+        ("ce", {"optimiser": "sgd", "schedule": "warm-up and drops"}),
+        ("focal", {}),
+        ("ldam", {}),
+        ("asl", {}),
+        ("class-balanced", {}),
+        ("class-weights", {}),
+        ("remix", {}),
+        ("explicit-gradient", {"meta_epochs": 12, "patience": 1}),
+        ("meta-weight-net", {}),
+        ("eos", {"head_epochs": 12}),
+        ("lws", {"head_epochs": 12}),
+        ("dos", {"rounds": 12}),
+    ],
+)
+def test_members_that_stop_leave_the_stack(name: str, change: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Members stop at epochs of their own, with settings of their own; those that go on are trained without them, and equal."""
+    method = make(name, {"epochs": 12, "batch": 40, **change})
+    on = replace(task(blobs((61, 31)), ratio=4.0, seeds=1), patience=1)
+    taken: list[Tensor] = []
+    narrow = loop._Stack.narrow
+
+    def watched(stack: Any, *args: Any, **named: Any) -> None:
+        before = len(stack.numbers)
+        narrow(stack, *args, **named)
+        if len(stack.numbers) < before:
+            taken.append(stack.numbers)
+
+    monkeypatch.setattr(loop._Stack, "narrow", watched)
+    settings = three_settings(type(method))
+    for setting, rate in zip(settings, (1e-2, 3e-2, 5e-3), strict=True):
+        setting["learning_rate"] = rate
+    check_members(method, settings, on)
+    assert max(map(len, taken)) > 3, "some leave while members of more than one setting go on"
 
 
 @pytest.mark.parametrize("name", ["explicit-gradient", "eos", "tau", "dos", "threshold"])
