@@ -16,6 +16,7 @@ from engine.runner.chunks import chunk_size
 from engine.settings import read_setting
 from engine.spec import RunSpec
 from engine.spec.limits import target_counts
+from engine.training import network_cache
 
 COPIES = 5
 """Tensors of the size of a network that training holds at once: parameters, gradient, Adam's two moments, the best epoch's."""
@@ -24,13 +25,20 @@ VALUE = 4
 
 
 def require_memory(spec: RunSpec, dataset: Dataset) -> None:
-    """Raises BadInput where a run on the CPU needs more than LAB_WORKER_MEMORY, which is set in every worker."""
+    """Raises BadInput where a run on the CPU needs more than LAB_WORKER_MEMORY, which is set in every worker.
+
+    Empties the cache of networks where the run and the cache need more together.
+    """
     limit = read_setting("LAB_WORKER_MEMORY", 0)
-    if limit and (need := estimate_memory(spec, dataset)) > limit:
+    if not limit:
+        return
+    if (need := estimate_memory(spec, dataset)) > limit:
         raise BadInput(
             f"This run needs about {need:,.0f} MiB of memory, and a run may use {limit:,} MiB here: ask for a smaller network, a "
             "smaller batch, fewer rows or fewer seeds and folds, which train together. LAB_WORKER_MEMORY sets the limit."
         )
+    if need + network_cache.count_bytes() / 2**20 > limit:
+        network_cache.clear()
 
 
 def estimate_memory(spec: RunSpec, dataset: Dataset) -> float:

@@ -24,6 +24,8 @@ MOST = 6
 """Networks in the cache; the least recently used one is removed first."""
 MOST_BYTES = 48 << 20
 """Bytes of all snapshots in the cache. A network with more is kept without them."""
+MOST_IN_ALL = 256 << 20
+"""Bytes of all tensors in the cache, unless the latest network alone has more."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +40,14 @@ class CachedNetwork:
     snapshots: dict[int, Snapshot]
 
     @property
-    def size(self) -> int:
+    def film_size(self) -> int:
         """Bytes of the snapshots."""
         return sum(snapshot.size for snapshot in self.snapshots.values())
+
+    @property
+    def size(self) -> int:
+        """Bytes of all its tensors."""
+        return self.film_size + sum(tensor.nbytes for tensor in (self.flat, *self.state))
 
 
 _kept: OrderedDict[str, CachedNetwork] = OrderedDict()
@@ -62,15 +69,14 @@ def put(key: str, net: Net, chosen: Chosen, epochs: list[Epoch], steps: int, sna
     with _lock:
         _kept[key] = kept
         _kept.move_to_end(key)
-        while len(_kept) > MOST or (len(_kept) > 1 and sum(one.size for one in _kept.values()) > MOST_BYTES):
+        while len(_kept) > 1 and _is_full():
             _kept.popitem(last=False)
 
 
 def count_bytes() -> int:
     """Bytes of the tensors in the cache."""
     with _lock:
-        every = [tensor for one in _kept.values() for tensor in (one.flat, *one.state)]
-        return sum(one.size for one in _kept.values()) + sum(tensor.nbytes for tensor in every)
+        return sum(one.size for one in _kept.values())
 
 
 def clear() -> None:
@@ -78,3 +84,9 @@ def clear() -> None:
     feature_cache.clear()
     with _lock:
         _kept.clear()
+
+
+def _is_full() -> bool:
+    every = _kept.values()
+    films, in_all = (sum(sizes) for sizes in zip(*((one.film_size, one.size) for one in every), strict=True))
+    return len(every) > MOST or films > MOST_BYTES or in_all > MOST_IN_ALL

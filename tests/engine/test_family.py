@@ -12,9 +12,12 @@ import pytest
 import torch
 
 from engine.catalog import build_catalog
+from engine.data.sources import load
 from engine.events import Event, Frame, Progress
 from engine.methods import method
+from engine.runner import memory
 from engine.runner.execute import drive, run
+from engine.runner.memory import estimate_memory
 from engine.spec import Imbalance, RunSpec
 from engine.spec.companions import list_companions
 from engine.spec.result import Result
@@ -126,12 +129,17 @@ def test_snapshots_are_bounded(monkeypatch: pytest.MonkeyPatch, steps: list[int]
     alone = run_alone("ce")
     drive(run(members()["ce"]))
     size = network_cache.count_bytes()
+    (kept,) = network_cache._kept.values()
+    assert kept.film_size > size / 2
     assert 0 < size < network_cache.MOST_BYTES
     drive(run(members()["ce"].with_(seed=1)))
     assert network_cache.count_bytes() == pytest.approx(2 * size, rel=0.1)
     monkeypatch.setattr(network_cache, "MOST_BYTES", int(1.5 * size))
     drive(run(members()["ce"].with_(seed=2)))
     assert network_cache.count_bytes() == pytest.approx(size, rel=0.1)  # the older two are gone
+    monkeypatch.setattr(network_cache, "MOST_IN_ALL", size // 2)
+    drive(run(members()["ce"].with_(seed=3)))
+    assert network_cache.count_bytes() == pytest.approx(size, rel=0.1)  # the latest one stays
     network_cache.clear()
     assert network_cache.count_bytes() == 0
     monkeypatch.setattr(network_cache, "MOST_BYTES", size // 4)
@@ -139,6 +147,18 @@ def test_snapshots_are_bounded(monkeypatch: pytest.MonkeyPatch, steps: list[int]
     assert network_cache.count_bytes() < size / 4  # the network alone
     steps.clear()
     assert bits(drive(run(members()["ce"]))) == alone and steps
+
+
+def test_a_run_that_needs_the_memory_empties_the_cache(monkeypatch: pytest.MonkeyPatch, steps: list[int]) -> None:
+    spec = members()["ce"]
+    drive(run(spec))
+    need = estimate_memory(spec, load(spec.dataset, spec.data))
+    held = network_cache.count_bytes() / 2**20
+    monkeypatch.setattr(memory, "estimate_memory", lambda *_: 100 * need)
+    for limit, kept in ((100 * need + held + 1, True), (100 * need + held / 2, False)):
+        monkeypatch.setattr(memory, "read_setting", lambda *_, limit=limit: limit)
+        memory.require_memory(spec, load(spec.dataset, spec.data))
+        assert (network_cache.count_bytes() > 0) == kept
 
 
 @pytest.mark.parametrize("patience", [1, 3])
