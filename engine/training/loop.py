@@ -286,9 +286,12 @@ class _Best:
         if better.device.type != "cpu":
             self.tensors = [_where(better, new, old) for new, old in zip(now, self.tensors, strict=True)]
         else:  # copies what has changed alone; on a device asking for it would be a wait
-            for r in torch.nonzero(better).flatten().tolist():
-                for new, old in zip(now, self.tensors, strict=True):
-                    old[r].copy_(new[r])
+            rows = torch.nonzero(better).squeeze(1)
+            for new, old in zip(now, self.tensors, strict=True):
+                if len(rows) == len(old):
+                    old.copy_(new)
+                elif len(rows):
+                    old.index_copy_(0, rows, new.index_select(0, rows))
         self.score, self.loss = torch.where(better, score, self.score), torch.where(better, loss, self.loss)
         self.epoch = torch.where(better, epoch, self.epoch)
 
