@@ -252,7 +252,7 @@ class Evaluator:
 
     def _join(self, task: Task, hold: bool) -> Task:
         """The task with training and validation rows joined. hold: a fifth of them is kept apart."""
-        return self.tasks.join(task, hold, lambda: join_rows(self.dataset, task, hold=hold))
+        return self.tasks.join(task, hold, lambda: replace(join_rows(self.dataset, task, hold=hold), followed=False))
 
     def _keep(self, name: str, level: Resource, task: Task, r: int, fitted: Fitted) -> None:
         """Keeps the fit of replicate 0 for export."""
@@ -290,7 +290,7 @@ class Evaluator:
         def make() -> Task:
             numbers = [seed * self.spec.folds + fold for seed in seeds for fold in range(self.spec.folds)]
             task = replace(prepare(self.dataset, self.spec, numbers, thin=cut, cut=self.plan.cut), patience=PATIENCE)
-            return replace(task, sample=sample_valid(task))
+            return replace(task, sample=sample_valid(task), followed=False)
 
         return self.tasks.get((level.rows, seeds), make)
 

@@ -71,7 +71,8 @@ class Task:
     epoch is chosen. chosen: what an earlier fit chose on validation rows, as in `Fitted.chosen`; training takes it over and chooses nothing
     (`engine.training.refit`). Empty: nothing is chosen yet. settings: parameters of the method in which the members differ, by name -> [R]
     on the CPU, float64, or int64 for whole numbers and for places in a parameter's choices; see `engine.training.settings`. sample:
-    validation rows, with weights, on which epochs are chosen; None: all.
+    validation rows, with weights, on which epochs are chosen; None: all. followed: False where nobody reads the values of each epoch, so
+    that a model that chooses nothing by them need not measure them.
     """
 
     classes: tuple[str, ...]
@@ -96,6 +97,7 @@ class Task:
     chosen: Mapping[str, torch.Tensor] = field(default_factory=dict)
     settings: Mapping[str, torch.Tensor] = field(default_factory=dict)
     sample: Rows | None = None
+    followed: bool = True
 
     @property
     def chosen_on(self) -> Rows:

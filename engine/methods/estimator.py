@@ -119,12 +119,12 @@ class EstimatorMethod(Method, abc.ABC):
         net = Committee(members, width, device=task.device)
         score = torch.full((len(members),), torch.nan, dtype=torch.float64)
         for r, member in enumerate(members):
-            told = list(_follow(member, rows, task, r))
+            told = list(_follow(member, rows, task, r)) if task.followed else [{} for _ in member.stages(_read(rows, r)[0][:1])]
             grown.append(told)
-            score[r] = told[-1]["valid_ap"]
+            score[r] = told[-1].get("valid_ap", math.nan)
         longest = max(map(len, grown))
         first = task.replicates[0].number
-        for epoch in range(1, longest + 1):
+        for epoch in range(1, longest + 1 if task.followed else 1):
             at = [own[epoch - 1] if epoch <= len(own) else {} for own in grown]
             values = {name: [one.get(name, math.nan) for one in at] for name in ("train_loss", "valid_loss", "valid_ap")}
             yield Epoch("training", epoch, epoch, first, values)

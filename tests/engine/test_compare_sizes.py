@@ -16,7 +16,7 @@ from engine.compare.result import _is_shorter
 from engine.compare.tasks_in_use import TasksInUse
 from engine.data.prepare import prepare
 from engine.data.table import Dataset, numeric_only
-from engine.events import finish
+from engine.events import Epoch, Running, finish
 from engine.methods import method
 from engine.spec import RunSpec
 from engine.stats.intervals import corrected_t
@@ -150,3 +150,19 @@ def test_what_was_grown_or_sampled_is_said(monkeypatch):
     found, _ = finish(module.compare(table((300, 30)), spec, clock=ticking()))
     assert sum("batches of 192 rows" in text or "epochs are chosen on 40 of" in text for text in found["shortened"]) == 2
     assert found["methods"][0]["params"]["batch"] == 192
+
+
+@pytest.mark.parametrize("name", ["forest", "boosting", "logistic"])
+def test_a_model_that_nobody_follows_is_the_same(name):
+    bench, _ = module._make_evaluator(table((300, 30)), replace(SPEC, methods=(name,)), ticking())
+    task = bench.prepare(Resource(), (0,))
+    assert not task.followed and not bench._join(task, False).followed
+    params = bench.choose_params(name, Resource(epochs=6))
+    fits, told = [], []
+    for followed in (True, False):
+        running = Running(method(name)(**params).fit(replace(task, followed=followed), camera=Camera(task, 0)))
+        told.append(sum(isinstance(event, Epoch) for event in running))
+        fits.append(running.value)
+    assert told == [int(fits[0].epoch.max()), 0]
+    assert torch.equal(fits[0].epoch, fits[1].epoch) and torch.equal(fits[0].net(task.test.x), fits[1].net(task.test.x))
+    assert fits[0].chosen.keys() == fits[1].chosen.keys()
