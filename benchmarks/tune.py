@@ -1,12 +1,13 @@
 """Settings of the network screened as stacks, against one at a time: seconds, ratio, and what the products alone would take.
 
-    python -m benchmarks.tune [--dataset adult] [--settings 64] [--batch 16] [--rows 128] [--replicates 1] [--alone 3] [--threads 1]
+    python -m benchmarks.tune [--dataset adult] [--settings 64] [--batch 16] [--rows 128] [--replicates 1] [--alone 6] [--threads 1]
 
 Optuna proposes the settings in batches; each batch is screened by successive halving, as `compare --tune` does, in steps of as many rows
 as a comparison takes, or of `--rows`. One at a time: every setting is trained alone to its end (`--epochs`, or `--patience` epochs
 without a better validation score). That is measured on `--alone` settings drawn from all, and multiplied. Products alone: the rows and
 parameters of the epochs that were screened, at the speed of the network's products in a stack of 16, measured here. Prints a JSON object,
-with the best setting, what it scores on validation rows beside the defaults, and the machine's load.
+with the longest time of the processor between two reports (a cancellation waits for one), the best setting, what it scores on
+validation rows beside the defaults, and the machine's load.
 """
 
 from __future__ import annotations
@@ -81,6 +82,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     best: tuple[float, dict[str, Any]] = (-np.inf, {})
     default, trained = np.nan, []
     began, busy = time.perf_counter(), time.process_time()
+    longest, at = 0.0, busy
     for number in range(-(-asked.settings // asked.batch)):
         asked_now = [one | {"learning_rate": size / OWN * one["learning_rate"]} for one in proposals.ask()]
         found: list[Rung] = []
@@ -89,8 +91,10 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
             lambda one: CE(**params | dict(one)), task, asked_now, stacks=STACKS, schedule=schedule, rungs=found,
             keep=() if number else (0,),
         ):  # fmt: skip
-            pass
+            now = time.process_time()
+            longest, at = max(longest, now - at), now
         proposals.tell(found)
+        at = time.process_time()
         default = found[-1].scores[0] if not number else default
         best = max(best, *((score, asked_now[n]) for n, score in found[-1].scores.items()), key=lambda pair: pair[0])
         each = {n: epochs for rung in found for n, epochs in rung.trained.items()}
@@ -126,6 +130,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         "batches": rungs,
         "seconds": round(seconds, 1),
         "processor_seconds": round(stacked, 1),
+        "longest_without_report": round(longest, 3),
         "epochs": sum(trained),
         "products_alone_seconds": round(bound, 1),
         "times_products": round(stacked / bound, 2),
@@ -157,7 +162,7 @@ def main() -> None:
     parser.add_argument("--replicates", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=200)
     parser.add_argument("--patience", type=int, default=20)
-    parser.add_argument("--alone", type=int, default=3, help="settings that are also trained alone")
+    parser.add_argument("--alone", type=int, default=6, help="settings that are also trained alone")
     parser.add_argument("--threads", type=int, default=1)
     print(json.dumps(measure(parser.parse_args())))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 
 import torch
@@ -18,11 +19,20 @@ def list_devices() -> list[str]:
 def choose_device(device: str) -> str:
     """The device for auto (cuda where there is one), cpu or cuda. Raises BadParameter for a device this machine lacks."""
     there = list_devices()
-    if device == "auto":
-        return there[-1]
+    device = there[-1] if device == "auto" else device
     if device not in there:
         raise BadParameter(f"device {quote(device)} is not on this machine; it has: {', '.join(there)}.")
+    if device == "cuda":
+        keep_share()
     return device
+
+
+def keep_share() -> None:
+    """Keeps this process to its share of the GPU's memory: LAB_DEVICE_SHARE in percent, which the engine sets for its workers. Without,
+    a process may use all of it. A run that needs more fails as one does whose GPU is smaller, and the others go on.
+    """
+    if share := int(os.environ.get("LAB_DEVICE_SHARE") or 0):
+        torch.cuda.set_per_process_memory_fraction(min(100, share) / 100)
 
 
 def device_name(device: str) -> str:

@@ -31,7 +31,7 @@ from engine.errors import BadInput, StoreError, StoreFull, StoreLocked
 from engine.events import pack
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkReturned
 from engine.executors.local import LocalExecutor
-from engine.memory import default_limit
+from engine.memory import default_limit, device_share
 from engine.settings import read_setting
 from engine.spec import RunSpec
 from engine.spec.companions import name_first_phase
@@ -78,14 +78,16 @@ def serve(
     store_url: default as in `Store`. slots: jobs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
     see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB of resident memory that a run may use beyond its idle worker (default: the
     worker's share of the machine, `engine.memory.default_limit`). LAB_PRIVATE_MEMORY: the same for work on uploaded tables (default
-    PRIVATE_MB). LAB_PREVIEW=0: no previews. LAB_FORGET_AFTER: see `engine.store.uploads`. Raises StoreError, and BadInput for an
-    invalid setting. Must be called on the main thread.
+    PRIVATE_MB). LAB_DEVICE_SHARE: percent of a GPU's memory for each worker (default `engine.memory.device_share`). LAB_PREVIEW=0: no
+    previews. LAB_GRAPH=0: no step is recorded (`engine.training.graph`). LAB_FORGET_AFTER: see `engine.store.uploads`. Raises
+    StoreError, and BadInput for an invalid setting. Must be called on the main thread.
     """
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     slots = slots or read_setting("LAB_SLOTS", 2)
     threads = read_setting("LAB_THREADS", 1)
     memory_mb = read_setting("LAB_WORKER_MEMORY", default_limit(slots))
     private_mb = read_setting("LAB_PRIVATE_MEMORY", PRIVATE_MB)
+    os.environ.setdefault("LAB_DEVICE_SHARE", str(device_share(slots)))  # read in the workers: see engine.devices
     system.refuse_core_dumps()  # one would hold private tables
     stopping = threading.Event()
     system.on_stop(stopping.set)

@@ -70,8 +70,8 @@ SHORTER = (100, 50, 25, 12)
 FEWER = (25, 12)
 """Epochs of the levels of other models: their trees are cut first (`bench.TREES_AN_EPOCH`), then their rows."""
 
-MAX_ROWS = 300_000
-"""Largest number of rows used. MAX_VALUES encoded values is a second limit."""
+MAX_ROWS, MAX_ROWS_LONG = 150_000, 300_000
+"""Largest number of rows used, and that from LONG seconds on. MAX_VALUES encoded values is a second limit."""
 
 TABLE_RATIO = 50.0
 """A table that is too large loses rows of its larger classes first, down to this ratio (`engine.data.thin`)."""
@@ -246,7 +246,7 @@ def _make_evaluator(
     dataset = dataset.join_parts()
     dataset = with_positive(dataset, asked)
     width = encode(dataset.rows(np.arange(min(1, len(dataset.y)))))[0].shape[1]
-    most = min(MAX_ROWS, max(1000, MAX_VALUES // max(1, width)))
+    most = min(MAX_ROWS if spec.budget < LONG else MAX_ROWS_LONG, max(1000, MAX_VALUES // max(1, width)))
     if len(dataset.y) > most:
         rows, before = len(dataset.y), dataset.counts
         dataset = dataset.rows(draw_rows(dataset.y, np.arange(rows), most, numpy_stream(spec.seed, "sample"), TABLE_RATIO))

@@ -43,9 +43,9 @@ def run(
     `contributions/<replicate>`: see engine.analysis.sample and .contributions).
 
     device: auto (cuda if there is one), cpu or cuda. frames: pictures of the first replicate, 0 for none. The environment's
-    LAB_THREADS: CPU threads, default 1; LAB_WORKER_MEMORY: see `engine.runner.memory`. dataset: the spec's dataset if the caller
-    has already read it. artifacts: False returns none, which saves their making where numbers alone are wanted. Raises the errors of
-    engine.errors. Close it at any event to stop.
+    LAB_THREADS: CPU threads, default 1; LAB_WORKER_MEMORY: see `engine.runner.memory`; LAB_GRAPH=0: see `engine.training.graph`. dataset:
+    the spec's dataset if the caller has already read it. artifacts: False returns none, which saves their making where numbers alone are
+    wanted. Raises the errors of engine.errors. Close it at any event to stop.
     """
     began = time.monotonic()
     # One thread: the matrices are small. A second thread gains little on an idle machine and, if a browser uses the other core,

@@ -36,6 +36,8 @@ class Plan:
     def of(cls, index: Tensor, mask: Tensor, fresh: Tensor, device: torch.device) -> Plan:
         """The plan with its tensors on `device`, moved there as one; they are drawn on the CPU."""
         widths = mask.sum(2).amax(0).tolist()
+        if device.type == "cpu":
+            return cls(index, mask, fresh, widths)
         moved = torch.cat([torch.where(mask, index, -1), fresh.unsqueeze(2)], 2).to(device)
         index = moved[:, :, :-1]
         return cls(index.clamp(min=0), index >= 0, moved[:, :, -1] > 0, widths)

@@ -57,6 +57,9 @@ class Descent(Step):
         self.objective = objective
         self._rate = rate
         self.epoch = 0
+        self.spare: list[
+            Tensor
+        ] = []  # room for the state of replicates that pause; new room for each step costs six times the step
         self.table: Tensor  # of `factors`, and whether a replicate takes the step: [K, F + 1, R, 1] on the device
 
     @property
@@ -75,7 +78,7 @@ class Descent(Step):
 
     def lasting(self) -> list[Tensor]:
         """See Step."""
-        return [self.net.flat, *self.net.state(), *self.memory()]
+        return [self.net.flat, *self.net.state(), *self.memory(), *self.spare]
 
     @property
     def rate(self) -> Number:
@@ -103,6 +106,8 @@ class Descent(Step):
         taken = torch.minimum(number + 1, steps).unsqueeze(2)  # by each replicate after it, [K, R, 1]
         alive = (number < steps).unsqueeze(2)
         factors = torch.stack([*self.factors(taken), alive.double()], 1)  # [K, F + 1, R, 1]
+        if min(wanted) < max(wanted) and (not self.spare or self.spare[0].shape != self.net.flat.shape):
+            self.spare = [torch.empty_like(tensor) for tensor in (self.net.flat, *self.memory())]
         self.table = self.hold("factors", factors.to(self.net.flat.dtype).to(self.net.flat.device))
 
     def __call__(self, batch: Batch) -> Tensor:
@@ -124,11 +129,10 @@ class Descent(Step):
         *factors, alive = batch.read(self.table).unbind()
         everyone = bool(batch.alive.all())  # `batch.alive` is on the CPU, so this does not wait for the device
         state = [self.net.flat, *self.memory()]
-        kept = None if everyone else [t.clone() for t in state]
+        before = [] if everyone else [spare.copy_(tensor) for spare, tensor in zip(self.spare, state, strict=True)]
         self.update(gradient, *factors)
-        if kept is not None:
-            for tensor, old in zip(state, kept, strict=True):
-                tensor.copy_(torch.where(alive > 0, tensor, old))
+        for tensor, old in zip(state, before, strict=False):  # none where everyone steps
+            torch.where(alive > 0, tensor, old, out=tensor)
 
     def gradient(self, batch: Batch) -> tuple[Tensor, Tensor]:
         """(minimised value of each replicate [R], its gradient [R, P])."""

@@ -8,7 +8,8 @@ shapes, such as `hidden`, makes stacks of its own: padding to the widest would c
 replicate has its own stacks, since all members then share its rows without a copy; small ones have all replicates in a stack. All stacks
 stop at a rung; a setting is scored by the mean over replicates at their best epochs so far.
 
-What is screened is not stored. The numbers of a setting do not depend on which other settings leave.
+What is screened is not stored. The numbers of a setting do not depend on which other settings leave: to the bit where a network keeps bits
+(`Net.keeps_bits`), else to rounding.
 """
 
 from __future__ import annotations
@@ -234,16 +235,16 @@ class _Stack:
         fresh = [m for m in members if m not in self.known]
         if score is None:
             self.known |= {m: self.ranks[m][0] for m in fresh}
-        elif fresh:  # the networks that are new at this rung
-            for m in fresh:
+        else:
+            for m in fresh:  # the networks that are new at this rung
                 r = m % len(self.task.replicates)
                 mask = self.task.valid.mask[r]
                 with torch.no_grad():
                     logits = self.best.select(torch.tensor([m]))(self.task.valid.x[r : r + 1, mask])[0]
                 self.known[m] = score(logits.double().softmax(-1).cpu().numpy(), self.task.valid.y[r, mask].cpu().numpy())
                 yield self.setting_of[m], self.known[m], self.trained[m]
-        done = set(fresh) if score is not None else set()
-        yield from ((self.setting_of[m], self.known[m], self.trained[m]) for m in members if m not in done)
+        old = members if score is None else [m for m in members if m not in fresh]
+        yield from ((self.setting_of[m], self.known[m], self.trained[m]) for m in old)
 
     def retain(self, settings: Sequence[int]) -> bool:
         """Lets the others leave. Returns whether any is left; where none is, training ends."""

@@ -166,3 +166,12 @@ def test_a_model_that_nobody_follows_is_the_same(name):
     assert told == [int(fits[0].epoch.max()), 0]
     assert torch.equal(fits[0].epoch, fits[1].epoch) and torch.equal(fits[0].net(task.test.x), fits[1].net(task.test.x))
     assert fits[0].chosen.keys() == fits[1].chosen.keys()
+
+
+def test_a_long_comparison_uses_more_rows(monkeypatch):
+    monkeypatch.setattr(module, "MAX_ROWS", 120)
+    monkeypatch.setattr(module, "MAX_ROWS_LONG", 200)
+    used = [
+        len(module._make_evaluator(table((300, 30)), replace(SPEC, budget=s), ticking())[0].dataset.y) for s in (60.0, 300.0)
+    ]
+    assert used == [pytest.approx(120, abs=2), pytest.approx(200, abs=2)]

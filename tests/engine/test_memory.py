@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from engine import memory, system
+from engine import devices, memory, system
 from engine.catalog import build_catalog
 from engine.data.sources import load
 from engine.errors import BadInput
@@ -96,6 +96,18 @@ def test_a_worker_has_its_share_of_the_machine():
     limits = [memory.default_limit(workers) for workers in (1, 2, 4, 10**6)]
     assert limits == sorted(limits, reverse=True) and limits[-1] == memory.LEAST
     assert limits[0] == max(memory.LEAST, int(0.8 * whole))
+
+
+@pytest.mark.parametrize(("share", "expected"), [("", []), ("45", [0.45]), ("400", [1.0])])
+def test_a_worker_keeps_to_its_share_of_the_gpu(monkeypatch, share, expected):
+    kept = []
+    monkeypatch.setenv("LAB_DEVICE_SHARE", share)
+    monkeypatch.setattr(devices, "list_devices", lambda: ["cpu", "cuda"])
+    monkeypatch.setattr(torch.cuda, "set_per_process_memory_fraction", kept.append)
+    assert devices.choose_device("cpu") == "cpu" and not kept
+    assert devices.choose_device("auto") == "cuda" and kept == expected
+    shares = [memory.device_share(workers) for workers in (1, 2, 8, 10**6)]
+    assert shares == [90, 45, 11, 1]
 
 
 def test_a_container_has_less_than_its_machine(monkeypatch, tmp_path):

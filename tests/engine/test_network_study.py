@@ -23,6 +23,7 @@ from engine.events import Progress, finish
 from engine.methods.ce import CE
 from engine.spec import fields
 from engine.spec.contest import NETWORK
+from engine.training import loop
 from engine.training.screen import Rung, plan_rungs
 from tests.engine.test_compare import SPEC, table, ticking
 from tests.engine.test_compare_tuning import make_bench
@@ -34,8 +35,9 @@ ALONE = {"methods": ("ce",), "models": None, "remedies": None, "ensembles": None
 
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Narrow networks beside the usual one."""
+    """Narrow networks beside the usual one, and reports at the ends of epochs alone: how many there are must not depend on the time."""
     monkeypatch.setattr(module, "WIDTHS", ((4,), (64, 64), (5, 4)))
+    monkeypatch.setattr(loop, "TICK", 1e9)
 
 
 def study(bench: Evaluator | None = None, levels: Sequence[Resource] = (LEVEL,), **how: Any) -> TunedNetwork:

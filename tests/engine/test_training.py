@@ -14,7 +14,7 @@ from engine.methods.ce import CE
 from engine.methods.explicit_gradient import ExplicitGradient
 from engine.training.batches import Balanced, Passes
 from engine.training.camera import Camera
-from engine.training.loop import Batch, Meter, evaluate, new_net, streams, train
+from engine.training.loop import TICK, Batch, Meter, evaluate, new_net, streams, train
 from engine.training.optimisers import Adam
 from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit
@@ -148,6 +148,6 @@ def test_progress_comes_with_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
     meter.last = 0.0
     said = []
     for _ in range(10):
-        now[0] += 0.1
+        now[0] += 0.4 * TICK
         said.append(meter.tick())
     assert [p for p in said if p] == [Progress(3, 10), Progress(6, 10), Progress(9, 10)]

@@ -85,10 +85,10 @@ def on_device(monkeypatch: pytest.MonkeyPatch) -> Iterator[Watch]:
         yield watch
 
 
-def trained(name: str, changes: dict[str, Any]) -> dict[str, Any]:
+def trained(name: str, changes: dict[str, Any], patience: int = 3) -> dict[str, Any]:
     """What a fit on replicates of unequal sizes, one of which pauses, tells and gives, as bytes."""
     network_cache.clear()
-    events, fitted = fit(methods()[name](**SMALL | changes), replace(task(blobs((101, 31))), patience=3), frames=6)
+    events, fitted = fit(methods()[name](**SMALL | changes), replace(task(blobs((101, 31))), patience=patience), frames=6)
     told = {str(i): encode(e)[:2] for i, e in enumerate(e for e in events if not isinstance(e, Progress))}
     parts = {"net": fitted.net.flat, "epoch": fitted.epoch}
     if fitted.synthetic is not None:
@@ -110,6 +110,20 @@ def test_a_replay_gives_the_bits_of_the_step_s_python(
         widths = {shape[0] for own, shape in watch.replayed if own == step}
         assert len(widths) > 1, "some batches are shorter, or not all replicates take them"
     assert watch.replayed.total() > 3 * watch.recorded.total() / 2
+
+
+@pytest.mark.parametrize("case", ["Adam", "SGD", "a loss that changes", "explicit gradient", "the last layer of EOS", "DOS"])
+def test_a_stack_that_grows_smaller_is_recorded_anew(case: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    name, changes, steps = CASES[case]
+    given = {"batch_points": 16, "batch_outer": 16, "patience": 1} | dict.fromkeys(("meta_epochs", "head_epochs", "rounds"), 12)
+    changes = changes | {n: value for n, value in given.items() if n in changes}
+    changes |= {"hidden": (16,), "batch": 24, "learning_rate": 0.05, "epochs": 12}  # of such a width members may leave
+    here = trained(name, changes, patience=1)
+    with on_device(monkeypatch) as watch:
+        assert trained(name, changes, patience=1) == here
+    assert set(watch.recorded.values()) == {1}, "the step's Python runs once a shape"
+    for step in steps:
+        assert len({shape[2] for own, shape in watch.replayed if own == step}) > 2, "stacks of several heights are replayed"
 
 
 def test_it_is_off_by_a_setting(monkeypatch: pytest.MonkeyPatch) -> None:
