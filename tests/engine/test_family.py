@@ -14,6 +14,7 @@ import torch
 from engine.catalog import build_catalog
 from engine.data.sources import load
 from engine.events import Event, Frame, Progress
+from engine.executors import worker
 from engine.methods import method
 from engine.runner import memory
 from engine.runner.execute import drive, run
@@ -159,6 +160,13 @@ def test_a_run_that_needs_the_memory_empties_the_cache(monkeypatch: pytest.Monke
         monkeypatch.setattr(memory, "read_setting", lambda *_, limit=limit: limit)
         memory.require_memory(spec, load(spec.dataset, spec.data))
         assert (network_cache.count_bytes() > 0) == kept
+
+
+def test_a_worker_that_lets_a_table_go_keeps_no_snapshot() -> None:
+    drive(run(members()["ce"]))
+    assert network_cache.count_bytes() > 0
+    worker._let_go()
+    assert network_cache.count_bytes() == 0
 
 
 @pytest.mark.parametrize("patience", [1, 3])
