@@ -138,6 +138,7 @@ assert system.resource is None and system._BLOCK is None and system._KILL is Non
 system.refuse_core_dumps()
 system.lower_priority()
 system.return_memory()
+system.keep_freed_memory()
 assert system.memory_in_use() > 1 << 20 and system.memory_in_use(2**22 + 1) == 0
 assert not system.was_killed(-9) and system.describe_exit(-9) == "crashed (signal 9, SIGKILL)"
 Path("file").write_bytes(b"1"), Path("link").symlink_to("file")

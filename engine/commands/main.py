@@ -49,6 +49,7 @@ def list_commands() -> list[Command]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Parses and carries out one command; returns the exit status."""
     system.write_utf8()
+    system.keep_freed_memory()
     try:
         arguments = build_parser().parse_args(argv)
         status: int = arguments.run_command(arguments)

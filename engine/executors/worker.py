@@ -61,6 +61,7 @@ def work(
     system.end_with_parent(multiprocessing.parent_process())
     system.ignore_stop_signals()
     system.refuse_core_dumps()  # one would hold private tables
+    system.keep_freed_memory()
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))  # read when torch and numpy are imported
     _set_limit(memory_mb)
     if nice:
@@ -88,6 +89,7 @@ def work(
             held = message[1].uploads
             if not _run(pipe, run, private, message[1]):
                 return  # the failure may have left any state in this process; the engine starts another
+            system.return_memory()
         if message[0] == "warm":
             _try("engine.embed.job:load_libraries")
         del message  # it may hold a table

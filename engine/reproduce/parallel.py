@@ -12,6 +12,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
+from engine import system
 from engine.errors import BadInput, DataMissing, OutOfMemory
 from engine.spec import RunSpec
 from engine.spec.result import Result
@@ -85,6 +86,7 @@ def _open_lane(device: str) -> _Lane:
 def _serve_specs(pipe: Connection, device: str) -> None:
     """The body of a process: receives specs and sends results until the parent closes the pipe."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, and ends this process
+    system.keep_freed_memory()
     read: dict[str, Any] = {}
     while True:
         try:

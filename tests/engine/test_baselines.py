@@ -90,11 +90,11 @@ def test_focal_without_gamma_learns_what_plain_training_learns() -> None:
 def test_focal_s_alpha_weighs_all_but_the_largest_class(monkeypatch: pytest.MonkeyPatch) -> None:
     made: list[Any] = []
     real = focal.losses.Focal
-    monkeypatch.setattr(focal.losses, "Focal", lambda **options: made.append(options) or real(**options))
+    monkeypatch.setattr(focal.losses, "Focal", lambda *values: made.append(values) or real(*values))
     data = blobs((30, 61, 23))  # the second class is the largest
     fit(Focal(alpha=0.75, **SHORT), task(data, ratio=None))
     fit(Focal(**SHORT), task(data, ratio=None))
-    assert made == [{"gamma": 2.0, "alpha": 0.75, "largest": 1}, {"gamma": 2.0, "alpha": None, "largest": 1}]
+    assert made == [(2.0, 0.75, 1), (2.0, 0.0, 1)], "gamma, alpha (0: no weights) and the largest class"
 
 
 @pytest.mark.parametrize(("counts", "batch"), [((101, 21), 20), ((101, 21), 21), ((61, 34, 23), 20), ((61, 34, 23), 2)])

@@ -30,7 +30,7 @@ from engine.spec.result import METRICS, PROBABILITY_METRICS, Result
 from engine.spec.run import find_entry
 from engine.stats.intervals import BAYESIAN, BOOTSTRAP, CORRECTED_T, draw_interval
 from engine.stats.significance import find_test_share
-from engine.training import loop
+from engine.training import loop, network_cache
 from engine.training.camera import Camera
 
 CATALOG = build_catalog()
@@ -369,6 +369,7 @@ def test_more_replicates_than_a_chunk(name: str, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(loop, "TICK", 0.0)
     _, whole, films = done(spec, dtype=F64)
     monkeypatch.setattr(chunks, "CHUNK", 3)
+    network_cache.clear()  # plain training's first phase is that of explicit gradient
     events, parts, part_films = done(spec, dtype=F64)
     for key, values in whole.arrays.items():
         if not key.endswith("step"):  # the last chunk's: its longest replicate may have fewer batches

@@ -45,6 +45,9 @@ class Executor:
     def drop(self, key) -> None:
         self.dropped.append(key)
 
+    def list_phases(self, *, idle: bool) -> set[str]:
+        return set()
+
     def cancel(self, key) -> None: ...
 
     def stop(self) -> None: ...
