@@ -23,6 +23,8 @@ from engine.store import Job, Store
 
 SETTLE = 20.0
 """Seconds after its end in which a run is still read now and then."""
+FIRST = 0.4
+"""Seconds after a run was asked for in which the stage waits for its first picture: it is drawn with it, not a turn later."""
 BEGINS = words.PICTURES_BEGIN
 """What the empty player says of a run on images."""
 
@@ -123,6 +125,7 @@ def _draw_stage(
     store, owner = get_store(), visitor.read_owner()
     if st.session_state.pop(CHANGED, False):
         st.rerun()
+    await_first_frame(store, shown.job, owner)
     try:
         jobs = {name: shared.read_job(store, job.id, owner) for name, job in shown.jobs.items()}
         taken = {film.run: shared.read_job(store, film.run, owner) for film in films}
@@ -163,6 +166,13 @@ def _draw_stage(
     ended = any(states[name] != job.state and (not job.active or name == shown.main.key) for name, job in jobs.items())
     if ended or (settles and not is_settling(shown.job)):
         st.rerun()
+
+
+def await_first_frame(store: Store, job: Job, owner: str | None) -> None:
+    """Wait until a run that was just asked for has a picture, FIRST seconds from then at most."""
+    until = min(job.created, time.time()) + FIRST  # the clock of another machine may be ahead
+    while job.active and time.time() < until and not store.events(job.id, kinds=("frame",), limit=1, owner=owner):
+        time.sleep(0.02)
 
 
 def read_chunk(store: Store, job: Job, replicate: int, slot: str, owner: str | None, **options: Any) -> tuple[Feed, bytes]:
