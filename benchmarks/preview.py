@@ -3,9 +3,10 @@
     python -m benchmarks.preview [--repeats 20] [--cases moons,hidden] [--url http://127.0.0.1:8501]
 
 Starts the server with its engine on a new store and waits until its worker is warm; --url measures one that is there already. Each case
-is asked for --repeats times, one after the other, each with another step, so that nothing is kept from the one before. Then it is asked
-for as a slider does, a new one each 80 ms or at the first frame of the last. Prints a JSON line a case: median, smallest and largest of
-each time, previews shown in a second while the slider moves, and the load of the machine.
+is asked for --repeats times, one after the other, each with another step and seed, so that nothing is kept from the one before; then as
+often with another step alone (`again`), as a slider does, which trains the first phase once. Then it is asked for while the slider moves, a
+new one each 80 ms or at the first frame of the last. Prints a JSON line a case: median, smallest and largest of each time, previews shown
+in a second while the slider moves, and the load of the machine.
 """
 
 from __future__ import annotations
@@ -73,17 +74,19 @@ def ask(port: int, spec: dict[str, Any], seq: int, seen: threading.Event | None 
 
 def measure(port: int, name: str, repeats: int, seconds: float) -> dict[str, Any]:
     """The line of one case."""
-    load = os.getloadavg()[0]
-    found = []
-    for seq in range(repeats):
-        time.sleep(0.3)  # idle in between
-        times = ask(port, CASES[name] | {"eta_points": 1000 + seq, "seed": seq}, int(1000 * time.time()))
-        found += [times] if "whole" in times else []
-    line: dict[str, Any] = {"case": name, "n": len(found), "load": round(load, 1)}
-    for what in ("first", "points", "whole"):
-        values = [times[what] for times in found if what in times]
-        if values:
-            line[f"{what}_ms"] = [round(value) for value in (statistics.median(values), min(values), max(values))]
+    line: dict[str, Any] = {"case": name, "load": round(os.getloadavg()[0], 1)}
+    for prefix, other_seed in (("", True), ("again_", False)):
+        found = []
+        for seq in range(repeats):
+            time.sleep(0.3)  # idle in between
+            asked = CASES[name] | {"eta_points": 1000 + seq + 100 * other_seed, "seed": 1 + seq * other_seed}
+            times = ask(port, asked, int(1000 * time.time()))
+            found += [times] if "whole" in times else []
+        line[f"{prefix}n"] = len(found)
+        for what in ("first", "points", "whole"):
+            values = [times[what] for times in found if what in times]
+            if values:
+                line[f"{prefix}{what}_ms"] = [round(value) for value in (statistics.median(values), min(values), max(values))]
     return line | {"shown_a_second": drag(port, name, seconds)}
 
 
