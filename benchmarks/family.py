@@ -20,10 +20,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.waits import wait_for
 from engine.catalog import build_catalog
 from engine.runner.execute import drive, run
 from engine.spec import Imbalance, RunSpec
@@ -76,15 +77,6 @@ def measure_processor(members: Mapping[str, RunSpec]) -> tuple[dict[str, float],
     return alone, together, same
 
 
-def wait_for(what: Callable[[], Any]) -> None:
-    """Waits until `what` is true. Raises SystemExit after PATIENCE."""
-    end = time.monotonic() + PATIENCE
-    while not what():
-        if time.monotonic() > end:
-            raise SystemExit("The engine does not do what is waited for.")
-        time.sleep(0.01)
-
-
 def measure_slots(families: Sequence[Mapping[str, RunSpec]], catalog: Mapping[str, Any]) -> tuple[list[float], list[float]]:
     """Seconds by the clock of methods alone and of whole families, in turn, through two slots. families: of different seeds."""
     alone, whole = [], []
@@ -100,13 +92,13 @@ def measure_slots(families: Sequence[Mapping[str, RunSpec]], catalog: Mapping[st
                 found = find_entry(catalog, "datasets", spec.dataset)["fingerprint"]
                 priority = PRIORITY_COMPANION if n else PRIORITY_INTERACTIVE
                 ids.append(store.submit(spec, fingerprint=found, priority=priority).id)
-            wait_for(lambda: not any(store.job(id).active for id in ids))
+            wait_for(lambda: not any(store.job(id).active for id in ids), PATIENCE)
             if any(store.job(id).state != "done" for id in ids):
                 raise SystemExit("A run has failed.")
             return time.monotonic() - began
 
         try:
-            wait_for(lambda: any(e.ready == 2 for e in store.engines()))
+            wait_for(lambda: any(e.ready == 2 for e in store.engines()), PATIENCE)
             take(list(families[0].values())[:1])  # the workers' first run loads what runs need
             for one, other in zip(families[1::2], families[2::2], strict=True):
                 alone.append(take(list(one.values())[:1]))

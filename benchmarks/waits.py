@@ -40,9 +40,9 @@ def make_spec(seed: int, *, careful: bool = False) -> RunSpec:
     return (spec.with_(folds=4, seeds=3) if careful else spec).complete(CATALOG)
 
 
-def wait_for(what: Callable[[], Any]) -> float:
-    """The monotonic time at which `what` becomes true. Raises SystemExit after PATIENCE."""
-    end = time.monotonic() + PATIENCE
+def wait_for(what: Callable[[], Any], patience: float = PATIENCE) -> float:
+    """The monotonic time at which `what` becomes true. Raises SystemExit after so many seconds."""
+    end = time.monotonic() + patience
     while not what():
         if time.monotonic() > end:
             raise SystemExit("The engine does not do what is waited for.")

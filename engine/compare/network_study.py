@@ -27,8 +27,6 @@ from engine.training.screen import Plain, Rung, plan_rungs, screen
 
 BATCH, MOST = 16, 64
 """Settings of a batch, and of a study at most."""
-STACKS = ("learning_rate", "weight_decay")
-"""Members of a stack may differ in these."""
 WIDTHS = ((32,), (64, 64), (128, 128))
 RATES, DECAYS = (1e-4, 3e-2), (1e-7, 1e-2)
 """Ranges, drawn by their logarithm. The step size is one for batches of the method's own size (`engine.compare.sizes`)."""
@@ -191,6 +189,7 @@ def _screen(
     task = remove_test_rows(bench.prepare(level, (0,)))
     grown = params["batch"] / _own_params(bench, name)["batch"]  # step sizes grow with the batches, as in the rounds
     sized = [{**one, "learning_rate": grown * one["learning_rate"]} for one in settings]
+    stacks = [field["name"] for field in kind.describe()["fields"] if "stacks" in field]
     rungs: list[Rung] = []
 
     def build(setting: Mapping[str, Any]) -> Plain:
@@ -202,7 +201,7 @@ def _screen(
 
     running = Running(
         screen(
-            build, task, sized, stacks=STACKS, schedule=plan_rungs(len(settings), params["epochs"]), rungs=rungs,
+            build, task, sized, stacks=stacks, schedule=plan_rungs(len(settings), params["epochs"]), rungs=rungs,
             score=None if metric == "average_precision" else score, counts=find_unseen(bench, level), keep=keep,
         )
     )  # fmt: skip
