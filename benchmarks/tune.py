@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.compare.network_study import STACKS, Proposals
+from engine.compare.network_study import Proposals
 from engine.compare.sizes import choose_batch
 from engine.data.dataset import Task
 from engine.data.prepare import prepare
@@ -78,6 +78,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
     size = asked.rows or choose_batch(rows, OWN)
     params = {"epochs": asked.epochs, "batch": size}
 
+    stacks = [field["name"] for field in CE.describe()["fields"] if "stacks" in field]
     proposals, rungs, settings = Proposals(0, DEFAULT, asked.batch), [], []
     best: tuple[float, dict[str, Any]] = (-np.inf, {})
     default, trained = np.nan, []
@@ -88,7 +89,7 @@ def measure(asked: argparse.Namespace) -> dict[str, Any]:
         found: list[Rung] = []
         schedule = plan_rungs(len(asked_now), asked.epochs)
         for _ in screen(
-            lambda one: CE(**params | dict(one)), task, asked_now, stacks=STACKS, schedule=schedule, rungs=found,
+            lambda one: CE(**params | dict(one)), task, asked_now, stacks=stacks, schedule=schedule, rungs=found,
             keep=() if number else (0,),
         ):  # fmt: skip
             now = time.process_time()
