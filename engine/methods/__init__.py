@@ -13,7 +13,7 @@ from engine.methods.base import Method
 from engine.spec.pens import check_pens
 from engine.text import quote
 
-FAMILIES = ("plain", "loss", "sampling", "meta", "deep", "model", "ensemble", "oracle")
+FAMILIES = ("plain", "loss", "sampling", "meta", "deep", "metric", "model", "ensemble", "oracle")
 """In order of display."""
 
 

@@ -1,8 +1,13 @@
-"""The numbers this engine computes, kept: `python -m tests.engine.golden` writes them anew after NUMERICS was raised."""
+"""The numbers this engine computes, kept: `python -m tests.engine.golden` writes them anew after NUMERICS was raised.
+
+`python -m tests.engine.golden NAME ...` writes those of new methods alone.
+"""
 
 from __future__ import annotations
 
 import json
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +21,13 @@ from engine.spec.run import find_entry
 from engine.version import NUMERICS
 
 FILE = Path(__file__).with_name("golden.json")
-SMALL = {"hidden": [6], "epochs": 6, "meta_epochs": 6, "patience": 6, "trees": 5, "members": 3}
+SMALL = {"hidden": [6], "epochs": 6, "meta_epochs": 6, "patience": 6, "trees": 5, "members": 3, "steps": 6}
 
 
-def numbers() -> dict[str, Any]:
+def numbers(names: Iterable[str] = ()) -> dict[str, Any]:
     """A few numbers of one short float64 run of every method: they change when the maths, the draws or the splits do."""
     out: dict[str, Any] = {"numerics": NUMERICS, "runs": {}}
-    for name in methods():
+    for name in names or methods():
         entry = find_entry(build_catalog(), "methods", name)
         params = {k: v for k, v in SMALL.items() if k in {f["name"] for f in entry["fields"]}}
         dataset, data = ("moons", {"rows": 400}) if "points" in entry["kinds"] else ("breast-cancer", {})
@@ -39,4 +44,8 @@ def numbers() -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    FILE.write_text(json.dumps(numbers(), indent=1) + "\n")
+    now = numbers(sys.argv[1:])
+    if sys.argv[1:]:
+        kept = json.loads(FILE.read_text())["runs"] | now["runs"]
+        now["runs"] = {name: kept[name] for name in methods() if name in kept}
+    FILE.write_text(json.dumps(now, indent=1) + "\n")

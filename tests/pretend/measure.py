@@ -1,4 +1,5 @@
-"""Short runs of every method, and what they copy to the pretend device and wait for. `python -m tests.pretend.measure` records it.
+"""Short runs of every method, and what they copy to the pretend device and wait for. `python -m tests.pretend.measure` records it,
+`python -m tests.pretend.measure NAME ...` that of new methods alone.
 
 Two places are counted, in each the most of any: inside a step of training, and in an epoch outside its steps (batches, scores, choice).
 What is done once a run is not.
@@ -10,7 +11,7 @@ import dataclasses
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,7 @@ SETS: Mapping[str, tuple[str, dict[str, Any], int]] = {
     "images": ("digits", {"per_class": 25}, 16),
 }
 """Kind of data -> a small set of it, its options, and rows in a batch: of two replicates, one has a batch more and one pauses."""
-SMALL = {"hidden": [6], "epochs": 2, "head_epochs": 2, "meta_epochs": 2, "rounds": 2, "trees": 3, "members": 3}
+SMALL = {"hidden": [6], "epochs": 2, "head_epochs": 2, "meta_epochs": 2, "rounds": 2, "trees": 3, "members": 3, "steps": 2}
 CASES = [
     (name, kind)
     for name, method in methods().items()
@@ -159,10 +160,14 @@ def risen(kept: Numbers, now: Numbers) -> list[tuple[str, str]]:
     return [(place, kind) for place in now for kind in now[place] if now[place][kind] > kept[place][kind]]
 
 
-def main() -> int:
-    """Record the numbers of every method; refuse, where one has risen, with the lines that count."""
+def main(names: Sequence[str] = ()) -> int:
+    """Record the numbers of every method, or of these alone; refuse, where one has risen, with the lines that count."""
     kept, now, worse = read(), {}, 0
     for name, kind in CASES:
+        if names and name not in names:
+            if f"{name} {kind}" in kept:
+                now[f"{name} {kind}"] = kept[f"{name} {kind}"]
+            continue
         ledger = on_device(request(name, *SETS[kind]))[1]
         now[case := f"{name} {kind}"] = ledger.numbers()
         for place, what in risen(kept.get(case, now[case]), now[case]):
@@ -176,4 +181,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))
