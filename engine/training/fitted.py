@@ -26,6 +26,18 @@ class Synthetic:
 
 
 @dataclass(frozen=True)
+class Generated:
+    """How a generator made the rows of `Synthetic`, in their order.
+
+    how: name -> [R, n, ...], 0 on padding. pictures: of each replicate, name -> [C, k, p, D], p rows that belong beside the first k new
+    rows of each class, NaN where there are none.
+    """
+
+    how: Mapping[str, torch.Tensor]
+    pictures: tuple[Mapping[str, torch.Tensor], ...]
+
+
+@dataclass(frozen=True)
 class Fitted:
     """A trained network at the epoch chosen on validation, and the synthetic rows it was trained with, if any.
 
@@ -33,7 +45,7 @@ class Fitted:
     lines [R, n, 3]: base and partner of each synthetic row, as numbers among the training rows, and its share of the way from one to
     the other; -1 on padding. earlier: the network before its head, or all of it, was trained again.
     chosen: all that validation rows chose, by name -> [R, ...]: the epochs of every training phase by the phase's name, and what else a
-    method chooses. A fit on a task that holds these as `Task.chosen` takes them over.
+    method chooses. A fit on a task that holds these as `Task.chosen` takes them over. generated: how a generator made `synthetic`.
     """
 
     net: Net
@@ -43,3 +55,4 @@ class Fitted:
     lines: torch.Tensor | None = None
     earlier: Net | None = None
     chosen: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    generated: Generated | None = None
