@@ -10,7 +10,7 @@ from torch import Tensor
 from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod
-from engine.methods.prior_shift import fit_shifted, shift_shares
+from engine.methods.prior_shift_base import fit_shifted, shift_shares
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted

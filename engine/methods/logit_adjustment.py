@@ -11,7 +11,7 @@ from torch import Tensor
 from engine.data.dataset import Task
 from engine.events import Event
 from engine.methods.base import DeepMethod, param
-from engine.methods.prior_shift import fit_shifted, fit_shifted_afterwards, shift_shares
+from engine.methods.prior_shift_base import fit_shifted, fit_shifted_afterwards, shift_shares
 from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
