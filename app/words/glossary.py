@@ -81,6 +81,10 @@ TERMS: dict[str, str] = {
         "the chance that the members before it give to other classes."
     ),
     "Explicit gradient": ("Moves copies of minority rows to lower the loss on validation rows. The film shows them moving."),
+    "Logit adjustment": (
+        "Adds the log of each class's share to its logit in training and leaves it out in testing. A rare class then wins by as much as "
+        "it is rare. Balanced softmax is the same."
+    ),
     "Control": (
         "The same method with the one thing switched off that it claims to work by. Where the method does no better than its "
         "control, that thing did not help here."
