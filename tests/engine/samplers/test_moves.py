@@ -17,7 +17,7 @@ from torch import Tensor
 from engine.analysis.gap import compute_gap
 from engine.data.dataset import Task
 from engine.events import Note, Running
-from engine.methods.sampled import SampledMethod
+from engine.methods.sampled_base import SampledMethod
 from engine.runner.features import extract_features
 from engine.samplers.lines import Drawn, Moved
 from engine.samplers.resampler import Resampler
