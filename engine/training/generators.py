@@ -10,12 +10,9 @@ from torch import Tensor
 
 from engine.events import Epoch, Event, Phase
 from engine.models.generators import kept
-from engine.models.generators.adversarial import RowGenerator
+from engine.models.generators.adversarial import EVENTS, RowGenerator
 from engine.models.generators.kept import Kept
 from engine.training.loop import Meter
-
-EVENTS = 100
-"""Epoch events of a stage, at most; each tells the means over its share of the steps."""
 
 
 def train_generators(
