@@ -84,6 +84,9 @@ TERMS: dict[str, str] = {
     "Class-dependent temperature": (
         "A number by which a logit is divided in training, higher for rarer classes. The network then learns larger logits for them."
     ),
+    "Mixup": (
+        "Training on mixtures of two rows, with both labels in the same proportion. It makes the network smoother between rows."
+    ),
     "Control": (
         "The same method with the one thing switched off that it claims to work by. Where the method does no better than its "
         "control, that thing did not help here."
