@@ -46,7 +46,9 @@ def test_live_it_says_what_this_machine_has() -> None:
 
 
 def test_every_file_is_a_method() -> None:
-    files = {m.name.replace("_", "-") for m in pkgutil.iter_modules(package.__path__)} - {"base", "decoupled", "estimator"}
+    shared = {"base", "decoupled", "estimator", "generator"}
+    files = {m.name.replace("_", "-") for m in pkgutil.iter_modules(package.__path__)} - shared
+    files = {name for name in files if not name.endswith("-base")}
     assert set(methods()) == files, "one file per method, called as the method is"
     assert all(cls.__module__ == f"engine.methods.{name.replace('-', '_')}" for name, cls in methods().items())
     assert {"ce", "rs", "smote", "focal", "explicit-gradient", "potential"} <= files
@@ -55,9 +57,7 @@ def test_every_file_is_a_method() -> None:
 
 def test_names_give_methods() -> None:
     assert method("ce").name == "ce"
-    with pytest.raises(
-        UnknownName, match="no method is called 'cee'; there are: ce, threshold, asl, class-balanced, class-weights"
-    ):
+    with pytest.raises(UnknownName, match="no method is called 'cee'; there are: ce, threshold, asl, "):
         method("cee")
 
 

@@ -11,7 +11,7 @@ import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Generator
+from collections.abc import Generator, Iterable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -83,22 +83,44 @@ def rows(counts: tuple[int, ...] = (90, 25), features: int = 4, seed: int = 0) -
     return 1.5 * rng.normal(size=(len(counts), features))[y] + rng.normal(size=(len(y), features)), y
 
 
-# ---- scikit-learn's suite, with the parameters that the classifiers have by default; forests with fewer trees
+# ---- scikit-learn's suite, with the parameters that the classifiers have by default; docs/estimators.md names the others
 
-suite = parametrize_with_checks(
-    [
-        cls() if name in NETWORKS else cls(**{k: v for k, v in FEW.items() if k in cls().get_params()})
-        for name, cls in classifiers().items()
-    ],
-    expected_failed_checks=lambda estimator: {**EXPECTED_FAILED_CHECKS, **estimator.method.expected_failed_checks},
-    xfail_strict=True,
-)
+LONGER: tuple[str, ...] = ()
+"""Classifiers whose fit of 100 rows takes .3 to 2 s with default parameters: their suite is a long test."""
+LIGHTER: dict[str, dict[str, Any]] = {}
+"""Those whose fit takes longer, and the parameters that the suite has instead."""
+
+
+def suite(names: Iterable[str]) -> Any:
+    known = classifiers()
+    return parametrize_with_checks(
+        [known[name](**LIGHTER.get(name, {})) for name in names],
+        expected_failed_checks=lambda estimator: {**EXPECTED_FAILED_CHECKS, **estimator.method.expected_failed_checks},
+        xfail_strict=True,
+    )
 
 
 @QUIET  # many of these data are balanced, and methods say that there is nothing to sample
-@suite
+@suite(name for name in classifiers() if name not in LONGER)
 def test_scikit_learns_suite(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+@pytest.mark.skipif(not LONGER, reason="no classifier takes so long")
+@pytest.mark.long
+@pytest.mark.timeout(300)
+@QUIET
+@suite(LONGER)
+def test_scikit_learns_suite_takes_longer(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+def test_parameters_of_the_suite_are_in_the_docs() -> None:
+    docs = " ".join((ROOT / "docs" / "estimators.md").read_text(encoding="utf-8").split())
+    for name in LONGER:
+        assert f"`{name}`" in docs
+    for name, params in LIGHTER.items():
+        assert f"`{name}({', '.join(f'{k}={v!r}' for k, v in params.items())})`" in docs
 
 
 def test_checks_that_fail_by_design_are_in_the_docs() -> None:
