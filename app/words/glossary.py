@@ -76,6 +76,10 @@ TERMS: dict[str, str] = {
         "Deep over-sampling: features of rows are drawn towards features of their own class, round after round. Classes pull "
         "together while the network is trained."
     ),
+    "Ensemble": (
+        "Several models whose answers are averaged. Each member sees rows of its own, with the classes alike. Hardness of a row is "
+        "the chance that the members before it give to other classes."
+    ),
     "Explicit gradient": ("Moves copies of minority rows to lower the loss on validation rows. The film shows them moving."),
     "Logit adjustment": (
         "Adds the log of each class's share to its logit in training and leaves it out in testing. A rare class then wins by as much as "

@@ -166,10 +166,7 @@ class ModelMethod(EstimatorMethod, abc.ABC):
             return take(rows, keep_rows(task)), None, None
         if self.remedy != "smote":
             return rows, None, None
-        levels = tuple(n for n in task.levels if n >= LEVELS_FROM)
-        draw: Draw = smote
-        if task.levels and len(levels) == len(task.levels):
-            draw = partial(smotenc, levels=levels)
+        draw = choose_smote(task.levels)
         sampled = yield from oversample(rows, task, [draw] * len(task.replicates), meter=Meter(1))
         assert sampled.new is not None
         new = sampled.new
@@ -243,6 +240,12 @@ class EnsembleMethod(EstimatorMethod, abc.ABC):
     def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
         """See Method.class_shares. The classes of a member are alike."""
         return (task.train.counts(len(task.classes)) > 0).double()
+
+
+def choose_smote(levels: Sequence[int]) -> Draw:
+    """SMOTE, or SMOTE-NC where columns are categories; levels: as in Task."""
+    several = tuple(n for n in levels if n >= LEVELS_FROM)
+    return partial(smotenc, levels=several) if levels and len(several) == len(levels) else smote
 
 
 def balance_weights(rows: Rows, classes: int) -> Tensor:

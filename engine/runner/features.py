@@ -25,6 +25,7 @@ from engine.data.table import Dataset
 from engine.models.net import Net
 from engine.seeds import numpy_stream
 from engine.training.fitted import Fitted
+from engine.training.oversampling import apply_moves
 
 MAX_COLUMNS, MAX_LETTERS = 16, 40
 """Columns whose values a sample of rows keeps, and letters of a column's or a level's name, at most."""
@@ -41,7 +42,8 @@ class Extracted:
     """One replicate's features, float64 [n, H].
 
     earlier_*: from the net before its head, or all of it, was retrained (the same arrays if nothing was). synthetic: None if
-    the method has no synthetic rows. learnt: False where the features are the input rows: they have no gap.
+    the method has no synthetic rows. learnt: False where the features are the input rows: they have no gap. placed: features and classes
+    of the training rows as a sampler left them, moved or without some; None: as they are.
     """
 
     train: Part
@@ -51,13 +53,15 @@ class Extracted:
     earlier_test: np.ndarray
     earlier_predicted: np.ndarray
     learnt: bool = True
+    placed: tuple[np.ndarray, np.ndarray] | None = None
 
     def known(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features and classes of all rows that the head was trained on: real rows, then synthetic ones."""
+        """Features and classes of all rows that the head was trained on: real rows where they lie then, and synthetic ones."""
+        x, y = (self.train.x, self.train.y) if self.placed is None else self.placed
         if self.synthetic is None:
-            return self.train.x, self.train.y
-        real, made = self.train, self.synthetic
-        return np.concatenate([real.x, made.x]), np.concatenate([real.y, made.y])
+            return x, y
+        made = self.synthetic
+        return np.concatenate([x, made.x]), np.concatenate([y, made.y])
 
 
 @torch.no_grad()
@@ -77,6 +81,7 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
         x = None
     labels = [net.head(z).argmax(2) for z in (train, test)]
     before = earlier.head(own_test).argmax(2)
+    placed = _place_train(task, fitted, train)
     for r in range(len(task.replicates)):
         kept, new = task.train.mask[r], task.test.mask[r]
         synthetic = None
@@ -93,7 +98,18 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
             _floats(own_test[r][new]),
             _numbers(before[r][new]),
             net.learns_features,
+            None if placed is None else (_floats(placed[0][r][placed[1][r]]), _numbers(task.train.y[r][placed[1][r]])),
         )
+
+
+def _place_train(task: Task, fitted: Fitted, train: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Features [R, N, H] and mask [R, N] of the training rows as a sampler left them; None where it changed none. train: as they were."""
+    kept = task.train.mask if fitted.kept is None else fitted.kept
+    if fitted.moved is None:
+        return None if fitted.kept is None else (train, kept)
+    if fitted.embedded is not None:
+        return apply_moves(train, fitted.moved), kept
+    return fitted.net.embed(apply_moves(task.train.x, fitted.moved), task.train.mask), kept
 
 
 def _read_lines(fitted: Fitted, r: int, rows: Tensor) -> np.ndarray | None:
@@ -154,7 +170,8 @@ def read_cells(dataset: Dataset, rows: np.ndarray) -> dict[str, np.ndarray]:
 def compute_gaps(one: Extracted, classes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Gaps per class [C], means over features (card A5, A6).
 
-    before: of the earlier net, training range of real rows. after: of the final net, training range of real and synthetic rows.
+    before: of the earlier net, training range of real rows. after: of the final net, training range of real and synthetic rows, moved ones
+    at their new places and without those removed.
     correct, errors: as before, on test rows that the earlier net classifies correctly and wrongly (by true class). equal_size:
     as before, with equal numbers of training and test rows of every class, mean over draws. It removes the effect of sample
     size. All are NaN where no features are learnt.

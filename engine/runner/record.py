@@ -30,6 +30,7 @@ from engine.runner.features import (
     extract_features,
     read_cells,
 )
+from engine.runner.generated import make_generated_artifact
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec
 from engine.spec.result import METRICS, PROBABILITY_METRICS, Result
@@ -65,6 +66,7 @@ class RunRecord:
     norms: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
     gaps: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
     features: dict[str, np.ndarray] = field(default_factory=dict)
+    generated: dict[str, np.ndarray] = field(default_factory=dict)
     gap_draws: dict[str, np.ndarray] = field(default_factory=dict)
     lengths: list[Tensor] = field(default_factory=list)
     points: list[dict[str, np.ndarray]] = field(default_factory=list)
@@ -129,6 +131,7 @@ class RunRecord:
                 self.features = make_features_artifact(
                     one.train, one.test, one.synthetic, classes=classes, images=images, made=made, cells=cells, rng=rng
                 )
+                self.generated = make_generated_artifact(task, fitted, r)
             if self.replicates == 1:
                 self.gap_draws = draw_gaps(one, classes, lambda: numpy_stream(task.seed, "bootstrap"), GAP_DRAWS)
         self.chosen.append(fitted.epoch.cpu().numpy())
@@ -143,7 +146,9 @@ class RunRecord:
         self.points.extend(contributions.measure_run(task, fitted, camera.drawn, axes) or [{} for _ in task.replicates])
 
     def artifacts(self) -> dict[str, bytes]:
-        """Every replicate's pictures and its points' contributions, and the features of the first; nothing where they are not kept."""
+        """Every replicate's pictures and its points' contributions, and of the first its features and generated rows; nothing where they
+        are not kept.
+        """
         if not self.keeps_artifacts:
             return {}
         films = {f"frames/{r}": pack_film(scene, self.frames[r]) for r, scene in self.scenes.items()}
@@ -152,7 +157,8 @@ class RunRecord:
             for r, one in enumerate(self.points)
             if len(one.get("number", ()))
         }
-        return films | points | {"features/0": pack(self.features)}
+        generated = {"generated/0": pack(self.generated)} if self.generated else {}
+        return films | points | generated | {"features/0": pack(self.features)}
 
     def result(self, spec: RunSpec, dataset: Dataset) -> Result:
         """The result without its id, seconds and provenance."""
