@@ -160,3 +160,30 @@ def pick_with_repetition(y: np.ndarray, drawn: np.ndarray, rng: np.random.Genera
     """Rows [m], ascending, drawn with repetition: drawn[c] of class c. y [n] int in 0..C-1, with rows of every class."""
     own = [np.flatnonzero(y == c) for c in range(len(drawn))]
     return np.sort(np.concatenate([rows[rng.integers(len(rows), size=n)] for rows, n in zip(own, drawn.tolist(), strict=True)]))
+
+
+def measure_errors(errors: np.ndarray, buckets: int, by_range: bool = False) -> np.ndarray:
+    """Shares of errors [n] in equal buckets of [0, 1], times the number of buckets [b]; 0 without rows. 1 is of the last bucket.
+
+    by_range: buckets go from the least to the greatest error, as released.
+    """
+    counts = np.histogram(np.clip(errors, 0, 1), buckets, None if by_range else (0, 1))[0]
+    return counts * buckets / max(1, len(errors))
+
+
+def weigh_errors(errors: np.ndarray, centre: float, spread: float) -> np.ndarray:
+    """Shares [m] with which rows of these errors are drawn: a bell around `centre`; they sum to 1."""
+    weights = np.maximum(np.exp(-0.5 * ((errors - centre) / spread) ** 2), LEAST)
+    shares: np.ndarray = weights / weights.sum()
+    return shares
+
+
+def pick_around(errors: np.ndarray, y: np.ndarray, centre: float, spread: float, rng: np.random.Generator) -> np.ndarray:
+    """Rows [m], ascending: every row of the smaller class, and as many of the other, without repetition, with errors around `centre`."""
+    own = [np.flatnonzero(y == c) for c in np.unique(y)]
+    fewest = min(map(len, own))
+    picked = [
+        rows if len(rows) == fewest else rng.choice(rows, fewest, replace=False, p=weigh_errors(errors[rows], centre, spread))
+        for rows in own
+    ]
+    return np.sort(np.concatenate(picked))
