@@ -203,13 +203,14 @@ class Method(abc.ABC):
         return float(min(params["epochs"], USUAL_EPOCHS) * (sum(counts) + EPOCH_OVERHEAD))
 
     def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
-        """Class shares [R, C], up to a factor, that this method trains with: real rows, and synthetic ones (input rows or
-        features).
+        """Class shares [R, C], up to a factor, that this method trains with: real rows, but those that were removed, and synthetic
+        ones (input rows or features).
 
         Does not cover losses that distort probabilities in other ways (focal loss).
         """
         classes = len(task.classes)
-        shares = task.train.counts(classes).double()
+        train = task.train if fitted.kept is None else replace(task.train, mask=fitted.kept)
+        shares = train.counts(classes).double()
         for made in (fitted.synthetic, fitted.embedded):
             if made is not None:
                 shares = shares + (torch.nn.functional.one_hot(made.y, classes) * made.mask.unsqueeze(2)).sum(1)
@@ -372,9 +373,9 @@ class TableMethod(Method, abc.ABC):
         assert sampled.new is not None
         if most is not None:
             yield from explain_machine(sampled, task, most)
-        synthetic = Synthetic(sampled.new.x, sampled.new.x, sampled.new.y, sampled.new.mask)
+        synthetic = sampled.build_synthetic()
         fitted = yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic)
-        return replace(fitted, lines=sampled.lines)
+        return replace(fitted, lines=sampled.lines, moved=sampled.moved, kept=sampled.kept)
 
 
 OPTIMISERS = ("adam", "sgd")

@@ -165,7 +165,7 @@ def _build(sizes: Sequence[int], init: torch.Generator, of: nn.Module | None = N
     """Layers with ReLU between them, Xavier uniform weights and biases of 0. of: copies this one's instead."""
     layers: list[nn.Module] = []
     for a, b in zip(sizes, sizes[1:], strict=False):
-        layer = nn.utils.skip_init(nn.Linear, a, b, dtype=torch.float64)
+        layer = nn.utils.skip_init(nn.Linear, a, b, dtype=torch.float64)  # type: ignore[no-untyped-call]
         with torch.no_grad():
             if of is None:
                 bound = math.sqrt(6 / (a + b))

@@ -21,7 +21,7 @@ from engine.training.fitted import Fitted
 from tests.engine.tasks import pictures, task
 
 F64 = torch.float64
-SMALL = {"model": "lenet", "epochs": 2, "head_epochs": 2, "rounds": 2, "batch": 16, "k_neighbors": 3}
+SMALL = {"model": "lenet", "epochs": 2, "head_epochs": 2, "rounds": 2, "batch": 16, "k_neighbors": 3, "steps": 3}
 TAKING = [m for m in methods().values() if "images" in m.kinds and issubclass(m, DeepMethod)]
 ALL = pytest.mark.parametrize("cls", TAKING, ids=[m.name for m in TAKING])
 
