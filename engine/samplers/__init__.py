@@ -10,11 +10,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.samplers.ccr_doors import CCR, MCCCR, RBCCR
     from engine.samplers.eos import EOS
 
-__all__ = ["EOS"]
+__all__ = ["CCR", "EOS", "MCCCR", "RBCCR"]
 
-_MODULES = {"EOS": "eos"}
+_MODULES = {"EOS": "eos", "CCR": "ccr_doors", "MCCCR": "ccr_doors", "RBCCR": "ccr_doors"}
 """Class -> its module in this room."""
 
 
