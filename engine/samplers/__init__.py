@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from engine.samplers.eos import EOS
+    from engine.samplers.seed_resamplers import SUGAR, SWIM, Manifold
 
-__all__ = ["EOS"]
+__all__ = ["EOS", "SUGAR", "SWIM", "Manifold"]
 
-_MODULES = {"EOS": "eos"}
+_MODULES = {"EOS": "eos", "Manifold": "seed_resamplers", "SUGAR": "seed_resamplers", "SWIM": "seed_resamplers"}
 """Class -> its module in this room."""
 
 
