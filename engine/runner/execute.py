@@ -40,7 +40,7 @@ def run(
     artifacts: bool = True,
 ) -> Run:
     """Runs a spec. A generator of events; it returns the result and its artifacts (`frames/<replicate>`: a film, `features/0`,
-    `contributions/<replicate>`: see engine.analysis.sample and .contributions).
+    `contributions/<replicate>`, `generated/0`: see engine.analysis.sample, .contributions and .generated).
 
     device: auto (cuda if there is one), cpu or cuda. frames: pictures of the first replicate, 0 for none. The environment's
     LAB_THREADS: CPU threads, default 1; LAB_WORKER_MEMORY: see `engine.runner.memory`; LAB_GRAPH=0: see `engine.training.graph`. dataset:

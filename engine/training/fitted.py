@@ -33,6 +33,18 @@ class Synthetic:
 
 
 @dataclass(frozen=True)
+class Generated:
+    """How a generator made the rows of `Synthetic`, in their order.
+
+    how: name -> [R, n, ...], 0 on padding. pictures: of each replicate, name -> [C, k, p, D], p rows that belong beside the first k new
+    rows of each class, NaN where there are none.
+    """
+
+    how: Mapping[str, torch.Tensor]
+    pictures: tuple[Mapping[str, torch.Tensor], ...]
+
+
+@dataclass(frozen=True)
 class Fitted:
     """A trained network at the epoch chosen on validation, and the synthetic rows it was trained with, if any.
 
@@ -42,7 +54,8 @@ class Fitted:
     chosen: all that validation rows chose, by name -> [R, ...]: the epochs of every training phase by the phase's name, and what else a
     method chooses. A fit on a task that holds these as `Task.chosen` takes them over.
     moved: training rows that a sampler moved, rows [R, q] and by [R, q] padded by -1, to [R, q, D]: among the features where `embedded`
-    is given, else among the input rows. kept [R, N] bool: training rows that a sampler left; None: all.
+    is given, else among the input rows. kept [R, N] bool: training rows that a sampler left; None: all. generated: how a
+    generator made `synthetic`.
     """
 
     net: Net
@@ -54,3 +67,4 @@ class Fitted:
     chosen: Mapping[str, torch.Tensor] = field(default_factory=dict)
     moved: Moved | None = None
     kept: torch.Tensor | None = None
+    generated: Generated | None = None

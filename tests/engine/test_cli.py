@@ -247,7 +247,8 @@ CHANGES = {"easy-ensemble": ("members=7",), "rus-boost": ("rounds=7",)}
 def test_presets_are_the_named_values(name: str, preset: str) -> None:
     """Over the defaults, not over the values that suit points; what is set beside them comes last."""
     cls = methods()[name]
-    on = MOONS if "points" in find_entry(CATALOG, "methods", name)["kinds"] else ("run", "--dataset", "breast-cancer")
+    kinds = find_entry(CATALOG, "methods", name)["kinds"]
+    on = MOONS if "points" in kinds else ("run", "--dataset", "breast-cancer" if "tabular" in kinds else "digits")
     asked = cli.build_parser().parse_args([*on, "--method", name, "--preset", preset, "--ratio", "5"])
     spec = build_spec(asked, CATALOG)
     expected = {d["name"]: d["default"] for d in find_entry(CATALOG, "methods", name)["fields"]}
