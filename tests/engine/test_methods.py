@@ -20,6 +20,7 @@ from tests.engine.tasks import blobs, pictures, task
 
 SMALL = {"hidden": (6,), "epochs": 7, "meta_epochs": 6, "patience": 3, "rounds": 3}
 SMALL |= {"batch": 20, "batch_points": 3, "batch_outer": 7, "trees": 4, "members": 3, "head_epochs": 3, "steps": 4}
+SMALL |= {"maps": 2, "trunk_maps": 2, "latent": 4, "generator_batch": 16}
 ALL = pytest.mark.parametrize("cls", methods().values(), ids=methods())
 CLASSES = pytest.mark.parametrize("counts", [(101, 21), (61, 34, 23)], ids=["two classes", "three classes"])
 
