@@ -29,7 +29,7 @@ from engine.training.camera import Camera
 from engine.training.first_phase import train_once
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Batches, Chosen, Meter, new_net, streams
-from engine.training.optimisers import SGD, Adam, Augment, Descent, warm_up_and_drops
+from engine.training.optimisers import SGD, Adam, Augment, Descent, Number, Rate, warm_up_and_drops
 from engine.training.oversampling import NEAR, Draw, explain_machine, oversample
 from engine.training.settings import find_first_phases, repeat_task
 
@@ -430,11 +430,15 @@ class DeepMethod(TableMethod, abc.ABC):
             raise BadInput(f"{self.name}(model={quote(self.model)}) needs images; these data are {task.kind}: use model='mlp'.")
         return self.model if self.model != "auto" else "mlp" if task.shape is None else "small-resnet"
 
+    def lower_rate(self, rate: Number) -> Rate:
+        """The step size of every epoch where `schedule` is not constant."""
+        return warm_up_and_drops(rate, self.epochs)
+
     def step(self, net: Net, task: Task, loss: Loss) -> Descent:
         """See TableMethod."""
         falling, rate = self.schedule != "constant", self.number(task, "learning_rate", host=True)
         common: dict[str, Any] = {
-            "rate": warm_up_and_drops(rate, self.epochs) if falling else rate,
+            "rate": self.lower_rate(rate) if falling else rate,
             "decay": self.number(task, "weight_decay"),
             "epochs": self.epochs,
             "change": Augment(task.shape, streams(task, "augment")) if self.augment and task.shape is not None else None,

@@ -67,7 +67,7 @@ FEW = {"trees": 3, "members": 3, "rounds": 3, "steps": 4}
 """Trees of the models besides the network."""
 NETWORKS = {name: cls for name, cls in classifiers().items() if not issubclass(cls.method, EstimatorMethod)}
 TRAINED = pytest.mark.parametrize("cls", NETWORKS.values(), ids=NETWORKS)
-TO_THE_END = {"mixup-drw"}
+TO_THE_END = {"mixup-drw", "bbn"}
 """Methods whose schedule has to run to its end."""
 ALL = pytest.mark.parametrize("cls", classifiers().values(), ids=classifiers())
 QUIET = pytest.mark.filterwarnings("ignore::engine.estimators.TrainingWarning")
@@ -87,7 +87,7 @@ def rows(counts: tuple[int, ...] = (90, 25), features: int = 4, seed: int = 0) -
 
 # ---- scikit-learn's suite, with the parameters that the classifiers have by default; docs/estimators.md names the others
 
-LONGER: tuple[str, ...] = ()
+LONGER: tuple[str, ...] = ("BBNClassifier",)
 """Classifiers whose fit of 100 rows takes .3 to 2 s with default parameters: their suite is a long test."""
 LIGHTER: dict[str, dict[str, Any]] = {"MESAClassifier": {"members": 3, "steps": 6, "validation_fraction": 0.0}}
 """Those whose fit takes longer, and the parameters that the suite has instead."""
