@@ -281,7 +281,7 @@ class ClassBalanced(Loss):
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         return self.loss(logits, y)
 
-    def row_weights(self, y: Tensor) -> Tensor:
+    def row_weights(self, y: Tensor) -> Tensor | None:
         """See Loss."""
         return self.weights.gather(1, y)
 
@@ -292,6 +292,24 @@ class ClassBalanced(Loss):
     def curve(self, logits: Tensor, y: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
         return self.loss.curve(logits, y, along)
+
+
+class Deferred(ClassBalanced):
+    """`ClassBalanced` from 80% of the epochs on, and without weights before; `begin` sets the epoch. The start is LDAM's."""
+
+    weighing = False
+
+    def begin(self, epoch: int, epochs: int) -> None:
+        """See Loss."""
+        self.weighing = epoch - 1 >= 4 * epochs // 5
+
+    def stage(self) -> Hashable:
+        """See Loss."""
+        return self.weighing
+
+    def row_weights(self, y: Tensor) -> Tensor | None:
+        """See Loss. None before weights begin."""
+        return super().row_weights(y) if self.weighing else None
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,7 @@ from engine.export.inputs import open_table
 from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
 from engine.models.feature_classifiers import FEATURES, ClassMeans, Mapped
+from engine.models.memory import MemoryHead
 from engine.models.mlp import EVERY_ACTIVATION, MLP
 from engine.models.net import Net, WithHead
 from engine.text import one_line
@@ -392,6 +393,23 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
                 raise ValueError("its scales are not above 0")
             classify = Mapped(classify, mean, scale, take("head.map", mapped, h, dtype=torch.float64).T.unsqueeze(0))
         made = WithHead(net, classify)
+    elif head["kind"] == "memory":
+        sizes = {
+            "attend": (h, classes),
+            "attend_bias": (1, classes),
+            "select": (h, h),
+            "select_bias": (1, h),
+            "means": (classes, h),
+        }
+        parts = {
+            name: take(f"head.{name}", *size) for name, size in {**sizes, "weights": (h, classes), "floor": (1, 1)}.items()
+        }
+        parts["there"] = take("head.there", classes, dtype=torch.bool)
+        if not bool((parts["floor"] > 0).all()) or not bool(parts["there"].any()):
+            raise ValueError("its memory has no least distance, or no class")
+        made = WithHead(
+            net, MemoryHead(**{name: part.unsqueeze(0) for name, part in parts.items()}), parts["weights"].unsqueeze(0)
+        )
     elif head["kind"] != "linear":
         raise ValueError("its last layer is of an unknown kind")
     if tensors:

@@ -27,6 +27,7 @@ from engine.export.pipeline import Pipeline
 from engine.export.readme import write_readme
 from engine.models.committee import Committee
 from engine.models.feature_classifiers import ClassMeans, Mapped
+from engine.models.memory import MemoryHead
 from engine.models.mlp import MLP
 from engine.models.net import Net, WithHead
 from engine.plain import to_plain
@@ -140,6 +141,8 @@ def _head(classify: Callable[[Tensor], Tensor], r: int) -> tuple[dict[str, Any],
         inner, own = _head(classify.classify, r)
         own |= {"mean": classify.mean[r, 0], "scale": classify.scale[r, 0], "map": classify.map[r].T}
         return inner | {"mapped": int(classify.map.shape[2])}, own
+    if isinstance(classify, MemoryHead):
+        return {"kind": "memory"}, {name: part[r] for name, part in vars(classify).items()}
     if isinstance(classify, Neighbours):
         rows, labels = classify.kept[r]
         kept = {"rows": rows, "labels": labels.argmax(1)}

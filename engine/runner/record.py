@@ -21,7 +21,15 @@ from engine.data.table import Dataset
 from engine.events import Epoch, Event, Frame, Note, Progress, Scene, pack, pack_film
 from engine.runner import contributions
 from engine.runner.chunks import count_chunks
-from engine.runner.features import compute_gaps, draw_gaps, draw_made, equal_size_stream, extract_features, read_cells
+from engine.runner.features import (
+    compute_deviations,
+    compute_gaps,
+    draw_gaps,
+    draw_made,
+    equal_size_stream,
+    extract_features,
+    read_cells,
+)
 from engine.runner.generated import make_generated_artifact
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec
@@ -110,7 +118,9 @@ class RunRecord:
             norms = weight_norms(net.head_weights().cpu().numpy())
             self.norms[name].append(np.full_like(norms, np.nan) if net.cosine else norms)
         for r, one in enumerate(extract_features(task, fitted)):
-            for name, values in compute_gaps(one, classes, equal_size_stream(task, r)).items():
+            measured = compute_gaps(one, classes, equal_size_stream(task, r))
+            measured |= compute_deviations(one, classes, equal_size_stream(task, r, "deviation"))
+            for name, values in measured.items():
                 self.gaps[name].append(values)
             replicate = task.replicates[r]
             if replicate.number == 0 and self.keeps_artifacts:

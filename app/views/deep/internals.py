@@ -52,6 +52,7 @@ def draw_gap_and_norms(inside: Inside) -> None:
     with left:
         if not gaps.draw_gap(inside.entries, "deep", numbers=False):
             st.caption(words.NO_GAP)
+        gaps.draw_deviation(inside.entries[0], "deep")
         gaps.draw_outcomes(inside.result, inside.entries[0], "deep")
     with right:
         if not gaps.draw_norms(inside.entries, "deep", numbers=False):
