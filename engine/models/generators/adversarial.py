@@ -230,3 +230,12 @@ def check_side(shape: tuple[int, int, int] | None, name: str, kind: str = "") ->
             f"{name} needs square images with a side divisible by 4, at least 8; these are {quote(f'{height} x {width}')}."
         )
     return height
+
+
+def draw_balanced(rows: Sequence[Tensor], count: int, stream: torch.Generator) -> Tensor:
+    """[count] row numbers on the CPU: a class drawn from all alike, then one of its rows. rows: the numbers of each class's rows."""
+    u = torch.rand(2, count, generator=stream, dtype=torch.float64)
+    sizes = torch.tensor([len(own) for own in rows])
+    begins = sizes.cumsum(0) - sizes
+    which = (u[0] * len(rows)).long()
+    return torch.cat(list(rows))[begins[which] + (u[1] * sizes[which]).long()]
