@@ -10,12 +10,21 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from engine.samplers.ccr_resamplers import CCR, MCCCR, RBCCR
     from engine.samplers.eos import EOS
     from engine.samplers.seed_resamplers import SUGAR, SWIM, Manifold
 
-__all__ = ["EOS", "SUGAR", "SWIM", "Manifold"]
+__all__ = ["CCR", "EOS", "MCCCR", "RBCCR", "SUGAR", "SWIM", "Manifold"]
 
-_MODULES = {"EOS": "eos", "Manifold": "seed_resamplers", "SUGAR": "seed_resamplers", "SWIM": "seed_resamplers"}
+_MODULES = {
+    "CCR": "ccr_resamplers",
+    "EOS": "eos",
+    "MCCCR": "ccr_resamplers",
+    "Manifold": "seed_resamplers",
+    "RBCCR": "ccr_resamplers",
+    "SUGAR": "seed_resamplers",
+    "SWIM": "seed_resamplers",
+}
 """Class -> its module in this room."""
 
 
