@@ -73,7 +73,7 @@ def same(one: Result, other: Result, atol: float = 0.0) -> None:
 # ---- end to end
 
 
-TELLING = ("lws", "balanced-svm", "balanced-bagging", "borderline-smote", "smotenc")
+TELLING = ("lws", "balanced-svm", "balanced-bagging", "borderline-smote", "smotenc", "smote-enn", "smote-tomek", "cmtnn")
 """Methods that may have something to say about the rows they found."""
 
 
