@@ -33,6 +33,10 @@ class Loss(abc.ABC):
         """What of its formula has changed with time, as far as Python chooses it; to be overridden together with `begin`."""
         return None
 
+    def values(self) -> dict[str, Tensor]:
+        """Further values of the epoch that ended, for its event: name -> [R]."""
+        return {}
+
     def row_weights(self, y: Tensor) -> Tensor | None:
         """y [R, N] -> row weights [R, N] of a step's average (torch's weighted mean); None: equal weights."""
         return None
