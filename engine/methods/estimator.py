@@ -283,7 +283,7 @@ def _follow(member: Member, rows: Rows, task: Task, r: int) -> Generator[dict[st
         yield {
             "train_loss": _mean_loss(own, y, weight),
             "valid_loss": _mean_loss(other, valid_y, valid_weight),
-            "valid_ap": _score(other, valid_y, valid_weight),
+            "valid_ap": score_answers(other, valid_y, valid_weight),
         }
 
 
@@ -291,7 +291,7 @@ def _mean_loss(p: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> float
     return float(np.average(-take_log(p)[np.arange(len(y)), y], weights=weight))
 
 
-def _score(p: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> float:
+def score_answers(p: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> float:
     """Average precision, as a network's epoch has it."""
     one, of, whole = (torch.from_numpy(a).unsqueeze(0) for a in (p, y, np.ones(len(y), bool)))
     each = None if weight is None else torch.from_numpy(weight).unsqueeze(0)

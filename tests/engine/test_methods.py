@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engine.data.dataset import Task
-from engine.errors import BadParameter
+from engine.errors import BadInput, BadParameter
 from engine.events import Epoch, Event, Frame, Phase, Progress, Running, Scene, decode, encode
 from engine.methods import methods
 from engine.methods.base import Method
@@ -45,6 +45,15 @@ def fit(method: Method, on: Task, frames: int = 8) -> tuple[list[Event], Fitted]
     return list(fitting), fitting.value
 
 
+def takes(cls: type[Method], counts: tuple[int, ...]) -> bool:
+    """Whether the method takes so many classes; one that does not says so."""
+    if cls.most_classes is None or len(counts) <= cls.most_classes:
+        return True
+    with pytest.raises(BadInput, match=f"Only binary classification is supported by {cls.name}: these data have 3 classes."):
+        fit(small(cls), task(blobs(counts)))
+    return False
+
+
 def learned(fitted: Fitted, on: Task) -> torch.Tensor:
     """All that was learnt, [R, P]: a network's parameters; of estimators, which have none, their answers on rows they may see."""
     if fitted.net.flat.shape[1]:
@@ -75,6 +84,8 @@ def test_another_seed_gives_another_net(cls: type[Method]) -> None:
 @ALL
 @CLASSES
 def test_alone_equals_stacked_with_unequal_sizes(cls: type[Method], counts: tuple[int, ...]) -> None:
+    if not takes(cls, counts):
+        return
     together = task_for(cls, counts)
     sizes, steps = together.train.sizes, -(-together.train.sizes // SMALL["batch"])  # type: ignore[operator]
     assert len(set(sizes.tolist())) > 1, "the case must have replicates of unequal size"
@@ -106,6 +117,8 @@ def test_alone_equals_stacked_in_float32_for_five_steps(cls: type[Method]) -> No
 @ALL
 @CLASSES
 def test_probabilities(cls: type[Method], counts: tuple[int, ...]) -> None:
+    if not takes(cls, counts):
+        return
     on = task_for(cls, counts)
     _, fitted = fit(small(cls), on)
     p = fitted.net(on.test.x).softmax(-1)
