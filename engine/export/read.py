@@ -37,7 +37,7 @@ from engine.export.format import (
 from engine.export.inputs import open_table
 from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
-from engine.models.feature_classifiers import FEATURES, ClassMeans, Mapped
+from engine.models.feature_classifiers import FEATURES, ClassMeans, Mapped, Normalised
 from engine.models.memory import MemoryHead
 from engine.models.mlp import ACTIVATIONS, MLP
 from engine.models.net import Net, WithHead
@@ -392,7 +392,7 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
             if not bool((scale > 0).all()):
                 raise ValueError("its scales are not above 0")
             classify = Mapped(classify, mean, scale, take("head.map", mapped, h, dtype=torch.float64).T.unsqueeze(0))
-        made = WithHead(net, classify)
+        made = WithHead(net, Normalised(classify) if head.get("normalised") is True else classify)
     elif head["kind"] == "memory":
         sizes = {
             "attend": (h, classes),

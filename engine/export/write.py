@@ -26,7 +26,7 @@ from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
 from engine.export.readme import write_readme
 from engine.models.committee import Committee
-from engine.models.feature_classifiers import ClassMeans, Mapped
+from engine.models.feature_classifiers import ClassMeans, Mapped, Normalised
 from engine.models.memory import MemoryHead
 from engine.models.mlp import MLP
 from engine.models.net import Net, WithHead
@@ -145,6 +145,9 @@ def _head(classify: Callable[[Tensor], Tensor], r: int) -> tuple[dict[str, Any],
         return inner | {"mapped": int(classify.map.shape[2])}, own
     if isinstance(classify, MemoryHead):
         return {"kind": "memory"}, {name: part[r] for name, part in vars(classify).items()}
+    if isinstance(classify, Normalised):
+        inner, own = _head(classify.classify, r)
+        return inner | {"normalised": True}, own
     if isinstance(classify, Neighbours):
         rows, labels = classify.kept[r]
         kept = {"rows": rows, "labels": labels.argmax(1)}
