@@ -136,7 +136,9 @@ def test_rows_count_by_their_weights():
     weight = torch.where(on.train.y == 1, 30.0, 1.0).to(on.train.x) * on.train.mask
     heavy = replace(on, train=replace(on.train, weight=weight))
     for name in NAMES:
-        light, strong = (fit(make(name, epochs=30), given)[1].net(on.test.x).softmax(-1)[..., 1].mean() for given in (on, heavy))
+        light, strong = (
+            fit(make(name, epochs=30), given)[1].net(on.test.x).softmax(-1)[..., 1].mean() for given in (on, heavy)
+        )
         assert float(strong) > float(light) + 0.01, name
 
 
