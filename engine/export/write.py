@@ -66,6 +66,8 @@ def save_model(
         "facts": None if facts is None else facts.to_json(),
     }
     if isinstance(classifier, Committee):
+        if classifier.base is not None:
+            raise BadInput("A convolutional network cannot be exported: what is exported takes the rows of a table.")
         shift = None if classifier.shifts is None else classifier.shifts[replicate].cpu().numpy()
         described, data = pack_estimator(classifier.members[replicate], shift)
         words |= described | {"precision": precision}
