@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.errors import BadInput
 from engine.export.onnx_graph import OPSETS, Graph
+from engine.models.centres import Centres
 from engine.models.committee import LEAST, MAX_LEVELS, Bag, Folded
 from engine.models.feature_classifiers import ClassMeans
 from engine.models.memory import MemoryHead
@@ -76,6 +77,8 @@ def _add_head(graph: Graph, classify: Any, z: str) -> str:
     if isinstance(classify, Linear):
         weight, bias = (tensor[0].detach().cpu().numpy() for tensor in (classify.weight, classify.bias))
         return _add_layer(graph, z, weight, bias)
+    if isinstance(classify, Centres):
+        raise BadInput("Margins between cluster centres have no ONNX file here: there is no converter for them.")
     if isinstance(classify, MemoryHead):
         raise BadInput("A memory of class means has no ONNX file here: there is no converter for it.")
     if not isinstance(classify, ClassMeans):

@@ -18,6 +18,7 @@ from engine.errors import OutOfMemory
 from engine.events import Event, Frame, Note, Phase, Progress, Running, Scene, finish
 from engine.methods import method
 from engine.runner.chunks import chunk_size, split_replicates
+from engine.runner.judge import train_judge
 from engine.runner.memory import require_memory
 from engine.runner.provenance import collect_provenance
 from engine.runner.record import RunRecord
@@ -122,13 +123,20 @@ def _fit(
     task = prepare(dataset, spec, numbers, device=device, dtype=dtype)
     camera = Camera(task, frames)
     fitting = Running(method(spec.method)(**spec.params).fit(task, camera=camera))
+    told = Progress(0, 1)
     for event in fitting:
         record.add_event(event)
         if isinstance(event, Progress):
-            event = record.run_progress(event, numbers)
+            event = told = record.run_progress(event, numbers)
         if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
             yield event
     record.add_chunk(task, fitting.value, append_points(dataset, spec.points), camera)
+    if record.generated and numbers[0] == 0:
+        yield Phase("judging", "Asking another classifier about the generated images")
+        judging = Running(train_judge(task, 0, dataset, spec))
+        for _ in judging:
+            yield told
+        record.add_checks(task, fitting.value, judging.value)
 
 
 def drive(running: Run) -> tuple[list[Event], Result, dict[str, bytes]]:

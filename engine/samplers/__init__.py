@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from engine.samplers.ccr_resamplers import CCR, MCCCR, RBCCR
     from engine.samplers.eos import EOS
+    from engine.samplers.rbo_resamplers import MCRBO, RBO
     from engine.samplers.seed_resamplers import SUGAR, SWIM, Manifold
 
-__all__ = ["CCR", "EOS", "GAMO", "MCCCR", "RBCCR", "SUGAR", "SWIM", "Manifold"]
+__all__ = ["CCR", "EOS", "GAMO", "MCCCR", "MCRBO", "RBCCR", "RBO", "SUGAR", "SWIM", "Manifold"]
 
 _MODULES = {
     "CCR": "ccr_resamplers",
     "EOS": "eos",
     "MCCCR": "ccr_resamplers",
+    "MCRBO": "rbo_resamplers",
     "Manifold": "seed_resamplers",
     "RBCCR": "ccr_resamplers",
+    "RBO": "rbo_resamplers",
     "SUGAR": "seed_resamplers",
     "SWIM": "seed_resamplers",
 }
