@@ -33,6 +33,10 @@ class Loss(abc.ABC):
         """What of its formula has changed with time, as far as Python chooses it; to be overridden together with `begin`."""
         return None
 
+    def values(self) -> dict[str, Tensor]:
+        """Further values of the epoch that ended, for its event: name -> [R]."""
+        return {}
+
     def row_weights(self, y: Tensor) -> Tensor | None:
         """y [R, N] -> row weights [R, N] of a step's average (torch's weighted mean); None: equal weights."""
         return None
@@ -281,7 +285,7 @@ class ClassBalanced(Loss):
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         return self.loss(logits, y)
 
-    def row_weights(self, y: Tensor) -> Tensor:
+    def row_weights(self, y: Tensor) -> Tensor | None:
         """See Loss."""
         return self.weights.gather(1, y)
 
@@ -292,6 +296,24 @@ class ClassBalanced(Loss):
     def curve(self, logits: Tensor, y: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
         return self.loss.curve(logits, y, along)
+
+
+class Deferred(ClassBalanced):
+    """`ClassBalanced` from 80% of the epochs on, and without weights before; `begin` sets the epoch. The start is LDAM's."""
+
+    weighing = False
+
+    def begin(self, epoch: int, epochs: int) -> None:
+        """See Loss."""
+        self.weighing = epoch - 1 >= 4 * epochs // 5
+
+    def stage(self) -> Hashable:
+        """See Loss."""
+        return self.weighing
+
+    def row_weights(self, y: Tensor) -> Tensor | None:
+        """See Loss. None before weights begin."""
+        return super().row_weights(y) if self.weighing else None
 
 
 @dataclass(frozen=True)
@@ -463,3 +485,23 @@ def mean_weights(mask: Tensor, dtype: torch.dtype, *by: Tensor | None) -> Tensor
     for one in given:
         weights = weights * one.to(weights)
     return weights / weights.sum(-1, keepdim=True).clamp(min=1e-30)
+
+
+class Complement(Loss):
+    """Cross-entropy of the softmax of -z on the complement of the class, an equal share for each other class (CMTNN's falsity network).
+
+    The logits z are those of the falsity network turned over: the highest is that of the class which it holds for least false. Slope
+    t - q, with q the softmax of -z and t the complement.
+    """
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        log_q = torch.log_softmax(-logits, -1)
+        own = log_q.gather(-1, y.unsqueeze(-1)).squeeze(-1)
+        return (own - log_q.sum(-1)) / (logits.shape[-1] - 1)
+
+    def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        log_q, at = torch.log_softmax(-logits, -1), y.unsqueeze(-1)
+        share = 1 / (logits.shape[-1] - 1)
+        losses = share * (log_q.gather(-1, at).squeeze(-1) - log_q.sum(-1))
+        return losses, log_q.exp_().neg_().add_(share).scatter_add_(-1, at, torch.full_like(at, -share, dtype=log_q.dtype))

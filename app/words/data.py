@@ -161,7 +161,8 @@ MODELS = {
     "boosting": "Gradient boosting", "lightgbm": "LightGBM", "xgboost": "XGBoost", "catboost": "CatBoost", "tabpfn": "TabPFN",
     "balanced-forest": "Balanced random forest", "easy-ensemble": "Easy ensemble", "rus-boost": "RUSBoost",
     "balanced-bagging": "Balanced bagging", "self-paced": "Self-paced ensemble",
-    "under-bagging": "Under-bagging", "balance-cascade": "Balance cascade", "smote-bagging": "SMOTE-bagging", "in use": "Score in use",
+    "under-bagging": "Under-bagging", "balance-cascade": "Balance cascade", "smote-bagging": "SMOTE-bagging",
+    "mesa": "MESA", "in use": "Score in use",
 }  # fmt: skip
 """Name of a model -> its title on the board."""
 REMEDIES = {

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 from engine.data.dataset import Task
 from engine.errors import BadInput
-from engine.events import Event, Phase
+from engine.events import Event, Note, Phase
 from engine.methods.base import balanced_rows, param
 from engine.methods.decoupled import DecoupledMethod, Refit, head_frames, train_head
 from engine.models.net import Net
@@ -62,6 +62,10 @@ class SampledMethod(DecoupledMethod, abc.ABC):
     def draws(self, task: Task) -> Sequence[Draw]:
         """The sampler of every member of the stack."""
 
+    def count_fixed(self, task: Task) -> int:
+        """How many of the last columns are those of categories, in which no row is moved."""
+        return 0 if self.on_features(task) else sum(task.levels)
+
     def on_features(self, task: Task) -> bool:
         """Whether rows are made among the features. Raises BadInput for pixels where the sampler does not work on them."""
         if self.space == "input" and task.shape is not None and self.pixels:
@@ -72,6 +76,8 @@ class SampledMethod(DecoupledMethod, abc.ABC):
         """See Method.fit. Raises BadInput for pixels where the sampler does not work on them."""
         if self.on_features(task):
             return (yield from super().fit(task, camera=camera))
+        if task.levels:
+            yield Note("New rows are made as if every column held numbers, so that their categories become fractions.")
         return (yield from self.fit_sampled(task, self.draws(task), camera=camera))
 
     def head_steps(self, task: Task) -> int:

@@ -19,6 +19,7 @@ from engine.errors import BadInput, OutOfMemory
 from engine.events import Event, Frame, Note, Phase, Progress, Running, Scene, finish
 from engine.methods import method
 from engine.runner.chunks import chunk_size, split_replicates
+from engine.runner.judge import train_judge
 from engine.runner.memory import require_memory
 from engine.runner.provenance import collect_provenance
 from engine.runner.record import RunRecord
@@ -126,15 +127,22 @@ def _fit(
     task = prepare(dataset, spec, numbers, device=device, dtype=dtype)
     camera = Camera(task, frames)
     cls = method(spec.method)
+    told = Progress(0, 1)
     with plugins.tell_faults(spec.method if cls.plugin else ""):
         fitting = Running(cls(**spec.params).fit(task, camera=camera))
         for event in fitting:
             record.add_event(event)
             if isinstance(event, Progress):
-                event = record.run_progress(event, numbers)
+                event = told = record.run_progress(event, numbers)
             if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
                 yield event
     record.add_chunk(task, fitting.value, append_points(dataset, spec.points), camera)
+    if record.generated and numbers[0] == 0:
+        yield Phase("judging", "Asking another classifier about the generated images")
+        judging = Running(train_judge(task, 0, dataset, spec))
+        for _ in judging:
+            yield told
+        record.add_checks(task, fitting.value, judging.value)
 
 
 def drive(running: Run) -> tuple[list[Event], Result, dict[str, bytes]]:

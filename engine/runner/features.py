@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.analysis.deviation import deviation, deviation_at_equal_sizes, expected_deviation
 from engine.analysis.gap import (
     compute_gap,
     draw_ranges,
@@ -30,8 +31,10 @@ MAX_COLUMNS, MAX_LETTERS = 16, 40
 """Columns whose values a sample of rows keeps, and letters of a column's or a level's name, at most."""
 GAPS = ("before", "after", "correct", "errors", "equal_size")
 """Kinds of gaps of a replicate."""
+DEVIATIONS = ("deviation", "deviation_equal_size", "deviation_expected")
+"""Kinds of feature deviations of a replicate."""
 EQUAL_DRAWS = 20
-"""Draws over which the equal-size control of the gap is averaged."""
+"""Draws over which the equal-size controls of gap and deviation are averaged."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +194,22 @@ def compute_gaps(one: Extracted, classes: int, rng: np.random.Generator) -> dict
     }
 
 
+def compute_deviations(one: Extracted, classes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Feature deviations per class [C] of the final net, from real training rows (`engine.analysis.deviation`).
+
+    deviation: of all rows. deviation_equal_size: of as many training rows of every class, mean over draws. deviation_expected: by
+    sampling alone. All are NaN where no features are learnt.
+    """
+    if not one.learnt:
+        return {name: np.full(classes, np.nan) for name in DEVIATIONS}
+    rows = one.train.x, one.train.y, one.test.x, one.test.y
+    return {
+        "deviation": deviation(*rows, classes),
+        "deviation_equal_size": deviation_at_equal_sizes(*rows, classes, rng, repeats=EQUAL_DRAWS).mean(0),
+        "deviation_expected": expected_deviation(one.train.x, one.train.y, one.test.y, classes),
+    }
+
+
 def draw_gaps(one: Extracted, classes: int, stream: Callable[[], np.random.Generator], n: int) -> dict[str, np.ndarray]:
     """The net gap on n stratified bootstrap draws of the test rows, before and after (the same draws): each [n]."""
     train, test = one.train, one.test
@@ -205,10 +224,10 @@ def draw_gaps(one: Extracted, classes: int, stream: Callable[[], np.random.Gener
     return {name: np.array([mean_over_classes(row) for row in rows]) for name, rows in (("before", before), ("after", after))}
 
 
-def equal_size_stream(task: Task, r: int) -> np.random.Generator:
-    """The generator of replicate r's equal-size control."""
+def equal_size_stream(task: Task, r: int, name: str = "equal sizes") -> np.random.Generator:
+    """The generator of replicate r's equal-size control of the gap, or by another name."""
     replicate = task.replicates[r]
-    return numpy_stream(task.seed, "equal sizes", replicate.seed, replicate.fold)
+    return numpy_stream(task.seed, name, replicate.seed, replicate.fold)
 
 
 def _same_features(one: Net, other: Net) -> bool:

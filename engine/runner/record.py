@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,8 +22,17 @@ from engine.data.table import Dataset
 from engine.events import Epoch, Event, Frame, Note, Progress, Scene, pack, pack_film
 from engine.runner import contributions
 from engine.runner.chunks import count_chunks
-from engine.runner.features import compute_gaps, draw_gaps, draw_made, equal_size_stream, extract_features, read_cells
-from engine.runner.generated import make_generated_artifact
+from engine.runner.features import (
+    compute_deviations,
+    compute_gaps,
+    draw_gaps,
+    draw_made,
+    equal_size_stream,
+    extract_features,
+    read_cells,
+)
+from engine.runner.generated import check_generated, make_generated_artifact
+from engine.runner.judge import Judge
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec
 from engine.spec.result import METRICS, PROBABILITY_METRICS, Result
@@ -110,7 +120,9 @@ class RunRecord:
             norms = weight_norms(net.head_weights().cpu().numpy())
             self.norms[name].append(np.full_like(norms, np.nan) if net.cosine else norms)
         for r, one in enumerate(extract_features(task, fitted)):
-            for name, values in compute_gaps(one, classes, equal_size_stream(task, r)).items():
+            measured = compute_gaps(one, classes, equal_size_stream(task, r))
+            measured |= compute_deviations(one, classes, equal_size_stream(task, r, "deviation"))
+            for name, values in measured.items():
                 self.gaps[name].append(values)
             replicate = task.replicates[r]
             if replicate.number == 0 and self.keeps_artifacts:
@@ -134,6 +146,11 @@ class RunRecord:
             self.lengths.extend(moves.move_lengths(s.start, s.x, s.mask).cpu())
         axes = [] if camera.features else [view.plane.axes for view in camera.views]
         self.points.extend(contributions.measure_run(task, fitted, camera.drawn, axes) or [{} for _ in task.replicates])
+
+    def add_checks(self, task: Task, fitted: Fitted, judge: Judge) -> None:
+        """Measures the first replicate's generated images. judge: see `engine.runner.judge`."""
+        checks, judged = check_generated(task, fitted, 0, judge)
+        self.generated |= {"judged": judged, "checks": np.array(json.dumps(checks))}
 
     def artifacts(self) -> dict[str, bytes]:
         """Every replicate's pictures and its points' contributions, and of the first its features and generated rows; nothing where they

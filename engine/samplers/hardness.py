@@ -8,6 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
+import torch
+
+from engine.samplers.shares import shares
 
 Pick = Callable[[int, np.ndarray | None, np.random.Generator], np.ndarray]
 """(number of the member, hardness [n] or None, its stream) -> rows [m], ascending. Called for the members of a replicate in order."""
@@ -18,32 +21,6 @@ COUNTS = ("largest remainders", "released")
 TOLERANCE = 1e-9
 """What a product of rounded numbers may lack to the whole number that it stands for."""
 LEAST = 1e-12
-
-
-def count_shares(weights: np.ndarray, n: int, cap: np.ndarray | None = None) -> np.ndarray:
-    """Whole numbers [m] that sum to n, in proportion to weights [m] >= 0, by largest remainders; none above cap [m].
-
-    What a cap leaves over goes to the others by the same rule. Weights of 0 alone count as equal ones. Raises ValueError where the caps
-    hold fewer than n.
-    """
-    weights = np.asarray(weights, float)
-    room = np.full(len(weights), n) if cap is None else np.asarray(cap, np.int64).copy()
-    if room.sum() < n:
-        raise ValueError(f"the caps hold {room.sum()} of {n}")
-    counts, left = np.zeros(len(weights), np.int64), n
-    while left > 0:
-        own = np.where(room > 0, weights, 0.0)
-        if not own.any():
-            own = (room > 0).astype(float)
-        quota = own / own.sum() * left
-        whole = np.floor(quota + TOLERANCE).astype(np.int64)
-        beside = np.where(own > 0, quota - whole, -np.inf)
-        whole[np.argsort(-beside, kind="stable")[: left - whole.sum()]] += 1
-        given = np.minimum(whole, room)
-        counts += given
-        room -= given
-        left -= int(given.sum())
-    return counts
 
 
 def pick_equally(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -74,7 +51,7 @@ def count_by_hardness(
     at, size, weights = weigh_bins(hardness, alpha, bins)
     if counts == "released":
         return at, np.where(size > 0, (weights / weights.sum() * n + TOLERANCE).astype(np.int64) + 1, 0)
-    return at, count_shares(weights, n, size)
+    return at, shares(torch.from_numpy(weights), n, torch.from_numpy(size)).numpy()
 
 
 def pace(t: int, members: int) -> float:
@@ -160,3 +137,30 @@ def pick_with_repetition(y: np.ndarray, drawn: np.ndarray, rng: np.random.Genera
     """Rows [m], ascending, drawn with repetition: drawn[c] of class c. y [n] int in 0..C-1, with rows of every class."""
     own = [np.flatnonzero(y == c) for c in range(len(drawn))]
     return np.sort(np.concatenate([rows[rng.integers(len(rows), size=n)] for rows, n in zip(own, drawn.tolist(), strict=True)]))
+
+
+def measure_errors(errors: np.ndarray, buckets: int, by_range: bool = False) -> np.ndarray:
+    """Shares of errors [n] in equal buckets of [0, 1], times the number of buckets [b]; 0 without rows. 1 is of the last bucket.
+
+    by_range: buckets go from the least to the greatest error, as released.
+    """
+    counts = np.histogram(np.clip(errors, 0, 1), buckets, None if by_range else (0, 1))[0]
+    return counts * buckets / max(1, len(errors))
+
+
+def weigh_errors(errors: np.ndarray, centre: float, spread: float) -> np.ndarray:
+    """Shares [m] with which rows of these errors are drawn: a bell around `centre`; they sum to 1."""
+    weights = np.maximum(np.exp(-0.5 * ((errors - centre) / spread) ** 2), LEAST)
+    shares: np.ndarray = weights / weights.sum()
+    return shares
+
+
+def pick_around(errors: np.ndarray, y: np.ndarray, centre: float, spread: float, rng: np.random.Generator) -> np.ndarray:
+    """Rows [m], ascending: every row of the smaller class, and as many of the other, without repetition, with errors around `centre`."""
+    own = [np.flatnonzero(y == c) for c in np.unique(y)]
+    fewest = min(map(len, own))
+    picked = [
+        rows if len(rows) == fewest else rng.choice(rows, fewest, replace=False, p=weigh_errors(errors[rows], centre, spread))
+        for rows in own
+    ]
+    return np.sort(np.concatenate(picked))

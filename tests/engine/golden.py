@@ -22,6 +22,7 @@ from engine.version import NUMERICS
 
 FILE = Path(__file__).with_name("golden.json")
 SMALL = {"hidden": [6], "epochs": 6, "meta_epochs": 6, "patience": 6, "trees": 5, "members": 3, "steps": 6}
+SMALL |= {"maps": 2, "trunk_maps": 2}
 SETS: dict[str, tuple[str, dict[str, Any]]] = {
     "points": ("moons", {"rows": 400}),
     "tabular": ("breast-cancer", {}),

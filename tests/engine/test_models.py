@@ -45,8 +45,8 @@ from tests.engine.test_methods import fit, learned
 
 NAMES = [name for name, cls in methods().items() if issubclass(cls, EstimatorMethod)]
 MODELS = [name for name in NAMES if methods()[name].family == "model"]
-LIBRARIES = [name for name in NAMES if name != "boosting" and not issubclass(methods()[name], PickedMethod)]
-SMALL = {"trees": 6, "members": 3, "rounds": 4}
+LIBRARIES = [name for name in NAMES if name not in ("boosting", "mesa") and not issubclass(methods()[name], PickedMethod)]
+SMALL = {"trees": 6, "members": 3, "rounds": 4, "steps": 4}
 
 
 def make(name: str, **changes: Any) -> EstimatorMethod:

@@ -30,6 +30,7 @@ from engine.estimators import (
     EasyEnsembleClassifier,
     EOSClassifier,
     ExtraTreesClassifier,
+    MESAClassifier,
     TableClassifier,
     TrainingWarning,
     classifiers,
@@ -46,7 +47,11 @@ ALL = pytest.mark.parametrize("cls", classifiers().values(), ids=classifiers())
 
 UNWEIGHTED = {EasyEnsembleClassifier, BalancedBaggingClassifier}
 """They draw their rows without weights, and say so."""
-GROWN_OUT = {ExtraTreesClassifier, *(cls for cls in classifiers().values() if issubclass(cls.method, PickedMethod))}
+GROWN_OUT = {
+    ExtraTreesClassifier,
+    MESAClassifier,
+    *(cls for cls in classifiers().values() if issubclass(cls.method, PickedMethod)),
+}
 """Their trees hold every training row in a leaf of its own class, whatever the rows weigh: weights move other rows alone."""
 
 
