@@ -48,7 +48,7 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
     """The images before they are multiplied, with how. Raises DataMissing, BadData."""
     own: dict[str, Any] = {"copies": 10, "delete": "copies"} | {k: options[k] for k in ("copies", "delete") if k in options}
     rest = {k: v for k, v in options.items() if k not in own}
-    given = SETS[name].load(_given(name), rest)
+    given: Dataset = SETS[name].load(_given(name), rest)
     return dataclasses.replace(given, name=name, multiply=Multiply(own["copies"], own["delete"]))
 
 
