@@ -62,7 +62,8 @@ class Epoch:
     Names: train_loss, valid_loss, valid_ap. Explicit gradient adds adapted_loss (the stepped classifier on validation rows) and
     synthetic_loss (on the synthetic points alone). Meta-Weight-Net adds meta_loss (on validation rows after its virtual step)
     and minority_weight (share of the weights that rows of the smaller classes have). DOS adds, in its rounds, rho_self,
-    variance_minority, variance_majority and variance_0, variance_1, ... by class (see methods/dos.py). `first`: number of the
+    variance_minority, variance_majority and variance_0, variance_1, ... by class (see methods/dos.py). A generator's phases have losses of
+    their own alone (see models/generators), since no classifier is there yet. `first`: number of the
     first replicate in `values`. `step`: optimiser steps since the run began.
     """
 

@@ -33,6 +33,10 @@ class Loss(abc.ABC):
         """What of its formula has changed with time, as far as Python chooses it; to be overridden together with `begin`."""
         return None
 
+    def values(self) -> dict[str, Tensor]:
+        """Further values of the epoch that ended, for its event: name -> [R]."""
+        return {}
+
     def row_weights(self, y: Tensor) -> Tensor | None:
         """y [R, N] -> row weights [R, N] of a step's average (torch's weighted mean); None: equal weights."""
         return None
@@ -281,7 +285,7 @@ class ClassBalanced(Loss):
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
         return self.loss(logits, y)
 
-    def row_weights(self, y: Tensor) -> Tensor:
+    def row_weights(self, y: Tensor) -> Tensor | None:
         """See Loss."""
         return self.weights.gather(1, y)
 
@@ -294,31 +298,151 @@ class ClassBalanced(Loss):
         return self.loss.curve(logits, y, along)
 
 
+class Deferred(ClassBalanced):
+    """`ClassBalanced` from 80% of the epochs on, and without weights before; `begin` sets the epoch. The start is LDAM's."""
+
+    weighing = False
+
+    def begin(self, epoch: int, epochs: int) -> None:
+        """See Loss."""
+        self.weighing = epoch - 1 >= 4 * epochs // 5
+
+    def stage(self) -> Hashable:
+        """See Loss."""
+        return self.weighing
+
+    def row_weights(self, y: Tensor) -> Tensor | None:
+        """See Loss. None before weights begin."""
+        return super().row_weights(y) if self.weighing else None
+
+
 @dataclass(frozen=True)
 class Mixed(Loss):
     """share * loss of the row's label + (1 - share) * loss of `second` [...], a second label: cross-entropy with soft labels.
 
-    share: in [0, 1], of a shape that broadcasts to that of the labels.
+    share: in [0, 1], of a shape that broadcasts to that of the labels. Where the loss weighs rows by their label, each of the two labels
+    counts by its own weight, and `row_weights` is their sum. Time goes on to the loss, so that it may change.
     """
 
     second: Tensor
     share: Tensor
     loss: Loss = cross_entropy
 
+    def begin(self, epoch: int, epochs: int) -> None:
+        """See Loss."""
+        self.loss.begin(epoch, epochs)
+
+    def stage(self) -> Hashable:
+        """See Loss."""
+        return self.loss.stage()
+
+    def row_weights(self, y: Tensor) -> Tensor | None:
+        """See Loss: share * weight of the first label + (1 - share) * weight of the second."""
+        first, second = self.loss.row_weights(y), self.loss.row_weights(self.second)
+        return None if first is None or second is None else self.share * first + (1 - self.share) * second
+
     def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
-        return self.share * self.loss(logits, y) + (1 - self.share) * self.loss(logits, self.second)
+        share = self._share(y)
+        return share * self.loss(logits, y) + (1 - share) * self.loss(logits, self.second)
 
     def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
         (losses, slope), (losses2, slope2) = self.loss.slope(logits, y), self.loss.slope(logits, self.second)
-        wide = self.share.unsqueeze(-1)
-        return self.share * losses + (1 - self.share) * losses2, wide * slope + (1 - wide) * slope2
+        share = self._share(y)
+        wide = share.unsqueeze(-1)
+        return share * losses + (1 - share) * losses2, wide * slope + (1 - wide) * slope2
 
     def curve(self, logits: Tensor, y: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
         """See Loss."""
         (slope, curve), (slope2, curve2) = self.loss.curve(logits, y, along), self.loss.curve(logits, self.second, along)
-        wide = self.share.unsqueeze(-1)
+        wide = self._share(y).unsqueeze(-1)
         return wide * slope + (1 - wide) * slope2, wide * curve + (1 - wide) * curve2
+
+    def _share(self, y: Tensor) -> Tensor:
+        """The first label's share of the row's weight."""
+        first, every = self.loss.row_weights(y), self.row_weights(y)
+        if first is None or every is None:
+            return self.share
+        return (self.share * first / every.clamp(min=1e-30)).to(self.share.dtype)
+
+
+class LogitAdjusted(Loss):
+    """Cross-entropy of logits + tau log pi, with pi the class shares of the training rows (Menon et al. 2021, eq. 10).
+
+    With tau 1 it is balanced softmax (Ren et al. 2020): log n_c and log pi_c differ by one number a row, which no softmax sees.
+    counts [R, C] or [C]: training rows of each class; a class without rows counts as one of one row. Raises ValueError for a negative tau.
+    """
+
+    def __init__(self, counts: Tensor, tau: float | Tensor = 1.0) -> None:
+        if not _is_within(tau, 0):
+            raise ValueError(f"tau must be at least 0; got {tau}")
+        self.tau = tau
+        self.shift = tau * log_priors(counts)
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        return cross_entropy(logits + _per_class(self.shift, logits), y)
+
+    def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        return cross_entropy.slope(logits + _per_class(self.shift, logits), y)
+
+    def curve(self, logits: Tensor, y: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        return cross_entropy.curve(logits + _per_class(self.shift, logits), y, along)
+
+
+class CDT(Loss):
+    """Cross-entropy of logits divided by their class's temperature (n_max / n_c)^gamma, the higher the rarer the class (Ye et al. 2020).
+
+    counts [R, C] or [C]: training rows of each class; a class without rows counts as one of one row. deferred: temperatures are 1 before
+    80% of the epochs; `begin` sets the epoch. Raises ValueError for a negative gamma.
+    """
+
+    def __init__(self, counts: Tensor, gamma: float | Tensor = 0.2, *, deferred: bool = False) -> None:
+        if not _is_within(gamma, 0):
+            raise ValueError(f"gamma must be at least 0; got {gamma}")
+        self.gamma, self.deferred, self.waiting = gamma, deferred, deferred
+        share = counts.double().clamp(min=1)
+        self.temperatures = (share.amax(-1, keepdim=True) / share) ** gamma
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        return cross_entropy(logits / self._of(logits), y)
+
+    def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        by = self._of(logits)
+        losses, slope = cross_entropy.slope(logits / by, y)
+        return losses, slope / by
+
+    def curve(self, logits: Tensor, y: Tensor, along: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        by = self._of(logits)
+        slope, curve = cross_entropy.curve(logits / by, y, along / by)
+        return slope / by, curve / by
+
+    def begin(self, epoch: int, epochs: int) -> None:
+        """See Loss."""
+        self.waiting = self.deferred and epoch - 1 < 4 * epochs // 5
+
+    def stage(self) -> Hashable:
+        """See Loss."""
+        return self.waiting
+
+    def _of(self, logits: Tensor) -> Tensor:
+        own = _per_class(self.temperatures, logits)
+        return torch.ones_like(own) if self.waiting else own
+
+
+def log_priors(counts: Tensor) -> Tensor:
+    """Log of the class shares [..., C], float64, of counts [..., C]; a class without rows counts as one of one row."""
+    counts = counts.double().clamp(min=1)
+    return (counts / counts.sum(-1, keepdim=True)).log()
+
+
+def _per_class(table: Tensor, logits: Tensor) -> Tensor:
+    """A number of every class, [C] or [R, C], in the type of logits [..., C] or [R, ..., C] and so that it broadcasts to them."""
+    table = table.to(logits)
+    return table if table.dim() == 1 else table.view(len(table), *[1] * (logits.dim() - 2), -1)
 
 
 def class_balanced_weights(counts: Tensor, beta: float | Tensor = 0.9999) -> Tensor:
@@ -361,3 +485,23 @@ def mean_weights(mask: Tensor, dtype: torch.dtype, *by: Tensor | None) -> Tensor
     for one in given:
         weights = weights * one.to(weights)
     return weights / weights.sum(-1, keepdim=True).clamp(min=1e-30)
+
+
+class Complement(Loss):
+    """Cross-entropy of the softmax of -z on the complement of the class, an equal share for each other class (CMTNN's falsity network).
+
+    The logits z are those of the falsity network turned over: the highest is that of the class which it holds for least false. Slope
+    t - q, with q the softmax of -z and t the complement.
+    """
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        log_q = torch.log_softmax(-logits, -1)
+        own = log_q.gather(-1, y.unsqueeze(-1)).squeeze(-1)
+        return (own - log_q.sum(-1)) / (logits.shape[-1] - 1)
+
+    def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        log_q, at = torch.log_softmax(-logits, -1), y.unsqueeze(-1)
+        share = 1 / (logits.shape[-1] - 1)
+        losses = share * (log_q.gather(-1, at).squeeze(-1) - log_q.sum(-1))
+        return losses, log_q.exp_().neg_().add_(share).scatter_add_(-1, at, torch.full_like(at, -share, dtype=log_q.dtype))

@@ -15,7 +15,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = (
     ("engine.errors", "engine.version", "engine.system", "engine.text", "engine.plain", "engine.losses", "engine.seeds"),
-    ("engine.settings", "engine.memory", "engine.damage", "engine.devices", "engine.events", "engine.stats", "engine.samplers"),
+    (
+        "engine.settings",
+        "engine.memory",
+        "engine.damage",
+        "engine.devices",
+        "engine.events",
+        "engine.stats",
+        "engine.samplers",
+        "engine.plugins",
+    ),
     ("engine.spec", "engine.models", "engine.analysis"),
     ("engine.data", "engine.store", "engine.embed", "engine.decide"),
     ("engine.data.sources", "engine.data.tables", "engine.sweep", "engine.papers", "engine.training"),
@@ -232,7 +241,8 @@ def test_modules_named_in_strings_exist():
 
 
 def test_a_method_imports_no_sibling():
-    shared = {"engine.methods", "engine.methods.base", "engine.methods.decoupled", "engine.methods.estimator"}
+    shared = {f"engine.methods{name}" for name in ("", ".base", ".decoupled", ".estimator", ".generator")}
+    shared |= {name for name in below("engine.methods") if name.endswith("_base")}
     for name in set(below("engine.methods")) - shared:
         assert not ours(name) & (set(below("engine.methods")) - shared), name
 

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.charts import before_after
+from app.charts import before_after, deviations
 from app.charts.before_after import Dots
+from app.charts.deviations import Deviations
 from app.charts.palette import centre
 from app.parts import share
-from app.parts.elements import draw_chart, draw_fold, draw_heading
+from app.parts.elements import draw_chart, draw_fold, draw_heading, draw_numbers
 from app.words import deep as words
 from app.words.glossary import explain_terms
 from app.words.text import escape, format_interval, format_signed
@@ -30,6 +31,7 @@ BASELINE = "ce"
 GAP_HELP = explain_terms("generalization gap", last=words.GAP_HELP)
 SHOWN = 0.0005
 """A change below it is shown as 0.000, so no sentence claims one."""
+DEVIATION_HELP = explain_terms("feature deviation", last=words.DEVIATION_HELP)
 NORM_HELP = explain_terms("weight norm")
 EITHER = (0.0, np.inf)
 
@@ -98,6 +100,32 @@ def draw_gap(entries: Sequence[Entry], key: str, wide: bool = False, *, numbers:
     if numbers:
         draw_gap_table(entries, key)
     return True
+
+
+def draw_deviation(entry: Entry, key: str) -> bool:
+    """Draw the feature deviation of each class beside what sampling alone gives. False where the run has none."""
+    values, equal, expected = (
+        read_gap(entry.result, name) for name in ("deviation", "deviation_equal_size", "deviation_expected")
+    )
+    if values is None or equal is None or expected is None or not np.isfinite(values).any():
+        return False
+    one = Deviations(entry.key, entry.label, values, equal, expected)
+    classes, counts = list_classes(entry.result)
+    draw_heading(words.DEVIATION, DEVIATION_HELP)
+    figure = partial(deviations.figure, one, classes, counts, measure=words.DEVIATION_AXIS)
+    draw_chart(figure, f"chart-deviation-{key}", deviations.alt(one, classes, measure=words.DEVIATION))
+    st.markdown(describe_deviation(values, expected, counts))
+    draw_numbers(f"deviation-{key}", lambda: deviations.table(one, classes, counts), words.DEVIATION)
+    return True
+
+
+def describe_deviation(values: np.ndarray, expected: np.ndarray, counts: Sequence[float]) -> str:
+    """Return how far the smallest class's means lie apart, beside what sampling alone gives; both [R, C]."""
+    small = int(np.argmin(counts))
+    own, chance = float(centre(values)[small]), float(centre(expected)[small])
+    if not (math.isfinite(own) and math.isfinite(chance)):
+        return words.DEVIATION_FEW
+    return words.DEVIATION_SAID.format(own=escape(f"{own:.3g}"), expected=escape(f"{chance:.3g}"))
 
 
 def _draw_dots(series: Sequence[Dots], entries: Sequence[Entry], key: str, title: str, measure: str, help: str) -> None:

@@ -160,7 +160,9 @@ MODELS = {
     "network": "Network", "logistic": "Logistic regression", "forest": "Random forest", "extra-trees": "Extra trees",
     "boosting": "Gradient boosting", "lightgbm": "LightGBM", "xgboost": "XGBoost", "catboost": "CatBoost", "tabpfn": "TabPFN",
     "balanced-forest": "Balanced random forest", "easy-ensemble": "Easy ensemble", "rus-boost": "RUSBoost",
-    "balanced-bagging": "Balanced bagging", "self-paced": "Self-paced ensemble", "in use": "Score in use",
+    "balanced-bagging": "Balanced bagging", "self-paced": "Self-paced ensemble",
+    "under-bagging": "Under-bagging", "balance-cascade": "Balance cascade", "smote-bagging": "SMOTE-bagging",
+    "mesa": "MESA", "in use": "Score in use",
 }  # fmt: skip
 """Name of a model -> its title on the board."""
 REMEDIES = {

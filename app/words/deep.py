@@ -150,6 +150,15 @@ EQUAL_HELP = "A range grows with the number of rows. The control draws as many r
 EQUAL_STATES = ("all rows", "equal rows")
 EQUAL_SAID = "The smallest class {small} lies {excess} above the largest class {large} on all rows, and {left} on equally many."
 EQUAL_FEW = "The smallest or largest class has too few rows for this control."
+COSTS = "Costs over the epochs"
+COSTS_HELP = (
+    "The cost of calling a row of one class another, over that of calling it right, mean over replicates. Red is dearer, blue "
+    "cheaper, in powers of two."
+)
+DEVIATION, DEVIATION_AXIS = "Feature deviation, per class", "Distance of the two means"
+DEVIATION_HELP = "The tick takes as many training rows of every class. The diamond is what sampling alone gives."
+DEVIATION_SAID = "The smallest class's means lie {own} apart, where sampling alone gives {expected}."
+DEVIATION_FEW = "The smallest class has too few rows to say what sampling alone gives."
 NORMS, NORMS_AXIS = "Length of the output weights, per class", "L2 norm of output weights"
 NO_NORMS = "What classifies in this run has no weights per class."
 NORMS_SAID = "The smallest class's weights are {before:.2f} times as long as the largest's before, {after:.2f} times after."

@@ -76,7 +76,21 @@ TERMS: dict[str, str] = {
         "Deep over-sampling: features of rows are drawn towards features of their own class, round after round. Classes pull "
         "together while the network is trained."
     ),
+    "Ensemble": (
+        "Several models whose answers are averaged. Each member sees rows of its own, with the classes alike. Hardness of a row is "
+        "the chance that the members before it give to other classes."
+    ),
     "Explicit gradient": ("Moves copies of minority rows to lower the loss on validation rows. The film shows them moving."),
+    "Logit adjustment": (
+        "Adds the log of each class's share to its logit in training and leaves it out in testing. A rare class then wins by as much as "
+        "it is rare. Balanced softmax is the same."
+    ),
+    "Class-dependent temperature": (
+        "A number by which a logit is divided in training, higher for rarer classes. The network then learns larger logits for them."
+    ),
+    "Mixup": (
+        "Training on mixtures of two rows, with both labels in the same proportion. It makes the network smoother between rows."
+    ),
     "Control": (
         "The same method with the one thing switched off that it claims to work by. Where the method does no better than its "
         "control, that thing did not help here."
@@ -197,6 +211,10 @@ TERMS: dict[str, str] = {
     "PCA, t-SNE, UMAP": (
         "Three ways to lay many dimensions out in two. PCA is a straight projection; t-SNE and UMAP keep neighbours together, "
         "and their distances between far groups mean little."
+    ),
+    "Feature deviation": (
+        "How far the mean features of a class's test rows lie from those of its training rows. Means of few rows scatter, so rare "
+        "classes deviate more by chance alone."
     ),
     "Generalization gap": (
         "The distance by which features of test rows leave the range of a class's training rows, averaged over features. Its unit is that "

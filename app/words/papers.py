@@ -119,8 +119,15 @@ OPEN_QUESTIONS = "What the paper leaves open, and what was decided here"
 CITE = "Cite this paper"
 
 METHODS_FILTER, METHODS_STATE = "Find a method", "State"
-METHODS_COLUMNS = {"name": "Method", "papers": "Paper", "where": "Where", "state": "State", "here": "Here"}
-METHODS_COUNT = "{shown} of {count} methods"
+METHODS_COLUMNS = {
+    "name": "Method", "papers": "Paper", "where": "Where", "state": "State", "here": "Here", "decided": "Source and decision",
+    "reason": "Reason",
+}  # fmt: skip
+METHODS_COUNT = "{shown} of {count} methods."
+METHODS_KEYS = "A press on a line shows what was decided."
+METHODS_OPEN, METHODS_OPEN_ONE = "Open", "Open {name}"
+METHODS_DECIDED = "Source and decision: {source}"
+METHODS_PAGE = "It runs on a page of its own: {what}."
 METHODS_NONE = "No method fits."
 
 COVERAGE_NOTE = "Share of {n} simulated test sets whose 95% interval holds the true value, at {positives}."

@@ -53,7 +53,7 @@ SPACES: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "xgboost": {"learning_rate": (0.03, 0.1, 0.3, 0.5)},
 }  # fmt: skip
 """model besides the network -> name of a parameter -> the values tried, in order. The defaults are among them. Numbers of trees and
-members are no part, since levels cut them: balanced bagging, CatBoost and TabPFN have no space.
+members are no part, since levels cut them: most baggings, CatBoost and TabPFN have no space.
 """
 
 SHARED = "Tuned settings serve all replicates, so rows that one tests on are validation rows of another."

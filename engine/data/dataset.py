@@ -48,11 +48,12 @@ class Rows:
 
 @dataclass(frozen=True)
 class Replicate:
-    """A replicate: its number in the run, seed index, fold."""
+    """A replicate: its number in the run, seed index, fold. member: which network of a committee it is; each has streams of its own."""
 
     number: int
     seed: int
     fold: int
+    member: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,8 @@ class Task:
     (`engine.training.refit`). Empty: nothing is chosen yet. settings: parameters of the method in which the members differ, by name -> [R]
     on the CPU, float64, or int64 for whole numbers and for places in a parameter's choices; see `engine.training.settings`. sample:
     validation rows, with weights, on which epochs are chosen; None: all. followed: False where nobody reads the values of each epoch, so
-    that a model that chooses nothing by them need not measure them.
+    that a model that chooses nothing by them need not measure them. greys [R]: mean and standard deviation [channels] by which the grey
+    values, from 0 to 1, of images were standardised; empty where rows are no images.
     """
 
     classes: tuple[str, ...]
@@ -98,6 +100,7 @@ class Task:
     settings: Mapping[str, torch.Tensor] = field(default_factory=dict)
     sample: Rows | None = None
     followed: bool = True
+    greys: tuple[tuple[np.ndarray, np.ndarray], ...] = ()
 
     @property
     def chosen_on(self) -> Rows:

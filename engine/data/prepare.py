@@ -84,6 +84,7 @@ def build_task(
     pieces: dict[str, list[tuple[torch.Tensor, torch.Tensor]]] = {name: [] for name in PARTS}
     units: list[tuple[np.ndarray, np.ndarray]] = []
     faint: list[np.ndarray] = []
+    greys: list[tuple[np.ndarray, np.ndarray]] = []
     bases = [parts.train for parts in chosen] if scaled_on is None else scaled_on
     for parts, replicate, base in zip(chosen, replicates, bases, strict=True):
         own = drawn[replicate.seed]
@@ -93,7 +94,8 @@ def build_task(
             units += [] if pca else [(scale.mean, scale.sd)]
             rows_of = _table_rows(table, scale, dtype)
         else:
-            rows_of = _image_rows(images, base, dtype)
+            greys.append(_fit_greys(images, base))
+            rows_of = _image_rows(images, greys[-1], dtype)
         faint += [] if own.faint is None else [rows_of(parts.valid[own.faint[parts.valid]]).double().numpy()]
         for name in PARTS:
             which = getattr(parts, name)
@@ -117,6 +119,7 @@ def build_task(
         levels=() if pca else tuple(len(levels) for levels in first.categories),
         units=tuple(units),
         faint=tuple(faint),
+        greys=tuple(greys),
     )
 
 
@@ -131,15 +134,23 @@ def _table_rows(table: np.ndarray, scale: Callable[[np.ndarray], np.ndarray], dt
     return lambda which: torch.from_numpy(scale(table[which])).to(dtype)
 
 
-def _image_rows(images: np.ndarray, train: np.ndarray, dtype: torch.dtype) -> RowsOf:
-    """Numbers of images -> flat rows [m, D]. A channel has 256 values, so its mean and sd come from their counts, exactly."""
+def _fit_greys(images: np.ndarray, train: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sd [channels] of the training images' grey values, from 0 to 1. A channel has 256 values, so they come from their counts,
+    exactly. A channel without any spread has sd 1.
+    """
     levels = np.arange(256) / 255
-    tables = []
+    means, sds = [], []
     for c in range(images.shape[1]):
         share = np.bincount(images[train, c].reshape(-1), minlength=256) / images[train, c].size
-        mean = float((share * levels).sum())
-        sd = float((share * (levels - mean) ** 2).sum()) ** 0.5
-        tables.append(torch.from_numpy((levels - mean) / (sd or 1.0)).to(dtype))
+        means.append(float((share * levels).sum()))
+        sds.append(float((share * (levels - means[-1]) ** 2).sum()) ** 0.5 or 1.0)
+    return np.array(means), np.array(sds)
+
+
+def _image_rows(images: np.ndarray, greys: tuple[np.ndarray, np.ndarray], dtype: torch.dtype) -> RowsOf:
+    """Numbers of images -> flat rows [m, D]."""
+    levels = np.arange(256) / 255
+    tables = [torch.from_numpy((levels - mean) / sd).to(dtype) for mean, sd in zip(*greys, strict=True)]
 
     def rows(which: np.ndarray) -> torch.Tensor:
         own = torch.from_numpy(images[which]).long()

@@ -40,7 +40,7 @@ def select_task(task: Task, index: Tensor) -> Task:
     """The task of the replicates `index` [R'] alone, in that order; one may come more than once."""
     names = ("train", "valid", "test", "withheld", "withheld_elsewhere")
     changed: dict[str, Any] = {name: select(getattr(task, name), index) for name in names}
-    for name in ("replicates", "source", "valid_source", "test_source", "units", "faint"):
+    for name in ("replicates", "source", "valid_source", "test_source", "units", "faint", "greys"):
         own = getattr(task, name)
         changed[name] = tuple(own[r] for r in index.tolist()) if own else own
     for name in ("chosen", "settings"):

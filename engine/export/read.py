@@ -37,8 +37,10 @@ from engine.export.format import (
 from engine.export.inputs import open_table
 from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
-from engine.models.feature_classifiers import FEATURES, ClassMeans
-from engine.models.mlp import ACTIVATIONS, MLP
+from engine.models.centres import Centres
+from engine.models.feature_classifiers import FEATURES, ClassMeans, Mapped, Normalised
+from engine.models.memory import MemoryHead
+from engine.models.mlp import EVERY_ACTIVATION, MLP
 from engine.models.net import Net, WithHead
 from engine.text import one_line
 from engine.training.probes import Linear, Neighbours
@@ -347,7 +349,7 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
     sizes = shape["sizes"]
     if not all(type(n) is int and n > 0 for n in sizes) or len(sizes) < 2 or (sizes[0], sizes[-1]) != (width, classes):
         raise ValueError("its layers do not fit its columns and classes")
-    if shape["activation"] not in ACTIVATIONS:
+    if shape["activation"] not in EVERY_ACTIVATION:
         raise ValueError("its activation is unknown")
     dtype = getattr(torch, words["precision"])
 
@@ -375,8 +377,8 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
         weight, bias = take("head.weight", classes, h), take("head.bias", classes)
         made = WithHead(net, Linear(weight.T.unsqueeze(0), bias.view(1, 1, -1)))
     elif head["kind"] == "nearest neighbours":
-        n, k = len(tensors["head.rows"]), head["k"]
-        rows, labels = take("head.rows", n, h, dtype=torch.float64), take("head.labels", n, dtype=torch.int64)
+        n, k, mapped = len(tensors["head.rows"]), head["k"], head.get("mapped", h)
+        rows, labels = take("head.rows", n, mapped, dtype=torch.float64), take("head.labels", n, dtype=torch.int64)
         if type(k) is not int or k < 1 or not n or int(labels.min()) < 0 or int(labels.max()) >= classes:
             raise ValueError("its neighbours are not of its classes")
         votes = torch.nn.functional.one_hot(labels, classes).double()
@@ -385,7 +387,37 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
             if not bool((each > 0).all()):
                 raise ValueError("the votes of its neighbours are not above 0")
             votes = votes * each.unsqueeze(1)
-        made = WithHead(net, Neighbours(((rows, votes),), k))
+        classify: Any = Neighbours(((rows, votes),), k)
+        if "mapped" in head:
+            mean, scale = (take(f"head.{name}", h, dtype=torch.float64).view(1, 1, -1) for name in ("mean", "scale"))
+            if not bool((scale > 0).all()):
+                raise ValueError("its scales are not above 0")
+            classify = Mapped(classify, mean, scale, take("head.map", mapped, h, dtype=torch.float64).T.unsqueeze(0))
+        made = WithHead(net, Normalised(classify) if head.get("normalised") is True else classify)
+    elif head["kind"] == "centres":
+        n, k = len(tensors["head.centres"]), head["k"]
+        centres, labels = take("head.centres", n, h, dtype=torch.float64), take("head.labels", n, dtype=torch.int64)
+        if type(k) is not int or k < 1 or not n or int(labels.min()) < 0 or int(labels.max()) >= classes:
+            raise ValueError("its centres are not of its classes")
+        biases = take("head.biases", classes).unsqueeze(0) if "head.biases" in tensors else None
+        made = WithHead(net, Centres(((centres, labels),), (k,), classes, biases))
+    elif head["kind"] == "memory":
+        sizes = {
+            "attend": (h, classes),
+            "attend_bias": (1, classes),
+            "select": (h, h),
+            "select_bias": (1, h),
+            "means": (classes, h),
+        }
+        parts = {
+            name: take(f"head.{name}", *size) for name, size in {**sizes, "weights": (h, classes), "floor": (1, 1)}.items()
+        }
+        parts["there"] = take("head.there", classes, dtype=torch.bool)
+        if not bool((parts["floor"] > 0).all()) or not bool(parts["there"].any()):
+            raise ValueError("its memory has no least distance, or no class")
+        made = WithHead(
+            net, MemoryHead(**{name: part.unsqueeze(0) for name, part in parts.items()}), parts["weights"].unsqueeze(0)
+        )
     elif head["kind"] != "linear":
         raise ValueError("its last layer is of an unknown kind")
     if tensors:

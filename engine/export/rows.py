@@ -40,8 +40,10 @@ def write_augmented_csv(
     """A replicate's original training rows and the method's synthetic ones, as CSV in the columns of the table.
 
     train [n]: numbers of the training rows in the dataset, as in `Task.source`. After the columns come the target and
-    `synthetic`, 0 or 1. Numbers of synthetic rows are the inverse of the scaling. Where the table was a file, cells are written as
-    the file writes them: whole numbers stay whole, others have the decimals, marks, unit and sign of their column, dates its format;
+    `synthetic`, 0 or 1; then, where the method moves training rows, `moved`, 0 or 1: a moved row has its new place, and a row that
+    the method removed is left out. Numbers of synthetic and moved rows are the inverse of the scaling. Where the table was a file,
+    cells are written as the file writes them: whole numbers stay whole, others have the decimals, marks, unit and sign of their column,
+    dates its format;
     missing values are empty cells, and columns are parted as in the file. Else numbers have seven digits and dates the ISO form.
     Categorical columns have the most likely level. Columns constant in training keep their value. order: column names in the order
     of the output, by default that of the file, or numbers first. A cell that a spreadsheet would read as a formula starts with an
@@ -59,18 +61,36 @@ def write_augmented_csv(
         order = [c.name for c in pipeline.reading.columns]
     wanted = [names.index(name) for name in order if name in names] if order is not None else []
     wanted += [i for i in range(len(names)) if i not in set(wanted)]
-    mark = "synthetic"
-    while mark in (*names, target):
-        mark += "_"
+    marks = ["synthetic"] if fitted.moved is None else ["synthetic", "moved"]
+    for i, mark in enumerate(marks):
+        while mark in (*names, target):
+            mark += "_"
+        marks[i] = mark
+    places = _read_moves(fitted, replicate)
+    elsewhere = dict(
+        zip(places, pipeline.back(np.stack([*places.values()]), constants, dataset.numeric), strict=True) if places else ()
+    )
+    kept = np.ones(len(train), bool) if fitted.kept is None else fitted.kept[replicate].cpu().numpy()[: len(train)]
 
     def rows() -> Iterator[list[Any]]:
-        yield [names[i] for i in wanted] + [target, mark]
-        for cells, y in zip(pipeline.original(dataset, train), dataset.y[train], strict=True):
-            yield [cells[i] for i in wanted] + [dataset.classes[y], 0]
+        yield [names[i] for i in wanted] + [target, *marks]
+        for row, (cells, y) in enumerate(zip(pipeline.original(dataset, train), dataset.y[train], strict=True)):
+            if kept[row]:
+                own = elsewhere.get(row, cells)
+                yield [own[i] for i in wanted] + [dataset.classes[y], 0, int(row in elsewhere)][: 1 + len(marks)]
         for cells, y in zip(pipeline.back(x, constants, dataset.numeric), labels, strict=True):
-            yield [cells[i] for i in wanted] + [dataset.classes[y], 1]
+            yield [cells[i] for i in wanted] + [dataset.classes[y], 1, 0][: 1 + len(marks)]
 
     return csv_table(rows(), choose_delimiter(pipeline.reading))
+
+
+def _read_moves(fitted: Fitted, replicate: int) -> dict[int, np.ndarray]:
+    """Position in the training part of each row that moved -> its new place [D]."""
+    if fitted.moved is None:
+        return {}
+    rows = fitted.moved.rows[replicate].cpu().numpy()
+    to = fitted.moved.to[replicate].detach().double().cpu().numpy()
+    return {int(row): place for row, place in zip(rows, to, strict=True) if row >= 0}
 
 
 def encode_text(text: str, reading: TableReading | None) -> bytes:

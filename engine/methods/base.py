@@ -29,7 +29,7 @@ from engine.training.camera import Camera
 from engine.training.first_phase import train_once
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Batches, Chosen, Meter, new_net, streams
-from engine.training.optimisers import SGD, Adam, Augment, Descent, warm_up_and_drops
+from engine.training.optimisers import SGD, Adam, Augment, Descent, Number, Rate, warm_up_and_drops
 from engine.training.oversampling import NEAR, Draw, explain_machine, oversample
 from engine.training.settings import find_first_phases, repeat_task
 
@@ -67,9 +67,11 @@ class Method(abc.ABC):
     adds_rows: whether its synthetic rows have the table's columns, so that they can be saved.
     reuses_plain: whether its first phase is plain training, which `engine.training.network_cache` may already hold.
     reads_validation: whether it reads validation rows while it trains, beyond choosing by them (see `needs_validation`).
+    most_classes: most classes that it takes; None: any number.
     suggested: place among the first choices of a new sweep; None: not among them.
     paper_rows: names of this method's rows in the papers' tables.
     expected_failed_checks: scikit-learn's check -> why the method's classifier fails it by design, with its default parameters.
+    plugin: digest of the file of a person's own folder that it comes from; '' for the methods of this package.
     """
 
     name: ClassVar[str]
@@ -93,9 +95,11 @@ class Method(abc.ABC):
     adds_rows: ClassVar[bool] = False
     reuses_plain: ClassVar[bool] = False
     reads_validation: ClassVar[bool] = False
+    most_classes: ClassVar[int | None] = None
     suggested: ClassVar[int | None] = None
     paper_rows: ClassVar[tuple[str, ...]] = ()
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}
+    plugin: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         for name, value in fields.check(fields.describe(type(self)), self._values(), self.name).items():
@@ -139,6 +143,13 @@ class Method(abc.ABC):
         columns = {name: [_decode(described[name], v) for v in values.tolist()] for name, values in task.settings.items()}
         return [replace(self, **dict(zip(columns, own, strict=True))) for own in zip(*columns.values(), strict=True)]
 
+    def refuse_classes(self, task: Task) -> None:
+        """Raises BadInput where the task has more classes than the method takes."""
+        if self.most_classes is not None and len(task.classes) > self.most_classes:
+            raise BadInput(
+                f"Only binary classification is supported by {self.name}: these data have {len(task.classes)} classes."
+            )
+
     def _values(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
@@ -179,9 +190,10 @@ class Method(abc.ABC):
             "adds_rows": cls.adds_rows,
             "reuses_plain": cls.reuses_plain,
             "reads_validation": cls.reads_validation,
+            "most_classes": cls.most_classes,
             "suggested": cls.suggested,
             "paper_rows": list(cls.paper_rows),
-        }
+        } | ({"plugin": cls.plugin} if cls.plugin else {})
 
     @classmethod
     def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
@@ -193,13 +205,14 @@ class Method(abc.ABC):
         return float(min(params["epochs"], USUAL_EPOCHS) * (sum(counts) + EPOCH_OVERHEAD))
 
     def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
-        """Class shares [R, C], up to a factor, that this method trains with: real rows, and synthetic ones (input rows or
-        features).
+        """Class shares [R, C], up to a factor, that this method trains with: real rows, but those that were removed, and synthetic
+        ones (input rows or features).
 
         Does not cover losses that distort probabilities in other ways (focal loss).
         """
         classes = len(task.classes)
-        shares = task.train.counts(classes).double()
+        train = task.train if fitted.kept is None else replace(task.train, mask=fitted.kept)
+        shares = train.counts(classes).double()
         for made in (fitted.synthetic, fitted.embedded):
             if made is not None:
                 shares = shares + (torch.nn.functional.one_hot(made.y, classes) * made.mask.unsqueeze(2)).sum(1)
@@ -362,9 +375,9 @@ class TableMethod(Method, abc.ABC):
         assert sampled.new is not None
         if most is not None:
             yield from explain_machine(sampled, task, most)
-        synthetic = Synthetic(sampled.new.x, sampled.new.x, sampled.new.y, sampled.new.mask)
+        synthetic = sampled.build_synthetic()
         fitted = yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic)
-        return replace(fitted, lines=sampled.lines)
+        return replace(fitted, lines=sampled.lines, moved=sampled.moved, kept=sampled.kept)
 
 
 OPTIMISERS = ("adam", "sgd")
@@ -419,11 +432,15 @@ class DeepMethod(TableMethod, abc.ABC):
             raise BadInput(f"{self.name}(model={quote(self.model)}) needs images; these data are {task.kind}: use model='mlp'.")
         return self.model if self.model != "auto" else "mlp" if task.shape is None else "small-resnet"
 
+    def lower_rate(self, rate: Number) -> Rate:
+        """The step size of every epoch where `schedule` is not constant."""
+        return warm_up_and_drops(rate, self.epochs)
+
     def step(self, net: Net, task: Task, loss: Loss) -> Descent:
         """See TableMethod."""
         falling, rate = self.schedule != "constant", self.number(task, "learning_rate", host=True)
         common: dict[str, Any] = {
-            "rate": warm_up_and_drops(rate, self.epochs) if falling else rate,
+            "rate": self.lower_rate(rate) if falling else rate,
             "decay": self.number(task, "weight_decay"),
             "epochs": self.epochs,
             "change": Augment(task.shape, streams(task, "augment")) if self.augment and task.shape is not None else None,

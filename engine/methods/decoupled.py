@@ -14,6 +14,7 @@ from engine.events import Event, Phase
 from engine.losses import Loss, cross_entropy
 from engine.methods.base import DeepMethod
 from engine.models.net import Net
+from engine.samplers.lines import Moved
 from engine.training.batches import Balanced, Passes, steps_of_pass
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
@@ -27,7 +28,7 @@ class Refit:
     """The result of the second part of a decoupled method.
 
     net: the network with its final head. score [R]: its validation average precision; None: `fit` evaluates it. epoch [R]: the
-    chosen epochs; None: those of the first phase. embedded, lines, chosen (of this part alone): see `Fitted`.
+    chosen epochs; None: those of the first phase. embedded, lines, moved, kept, chosen (of this part alone): see `Fitted`.
     """
 
     net: Net
@@ -36,6 +37,8 @@ class Refit:
     embedded: Rows | None = None
     lines: Tensor | None = None
     chosen: Mapping[str, Tensor] = field(default_factory=dict)
+    moved: Moved | None = None
+    kept: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,10 @@ class DecoupledMethod(DeepMethod, abc.ABC):
         epoch = chosen.epoch if refitted.epoch is None else refitted.epoch
         yield from camera.record_final_frame(refitted.net, "chosen", epoch, meter.step, score)
         every = {"training": chosen.epoch, **refitted.chosen}
-        return Fitted(refitted.net, epoch, embedded=refitted.embedded, lines=refitted.lines, earlier=earlier, chosen=every)
+        return Fitted(
+            refitted.net, epoch, embedded=refitted.embedded, lines=refitted.lines, earlier=earlier, chosen=every, moved=refitted.moved,
+            kept=refitted.kept,
+        )  # fmt: skip
 
 
 def train_head(

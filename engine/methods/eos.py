@@ -23,7 +23,7 @@ from engine.spec.fields import LATER
 from engine.spec.pens import Pen
 from engine.training.batches import Passes, steps_of_pass
 from engine.training.camera import Camera
-from engine.training.fitted import Fitted, Synthetic
+from engine.training.fitted import Fitted
 from engine.training.heads import embedded, warm_up
 from engine.training.loop import Chosen, Meter, streams
 from engine.training.oversampling import DANGER, NEAR, Sampled, explain_machine, oversample
@@ -166,11 +166,9 @@ class EOS(DecoupledMethod):
         meter = Meter(self.epochs * self._sampled_steps(task))
         yield Phase("sampling", "Making new input rows")
         sampled = yield from self._sampled(task.train, task, meter)
-        synthetic = None
-        if sampled.new is not None:
-            synthetic = Synthetic(sampled.new.x, sampled.new.x, sampled.new.y, sampled.new.mask)
-            if task.shape is None:
-                camera.track_points(sampled.new, lambda: synthetic.x)
+        synthetic = sampled.build_synthetic()
+        if synthetic is not None and sampled.new is not None and task.shape is None:
+            camera.track_points(sampled.new, lambda: synthetic.x)
         yield Phase("training", "Training the network")
         loss = self._loss(task, sampled.rows.counts(len(task.classes)))
         net, chosen = yield from self.pretrain(task, loss, rows=sampled.rows, meter=meter, camera=camera)

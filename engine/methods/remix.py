@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator
+from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
-
-import numpy as np
-import torch
-from torch import Tensor
 
 from engine.data.dataset import Task
 from engine.events import Event
-from engine.losses import Loss, Mixed, cross_entropy
+from engine.losses import Loss, cross_entropy
 from engine.methods.base import DeepMethod, param
 from engine.models.net import Net
 from engine.samplers.remix import remix
 from engine.seeds import numpy_stream
 from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
-from engine.training.batches import keep
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
-from engine.training.loop import Batch, Batches
+from engine.training.loop import Batches
+from engine.training.mixing import Mixing
 from engine.training.optimisers import Descent
 
 
@@ -70,44 +67,5 @@ class ReMix(DeepMethod):
         step = super().step(net, task, loss)
         streams = [numpy_stream(task.seed, "remix", r.seed, r.fold) for r in task.replicates]
         alphas = [way.alpha for way in self.list_members(task)]
-        step.change = _Mixing(step, loss, len(task.classes), streams, alphas)
+        step.change = Mixing(step, partial(remix, classes=len(task.classes)), streams, alphas)
         return step
-
-
-class _Mixing:
-    """Balances and mixes every batch of `step`, after the change that the step had, and gives the step the loss of its labels. One
-    stream per replicate.
-    """
-
-    def __init__(
-        self, step: Descent, loss: Loss, classes: int, streams: Sequence[np.random.Generator], alphas: Sequence[float]
-    ) -> None:
-        self.step, self.before, self.loss = step, step.change, loss
-        self.classes, self.streams, self.alphas = classes, list(streams), list(alphas)
-
-    def select(self, index: Tensor) -> None:
-        """Goes on with replicates `index` [r] alone."""
-        self.loss, self.streams, self.alphas = self.loss.select(index), keep(self.streams, index), keep(self.alphas, index)
-        if self.before is not None:
-            self.before.select(index)
-
-    def __call__(self, batch: Batch) -> Batch:
-        batch = batch if self.before is None else self.before(batch)
-        x, y, second = batch.x.clone(), batch.y.clone(), batch.y.clone()
-        share = torch.ones(len(y), 1, dtype=x.dtype)
-        pairs = torch.zeros(2, *y.shape, dtype=torch.int64, device=x.device)
-        for r, n in enumerate(batch.mask.sum(1).tolist()):
-            if n:  # a paused replicate draws nothing
-                made = remix(batch.x[r, :n], batch.y[r, :n], self.classes, self.streams[r], alpha=self.alphas[r])
-                x[r, :n], y[r, :n], second[r, :n], share[r] = made.x, made.y_first, made.y_second, made.share
-                if batch.weight is not None:
-                    pairs[0, r, :n], pairs[1, r, :n] = made.first, made.second
-        share = share.to(x.device)
-        if batch.weight is None:
-            self.step.loss = Mixed(second, share, self.loss)
-            return replace(batch, x=x, y=y)
-        one, other = (batch.weight.gather(1, which) for which in pairs)
-        weight = (share * one + (1 - share) * other) * batch.mask
-        # both labels count by the weight of their row: share of the first one's in the sum of the pair's
-        self.step.loss = Mixed(second, torch.where(weight > 0, share * one / weight.clamp(min=1e-30), 1.0).to(x), self.loss)
-        return replace(batch, x=x, y=y, weight=weight)

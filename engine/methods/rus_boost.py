@@ -14,7 +14,7 @@ from engine.models.committee import Bag
 from engine.samplers.hardness import pick_equally
 from engine.spec.pens import Pen
 
-ATTEMPTS = 5
+ATTEMPTS = 6
 WORSE = "worse than random"
 """In imbalanced-learn's message where the first tree is too weak."""
 
@@ -42,7 +42,7 @@ class RUSBoost(EnsembleMethod):
     rate: float = param(0.1, low=1e-3, high=1.0, log=True, help="How much of its answer each tree adds.")
 
     def grow(self, sample: Sample) -> Growing:
-        """See EstimatorMethod. Where the first tree is worse than chance it draws again, ATTEMPTS times; then one tree is grown."""
+        """See EstimatorMethod. ATTEMPTS draws are tried where first trees are worse than chance; then one tree is grown."""
         from sklearn.tree import DecisionTreeClassifier
 
         yield sample.progress(0.0)

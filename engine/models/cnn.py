@@ -20,6 +20,7 @@ from engine.models.densenet import DenseNet
 from engine.models.lenet import LeNet
 from engine.models.net import Net, apply_head, fresh_head, split_head
 from engine.models.resnet import ResNet, small
+from engine.models.two_branch import TwoBranch
 from engine.models.wideresnet import WideResNet
 from engine.settings import read_setting
 
@@ -35,6 +36,9 @@ TRUNKS: dict[str, Callable[[Shape], nn.Module]] = {
     "densenet-bc-100-12": DenseNet,
 }
 """Name -> function that builds the layers below the head, for images of a shape [channels, height, width]."""
+
+BRANCHED = "two-branch "
+"""Before a name of TRUNKS: the same layers with the last block twice."""
 
 BLOCK = 512
 """Images per block without gradients: limits memory and does not change results."""
@@ -78,7 +82,7 @@ class CNN(Net):
         """
         rows, stats = [], []
         for stream in streams:
-            trunk = TRUNKS[model](shape)
+            trunk = build_trunk(model, shape)
             parts = []
             for module in trunk.modules():
                 for name, parameter in module.named_parameters(recurse=False):
@@ -180,7 +184,7 @@ class CNN(Net):
     def _placed(self, r: int) -> nn.Module:
         """Replicate r's layers. Their parameters and statistics are views of `flat` and of the stacked statistics."""
         with torch.device("meta"):
-            trunk = TRUNKS[self.model](self.shape)
+            trunk = build_trunk(self.model, self.shape)
         at = counted = 0
         for module in trunk.modules():
             for name, parameter in list(module.named_parameters(recurse=False)):
@@ -220,10 +224,17 @@ class CNN(Net):
         return z.to(x.dtype)
 
 
+def build_trunk(model: str, shape: Shape) -> nn.Module:
+    """The layers below the head of a network of TRUNKS, or with BRANCHED before its name of one with two branches."""
+    name = model.removeprefix(BRANCHED)
+    trunk = TRUNKS[name](shape)
+    return trunk if name == model else TwoBranch(trunk)
+
+
 def parameters(model: str, shape: Shape, classes: int) -> int:
     """Number of parameters of one network, head included."""
     with torch.device("meta"):
-        trunk = TRUNKS[model](shape)
+        trunk = build_trunk(model, shape)
     return sum(p.numel() for p in trunk.parameters()) + (int(trunk.width) + 1) * classes  # type: ignore[arg-type]
 
 

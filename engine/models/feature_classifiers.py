@@ -4,6 +4,7 @@ C15).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -97,6 +98,38 @@ class ClassMeans:
         distance = torch.stack([(new - mean.unsqueeze(1)).square().sum(2) for mean in self.means.unbind(1)], 2)
         scores = -distance if self.biases is None else self.biases.unsqueeze(1) - distance
         return torch.where(self.counts.unsqueeze(1) > 0, scores, -torch.inf)
+
+
+@dataclass(frozen=True)
+class Mapped:
+    """A classifier under a linear map of the features z [R, M, H]: it gets (z - mean) / scale times map.
+
+    mean, scale [R, 1, H], map [R, H, h]. The map is applied in the precision of these tensors.
+    """
+
+    classify: Callable[[Tensor], Tensor]
+    mean: Tensor
+    scale: Tensor
+    map: Tensor
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Scores [R, M, C] of features z [R, M, H], in their precision."""
+        return self.classify(self.apply(z)).to(z.dtype)
+
+    def apply(self, z: Tensor) -> Tensor:
+        """Mapped features [R, M, h]."""
+        return ((z.to(self.mean) - self.mean) / self.scale) @ self.map
+
+
+@dataclass(frozen=True)
+class Normalised:
+    """A classifier of features z [R, M, H], each row of which is divided by its length first."""
+
+    classify: Callable[[Tensor], Tensor]
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Scores [R, M, C]."""
+        return self.classify(torch.nn.functional.normalize(z, dim=2))
 
 
 def changed(z: Tensor, centre: Tensor, features: str) -> Tensor:

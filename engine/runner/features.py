@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.analysis.deviation import deviation, deviation_at_equal_sizes, expected_deviation
 from engine.analysis.gap import (
     compute_gap,
     draw_ranges,
@@ -24,13 +25,16 @@ from engine.data.table import Dataset
 from engine.models.net import Net
 from engine.seeds import numpy_stream
 from engine.training.fitted import Fitted
+from engine.training.oversampling import apply_moves
 
 MAX_COLUMNS, MAX_LETTERS = 16, 40
 """Columns whose values a sample of rows keeps, and letters of a column's or a level's name, at most."""
 GAPS = ("before", "after", "correct", "errors", "equal_size")
 """Kinds of gaps of a replicate."""
+DEVIATIONS = ("deviation", "deviation_equal_size", "deviation_expected")
+"""Kinds of feature deviations of a replicate."""
 EQUAL_DRAWS = 20
-"""Draws over which the equal-size control of the gap is averaged."""
+"""Draws over which the equal-size controls of gap and deviation are averaged."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Extracted:
     """One replicate's features, float64 [n, H].
 
     earlier_*: from the net before its head, or all of it, was retrained (the same arrays if nothing was). synthetic: None if
-    the method has no synthetic rows. learnt: False where the features are the input rows: they have no gap.
+    the method has no synthetic rows. learnt: False where the features are the input rows: they have no gap. placed: features and classes
+    of the training rows as a sampler left them, moved or without some; None: as they are.
     """
 
     train: Part
@@ -48,13 +53,15 @@ class Extracted:
     earlier_test: np.ndarray
     earlier_predicted: np.ndarray
     learnt: bool = True
+    placed: tuple[np.ndarray, np.ndarray] | None = None
 
     def known(self) -> tuple[np.ndarray, np.ndarray]:
-        """Features and classes of all rows that the head was trained on: real rows, then synthetic ones."""
+        """Features and classes of all rows that the head was trained on: real rows where they lie then, and synthetic ones."""
+        x, y = (self.train.x, self.train.y) if self.placed is None else self.placed
         if self.synthetic is None:
-            return self.train.x, self.train.y
-        real, made = self.train, self.synthetic
-        return np.concatenate([real.x, made.x]), np.concatenate([real.y, made.y])
+            return x, y
+        made = self.synthetic
+        return np.concatenate([x, made.x]), np.concatenate([y, made.y])
 
 
 @torch.no_grad()
@@ -74,6 +81,7 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
         x = None
     labels = [net.head(z).argmax(2) for z in (train, test)]
     before = earlier.head(own_test).argmax(2)
+    placed = _place_train(task, fitted, train)
     for r in range(len(task.replicates)):
         kept, new = task.train.mask[r], task.test.mask[r]
         synthetic = None
@@ -90,7 +98,18 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
             _floats(own_test[r][new]),
             _numbers(before[r][new]),
             net.learns_features,
+            None if placed is None else (_floats(placed[0][r][placed[1][r]]), _numbers(task.train.y[r][placed[1][r]])),
         )
+
+
+def _place_train(task: Task, fitted: Fitted, train: Tensor) -> tuple[Tensor, Tensor] | None:
+    """Features [R, N, H] and mask [R, N] of the training rows as a sampler left them; None where it changed none. train: as they were."""
+    kept = task.train.mask if fitted.kept is None else fitted.kept
+    if fitted.moved is None:
+        return None if fitted.kept is None else (train, kept)
+    if fitted.embedded is not None:
+        return apply_moves(train, fitted.moved), kept
+    return fitted.net.embed(apply_moves(task.train.x, fitted.moved), task.train.mask), kept
 
 
 def _read_lines(fitted: Fitted, r: int, rows: Tensor) -> np.ndarray | None:
@@ -151,7 +170,8 @@ def read_cells(dataset: Dataset, rows: np.ndarray) -> dict[str, np.ndarray]:
 def compute_gaps(one: Extracted, classes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Gaps per class [C], means over features (card A5, A6).
 
-    before: of the earlier net, training range of real rows. after: of the final net, training range of real and synthetic rows.
+    before: of the earlier net, training range of real rows. after: of the final net, training range of real and synthetic rows, moved ones
+    at their new places and without those removed.
     correct, errors: as before, on test rows that the earlier net classifies correctly and wrongly (by true class). equal_size:
     as before, with equal numbers of training and test rows of every class, mean over draws. It removes the effect of sample
     size. All are NaN where no features are learnt.
@@ -174,6 +194,22 @@ def compute_gaps(one: Extracted, classes: int, rng: np.random.Generator) -> dict
     }
 
 
+def compute_deviations(one: Extracted, classes: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Feature deviations per class [C] of the final net, from real training rows (`engine.analysis.deviation`).
+
+    deviation: of all rows. deviation_equal_size: of as many training rows of every class, mean over draws. deviation_expected: by
+    sampling alone. All are NaN where no features are learnt.
+    """
+    if not one.learnt:
+        return {name: np.full(classes, np.nan) for name in DEVIATIONS}
+    rows = one.train.x, one.train.y, one.test.x, one.test.y
+    return {
+        "deviation": deviation(*rows, classes),
+        "deviation_equal_size": deviation_at_equal_sizes(*rows, classes, rng, repeats=EQUAL_DRAWS).mean(0),
+        "deviation_expected": expected_deviation(one.train.x, one.train.y, one.test.y, classes),
+    }
+
+
 def draw_gaps(one: Extracted, classes: int, stream: Callable[[], np.random.Generator], n: int) -> dict[str, np.ndarray]:
     """The net gap on n stratified bootstrap draws of the test rows, before and after (the same draws): each [n]."""
     train, test = one.train, one.test
@@ -188,10 +224,10 @@ def draw_gaps(one: Extracted, classes: int, stream: Callable[[], np.random.Gener
     return {name: np.array([mean_over_classes(row) for row in rows]) for name, rows in (("before", before), ("after", after))}
 
 
-def equal_size_stream(task: Task, r: int) -> np.random.Generator:
-    """The generator of replicate r's equal-size control."""
+def equal_size_stream(task: Task, r: int, name: str = "equal sizes") -> np.random.Generator:
+    """The generator of replicate r's equal-size control of the gap, or by another name."""
     replicate = task.replicates[r]
-    return numpy_stream(task.seed, "equal sizes", replicate.seed, replicate.fold)
+    return numpy_stream(task.seed, name, replicate.seed, replicate.fold)
 
 
 def _same_features(one: Net, other: Net) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,7 +22,17 @@ from engine.data.table import Dataset
 from engine.events import Epoch, Event, Frame, Note, Progress, Scene, pack, pack_film
 from engine.runner import contributions
 from engine.runner.chunks import count_chunks
-from engine.runner.features import compute_gaps, draw_gaps, draw_made, equal_size_stream, extract_features, read_cells
+from engine.runner.features import (
+    compute_deviations,
+    compute_gaps,
+    draw_gaps,
+    draw_made,
+    equal_size_stream,
+    extract_features,
+    read_cells,
+)
+from engine.runner.generated import check_generated, make_generated_artifact
+from engine.runner.judge import Judge
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec
 from engine.spec.result import METRICS, PROBABILITY_METRICS, Result
@@ -57,6 +68,7 @@ class RunRecord:
     norms: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
     gaps: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
     features: dict[str, np.ndarray] = field(default_factory=dict)
+    generated: dict[str, np.ndarray] = field(default_factory=dict)
     gap_draws: dict[str, np.ndarray] = field(default_factory=dict)
     lengths: list[Tensor] = field(default_factory=list)
     points: list[dict[str, np.ndarray]] = field(default_factory=list)
@@ -108,7 +120,9 @@ class RunRecord:
             norms = weight_norms(net.head_weights().cpu().numpy())
             self.norms[name].append(np.full_like(norms, np.nan) if net.cosine else norms)
         for r, one in enumerate(extract_features(task, fitted)):
-            for name, values in compute_gaps(one, classes, equal_size_stream(task, r)).items():
+            measured = compute_gaps(one, classes, equal_size_stream(task, r))
+            measured |= compute_deviations(one, classes, equal_size_stream(task, r, "deviation"))
+            for name, values in measured.items():
                 self.gaps[name].append(values)
             replicate = task.replicates[r]
             if replicate.number == 0 and self.keeps_artifacts:
@@ -119,6 +133,7 @@ class RunRecord:
                 self.features = make_features_artifact(
                     one.train, one.test, one.synthetic, classes=classes, images=images, made=made, cells=cells, rng=rng
                 )
+                self.generated = make_generated_artifact(task, fitted, r)
             if self.replicates == 1:
                 self.gap_draws = draw_gaps(one, classes, lambda: numpy_stream(task.seed, "bootstrap"), GAP_DRAWS)
         self.chosen.append(fitted.epoch.cpu().numpy())
@@ -132,8 +147,15 @@ class RunRecord:
         axes = [] if camera.features else [view.plane.axes for view in camera.views]
         self.points.extend(contributions.measure_run(task, fitted, camera.drawn, axes) or [{} for _ in task.replicates])
 
+    def add_checks(self, task: Task, fitted: Fitted, judge: Judge) -> None:
+        """Measures the first replicate's generated images. judge: see `engine.runner.judge`."""
+        checks, judged = check_generated(task, fitted, 0, judge)
+        self.generated |= {"judged": judged, "checks": np.array(json.dumps(checks))}
+
     def artifacts(self) -> dict[str, bytes]:
-        """Every replicate's pictures and its points' contributions, and the features of the first; nothing where they are not kept."""
+        """Every replicate's pictures and its points' contributions, and of the first its features and generated rows; nothing where they
+        are not kept.
+        """
         if not self.keeps_artifacts:
             return {}
         films = {f"frames/{r}": pack_film(scene, self.frames[r]) for r, scene in self.scenes.items()}
@@ -142,7 +164,8 @@ class RunRecord:
             for r, one in enumerate(self.points)
             if len(one.get("number", ()))
         }
-        return films | points | {"features/0": pack(self.features)}
+        generated = {"generated/0": pack(self.generated)} if self.generated else {}
+        return films | points | generated | {"features/0": pack(self.features)}
 
     def result(self, spec: RunSpec, dataset: Dataset) -> Result:
         """The result without its id, seconds and provenance."""

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import numbers
-import warnings
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
-import torch
-from imblearn.over_sampling.base import BaseOverSampler
-from scipy import sparse
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
+from torch import Tensor
 
-from engine.samplers.lines import DIRECTIONS, VARIANTS, eos
+from engine.samplers.lines import DIRECTIONS, VARIANTS, Drawn, eos
+from engine.samplers.resampler import INSTEAD, Resampler
 
 
-class EOS(BaseOverSampler):  # type: ignore[misc]
+class EOS(Resampler):
     """Expansive over-sampling: new rows on the lines between a class's border rows and their near rows of other classes.
 
     Made for embeddings (Algorithm 2 of the EOS paper), but works on any numbers. `fit_resample(X, y)` returns the given rows,
@@ -33,7 +31,7 @@ class EOS(BaseOverSampler):  # type: ignore[misc]
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
-        **BaseOverSampler._parameter_constraints,
+        **Resampler._parameter_constraints,
         "k_neighbors": [Interval(numbers.Integral, 1, None, closed="left")],
         "direction": [StrOptions(set(DIRECTIONS))],
         "variant": [StrOptions(set(VARIANTS))],
@@ -53,29 +51,13 @@ class EOS(BaseOverSampler):  # type: ignore[misc]
         self.variant = variant
         self.random_state = random_state
 
-    def _fit_resample(self, X: Any, y: np.ndarray) -> tuple[Any, np.ndarray]:
-        dense = X.toarray() if sparse.issparse(X) else X
-        if dense.dtype not in (np.float16, np.float32, np.float64):  # whole numbers, truth values, long doubles
-            dense = dense.astype(np.float64)
-        classes, numbers_of = np.unique(y, return_inverse=True)
-        wanted = {i: int(self.sampling_strategy_.get(c, 0)) for i, c in enumerate(classes.tolist())}
-        drawn = eos(
-            torch.from_numpy(np.ascontiguousarray(dense)),
-            torch.from_numpy(numbers_of.astype(np.int64)),
-            wanted,
-            check_random_state(self.random_state),
-            k_neighbors=self.k_neighbors,
-            direction=self.direction,
-            variant=self.variant,
+    def draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.RandomState) -> Drawn:
+        """See Resampler."""
+        return eos(x, y, wanted, rng, k_neighbors=self.k_neighbors, direction=self.direction, variant=self.variant)
+
+    def explain_instead(self, label: Any, how: str) -> str:
+        """See Resampler."""
+        return (
+            f"no row of class {label} has another class among its {self.k_neighbors} nearest rows: {INSTEAD[how]} "
+            "was used instead of EOS."
         )
-        for c, how in drawn.instead.items():
-            way = "SMOTE within the class" if how == "smote" else "copies of its only row"
-            warnings.warn(
-                f"no row of class {classes[c]} has another class among its {self.k_neighbors} nearest rows: "
-                f"{way} was used instead of EOS.",
-                stacklevel=2,
-            )
-        made, labels = drawn.x.numpy(), classes[drawn.y.numpy()].astype(y.dtype)
-        if sparse.issparse(X):
-            return sparse.vstack([X, sparse.csr_matrix(made)], format=X.format), np.concatenate([y, labels])
-        return np.concatenate([dense, made]), np.concatenate([y, labels])

@@ -18,6 +18,8 @@ from engine.samplers.neighbours import nearest
 
 DIRECTIONS = ("toward", "away")
 VARIANTS = ("paper", "released")
+KINDS = ("line", "sphere", "walk", "shell", "noise", "plane")
+"""How a new row was made: on a line, in a sphere, by a walk, at a distance kept, with noise added, in a plane or surface."""
 SMOTE_NEIGHBORS = 5
 """SMOTE's own number of neighbours (Chawla et al. 2002)."""
 DANGER_NEIGHBORS = 10
@@ -25,12 +27,28 @@ DANGER_NEIGHBORS = 10
 
 
 @dataclass(frozen=True)
+class Moved:
+    """Old rows that now lie elsewhere. rows [q] int64: their numbers, each once. to [q, d]: their new places. by [q] int64: the
+    number of the row that pushed last, -1 where none did.
+    """
+
+    rows: Tensor
+    to: Tensor
+    by: Tensor
+
+
+@dataclass(frozen=True)
 class Drawn:
     """New rows x [m, d] of classes y [m], and how each was made: x = x[base] + step (x[other] - x[base]).
 
-    base, other [m] int64: numbers of old rows. step [m] in [0, 1], negative away from `other`. instead: class -> "smote" or
-    "copies", where the sampler could not be applied to the class. relabelled [n]: new classes of the old rows, where the
-    sampler changes them; None: unchanged.
+    base, other [m] int64: numbers of old rows. step [m] in [0, 1], negative away from `other`; 0, with the base for `other`, where
+    the row lies on no line. instead: class -> "smote" or "copies", where the sampler could not be applied to the class. relabelled
+    [n]: new classes of the old rows, where the sampler changes them; None: unchanged.
+
+    moved: old rows that lie elsewhere now. kept [n] bool: old rows that stay; the others are to be removed. kind: how rows were made,
+    one of KINDS. radius [m] float64: of the sphere that the row was drawn in, or the distance that it keeps; NaN for none. path
+    [m, P, d] float32: places from the base to the row, both included, NaN after the end. spheres: (rows [s] int64, radius [s]), also
+    of rows without a new one. said: sentences about what could not be done as asked. None where a sampler has no such thing.
     """
 
     x: Tensor
@@ -40,6 +58,13 @@ class Drawn:
     step: Tensor
     instead: Mapping[int, str] = field(default_factory=dict)
     relabelled: Tensor | None = None
+    moved: Moved | None = None
+    kept: Tensor | None = None
+    kind: str = "line"
+    radius: Tensor | None = None
+    path: Tensor | None = None
+    spheres: tuple[Tensor, Tensor] | None = None
+    said: tuple[str, ...] = ()
 
 
 @torch.no_grad()

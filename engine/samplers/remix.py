@@ -23,6 +23,12 @@ class Mix:
     share: float
 
 
+def mix_rows(x: Tensor, y: Tensor, first: np.ndarray, second: np.ndarray, share: float) -> Mix:
+    """The mixed rows of x [B, D], y [B] for pairs of its rows: first, second [B]."""
+    one, two = torch.from_numpy(first).to(y.device), torch.from_numpy(second).to(y.device)
+    return Mix(share * x[one] + (1 - share) * x[two], y[one], y[two], one, two, share)
+
+
 def remix(x: Tensor, y: Tensor, classes: int, rng: np.random.Generator, *, alpha: float = 0.2) -> Mix:
     """One batch x [B, D], y [B] -> as many mixed rows (Bellinger et al. 2021; card B10; not the "Remix" of Chou et al. 2020).
 
@@ -44,6 +50,9 @@ def remix(x: Tensor, y: Tensor, classes: int, rng: np.random.Generator, *, alpha
     )
     first = filled[rng.integers(len(filled), size=len(labels))]
     second = rng.permutation(first)
-    share = float(rng.beta(alpha, alpha)) if alpha > 0 else float(rng.integers(2))
-    one, two = torch.from_numpy(first).to(y.device), torch.from_numpy(second).to(y.device)
-    return Mix(share * x[one] + (1 - share) * x[two], y[one], y[two], one, two, share)
+    return mix_rows(x, y, first, second, draw_share(rng, alpha))
+
+
+def draw_share(rng: np.random.Generator, alpha: float) -> float:
+    """A share ~ Beta(alpha, alpha); 0 or 1, each with probability 1/2, for alpha 0."""
+    return float(rng.beta(alpha, alpha)) if alpha > 0 else float(rng.integers(2))

@@ -29,7 +29,10 @@ SPLITS = ("random", "group", "time", "time-group")
 
 MODELS = ("logistic", "network", "forest", "extra-trees", "boosting", "lightgbm", "xgboost", "catboost", "tabpfn")
 REMEDIES = ("none", "class-weights", "threshold", "rs", "rus", "smote", "focal", "explicit-gradient", "eos", "dos")
-ENSEMBLES = ("balanced-forest", "easy-ensemble", "rus-boost", "balanced-bagging", "self-paced")
+ENSEMBLES = (
+    "balanced-forest", "easy-ensemble", "rus-boost", "balanced-bagging", "self-paced", "under-bagging", "balance-cascade",
+    "smote-bagging", "mesa",
+)  # fmt: skip
 """What can be compared, in the order in which it runs. A remedy of the catalog that is not listed is one of the network."""
 
 MAX_DELAY = 36_500.0

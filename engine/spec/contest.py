@@ -23,8 +23,9 @@ REMEDY_TITLES = {"class-weights": "class weights", "threshold": "threshold tunin
 INSTALLED = {"lightgbm": "LightGBM", "xgboost": "XGBoost", "catboost": "CatBoost", "tabpfn": "TabPFN"}
 """Models that take part where a person has installed them: name -> title."""
 SHORT, LONG = 20.0, 300.0
-"""Budgets in seconds: below SHORT few rows are compared by default, from LONG on every ensemble is."""
+"""Budgets in seconds: below SHORT few rows are compared by default, from LONG on more ensembles are."""
 FIRST_ENSEMBLES = ("balanced-forest", "self-paced")
+MORE_ENSEMBLES = ("balanced-forest", "easy-ensemble", "rus-boost", "balanced-bagging", "self-paced")
 BY_CUT = ("balanced_accuracy", "g_mean", "f1", "mcc", "kappa")
 """Metrics of decisions. All others are of the ranking, which a tuned threshold leaves as it is."""
 RENAMED = {"trees": "boosting"}
@@ -94,7 +95,7 @@ def _choose(spec: CompareSpec, catalog: Mapping[str, Any], installed: Mapping[st
         other = [] if short else [r for r in MODEL_REMEDIES if r != "threshold" or spec.metric in BY_CUT]
     ensembles = spec.ensembles
     if ensembles is None:
-        ensembles = () if short else ENSEMBLES if spec.budget >= LONG else FIRST_ENSEMBLES
+        ensembles = () if short else MORE_ENSEMBLES if spec.budget >= LONG else FIRST_ENSEMBLES
     names = [*ensembles]
     for model in models:
         if model == NETWORK:

@@ -34,6 +34,7 @@ CATALOG_DEFAULTS: dict[str, Any] = {
     "adds_rows": False,
     "reuses_plain": False,
     "reads_validation": False,
+    "most_classes": None,
     "suggested": None,
     "paper_rows": [],
 }

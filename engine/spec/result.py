@@ -76,6 +76,7 @@ class Result:
     gap: generalisation gap (`engine.analysis.gap`, means over features): {classes, before, after, correct, errors, equal_size: [R][C],
         net: {before, after, difference: {mean, low, high, values}}, interval: kind of its interval, where it is another one}. before: features of the net before its head (or all of it) was
         trained anew, real training rows; after: final net, real and synthetic rows; the others as in `engine.runner.features.compute_gaps`.
+        deviation, deviation_equal_size, deviation_expected [R][C]: of `compute_deviations`; results of earlier versions lack them.
     contributions: of the synthetic points (`engine.runner.contributions`), empty where there are none: {points: mean number per
         replicate, helpful: share of them that lower the validation loss, mean: their mean contribution, helpful_alike, mean_alike: the
         same with equal class weights; each {mean, low, high, values}}.

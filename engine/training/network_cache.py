@@ -16,6 +16,7 @@ from torch import Tensor
 
 from engine.events import Epoch
 from engine.models import feature_cache
+from engine.models.generators import kept
 from engine.models.net import Net
 from engine.training.camera import Snapshot
 from engine.training.loop import Chosen
@@ -65,9 +66,9 @@ def get(key: str) -> CachedNetwork | None:
 def put(key: str, net: Net, chosen: Chosen, epochs: list[Epoch], steps: int, snapshots: Iterable[Snapshot] = ()) -> None:
     """Stores a copy of a trained network."""
     own = {snapshot.taken: snapshot for snapshot in snapshots}
-    kept = CachedNetwork(net.flat.clone(), [t.clone() for t in net.state()], chosen, epochs, steps, own)
+    one = CachedNetwork(net.flat.clone(), [t.clone() for t in net.state()], chosen, epochs, steps, own)
     with _lock:
-        _kept[key] = kept
+        _kept[key] = one
         _kept.move_to_end(key)
         while len(_kept) > 1 and _is_full():
             _kept.popitem(last=False)
@@ -80,8 +81,9 @@ def count_bytes() -> int:
 
 
 def clear() -> None:
-    """Empties the cache, and that of features."""
+    """Empties the cache, and those of features and generators."""
     feature_cache.clear()
+    kept.clear()
     with _lock:
         _kept.clear()
 

@@ -97,6 +97,10 @@ class Descent(Step):
         if self.change is not None:
             self.change.select(index)
 
+    def values(self) -> dict[str, Tensor]:
+        """See Step: those of the loss."""
+        return self.loss.values()
+
     def begin(self, wanted: Sequence[int]) -> None:
         """See Step. Computes the epoch's factors and moves them to the device at once."""
         self.epoch += 1

@@ -259,6 +259,7 @@ def result(
     by_class = np.linspace(0.1, 0.6, len(classes)) + 0.02 * rng.standard_normal((n, len(classes)))
     gap = {"classes": list(classes), "before": by_class, "after": 0.7 * by_class, "correct": 0.5 * by_class}
     gap |= {"errors": np.where(np.arange(len(classes)) == 0, np.nan, 1.5 * by_class), "equal_size": 0.3 + 0.5 * by_class}
+    gap |= {"deviation": 3 * by_class, "deviation_equal_size": 3.2 * by_class, "deviation_expected": 2 * by_class}
     change = (-0.3 * by_class).mean(1)
     gap["net"] = {name: _summary(values.mean(1)) for name, values in (("before", by_class), ("after", 0.7 * by_class))}
     gap["net"]["difference"] = {

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import plotly.graph_objects as go
 
-from app.charts import before_after, embedding, norms, pr_classes, variance
+from app.charts import before_after, deviations, embedding, norms, pr_classes, variance
 from app.charts.before_after import Dots
 from app.charts.palette import CLASSES, class_colours, numbered
 from app.run import gaps
@@ -187,3 +187,18 @@ def test_words_on_norms_claim_no_more_than_the_interval() -> None:
     assert "No change found" in norms_said(wide, mixed)
     assert "same as before" in norms_said(wide, wide)
     assert "no norms" in norms_said([[None, None]], [[2.0, 1.0]])
+
+
+def test_deviation_is_a_bar_with_a_tick_and_what_sampling_gives() -> None:
+    found = [np.array(rows) for rows in ([[1.0, 2.0], [3.0, 4.0]], [[1.5, 3.0], [1.5, 3.0]], [[0.5, np.nan], [0.5, np.nan]])]
+    one = deviations.Deviations("cdt", "CDT", *found)
+    fig = deviations.figure(one, NAMES, [5.0, 100.0], measure="distance")
+    bar, tick, diamond = drawn(fig)
+    assert (bar["type"], tick["marker"]["symbol"]) == ("bar", "line-ew")
+    np.testing.assert_allclose(bar["y"], [3.0, 2.0])  # the class with more rows first
+    np.testing.assert_allclose(tick["y"], [3.0, 1.5])
+    assert np.isnan(diamond["y"][0]) and diamond["y"][1] == 0.5
+    assert "not measured by sampling alone" in deviations.alt(one, NAMES, measure="Deviation")
+    assert deviations.table(one, NAMES, COUNTS)["CDT"].tolist() == [2.0, 3.0]
+    assert "2 apart, where sampling alone gives 0.5" in gaps.describe_deviation(found[0], found[2], [5, 100]).replace("\\", "")
+    assert "too few rows" in gaps.describe_deviation(found[0], found[2], [100, 5])

@@ -14,13 +14,16 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.charts import drawn, printed, ranks
+from app.charts.marks import text as html_text
 from app.charts.printed import Cell, Claim
+from app.session import lab_address
 from app.views.papers import cells, claims, coverage, methods, numbers
 from app.views.papers import view as papers
 from app.words import papers as texts
 from engine.papers import measured, published
 from engine.papers.cards import Card
-from engine.papers.method_list import ABSENT, PRINTED, RUNS, MethodRow, list_methods
+from engine.papers.method_list import LACKING, NAMED, PRINTED, RUNS, MethodRow, list_methods, make_link, read_rows
+from engine.spec.run import find_entry
 from engine.stats.intervals import Interval
 from engine.store import Store
 from tests.app import fabricate
@@ -298,27 +301,70 @@ def test_the_sines_panels_have_the_points_of_the_first_draw(look: Look) -> None:
 
 
 def test_all_methods_of_the_papers_have_a_state_and_can_be_found(look: Look, store: Store) -> None:
-    rows = list_methods(json.loads((Path(measured.__file__).parents[2] / "catalog.json").read_text()))
-    assert len(rows) == 86 and {row.state for row in rows} == {RUNS, PRINTED, ABSENT}
-    state = {row.name: row.state for row in rows}
-    assert (state["EOS"], state["BAGAN"], state["DeepSMOTE"]) == (RUNS, PRINTED, ABSENT)
-    assert all(row.state == RUNS for row in rows if row.method) and not any(
-        row.method or row.how for row in rows if row.state != RUNS
-    )
+    rows = list_methods(fabricate.catalog())
     page = look(paper="methods")
     assert heading(page) == texts.TITLES["methods"] and kept(page) == {"paper": "methods"}
-    assert len(page.dataframe[0].value) == 86
+    drawn_rows = marks(page)
+    assert drawn_rows.count("<summary ") == len(rows) and f"{len(rows)} of {len(rows)} methods" in words(page)
+    assert drawn_rows.count("data-press=") == sum(row.state == RUNS for row in rows)
     page.text_input(key="papers.find").set_value("smote post").run()
-    found = page.dataframe[0].value
-    assert list(found[texts.METHODS_COLUMNS["name"]]) == ["Post-SMOTE", "Post-BSMOTE / B.SMOTE"]
+    assert re.findall("<b>(.*?)</b>", marks(page)) == ["Post-SMOTE", "Post-BSMOTE / B.SMOTE"]
+    page.text_input(key="papers.find").set_value("").run()
+    page.button_group(key="papers.states").set_value([NAMED]).run()
+    assert set(re.findall('class="chip">(.*?)<', marks(page))) == {NAMED}
     page.text_input(key="papers.find").set_value("no such thing").run()
-    assert texts.METHODS_NONE in words(page) and not page.dataframe
+    assert texts.METHODS_NONE in words(page) and not marks(page)
+
+
+def test_a_line_opens_on_what_was_decided(look: Look, store: Store) -> None:
+    drawn_rows = marks(look(paper="methods"))
+    entry = find_entry(fabricate.catalog(), "methods", "explicit-gradient")
+    (line,) = re.findall("<li>(?:(?!</li>).)*<b>Explicit gradient</b>.*?</li>", drawn_rows)
+    assert html_text(entry["source"]) in line and html_text(entry["summary"]) in line
+    assert all(html_text(sentence) in line for of in entry["deviations"].values() for sentence in of)
+    (line,) = re.findall("<li>(?:(?!</li>).)*Active bias.*?</li>", drawn_rows)
+    assert "gives no algorithm" in line and "data-press" not in line
+
+
+def test_every_link_of_the_methods_opens_what_it_names() -> None:
+    catalog = json.loads((Path(measured.__file__).parents[2] / "catalog.json").read_text())
+    kinds = {entry["name"]: entry["kind"] for entry in catalog["datasets"]}
+    for row in list_methods(catalog):
+        link = make_link(row, catalog)
+        assert (link is not None) == (row.state == RUNS), row
+        if link is None or row.page is not None:
+            continue
+        page, query = link
+        found = lab_address.read_address(query, catalog, lab_address.first_spec(catalog))
+        assert page == "lab" and not found.problems and found.spec.method == row.method
+        assert (
+            found.spec.dataset == query["dataset"]
+            and kinds[found.spec.dataset] in find_entry(catalog, "methods", row.method)["kinds"]
+        )
+        for name, typed in row.params.items():
+            assert str(found.spec.params[name]) == typed
+            assert typed != str(
+                next(f["default"] for f in find_entry(catalog, "methods", row.method)["fields"] if f["name"] == name)
+            )
+
+
+def test_a_press_opens_a_method_with_data_that_suit_it(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:
+    went: list[tuple[str, dict[str, str]]] = []
+    monkeypatch.setattr("streamlit.switch_page", lambda page, query_params: went.append((page, query_params)))
+    page = look(paper="methods")
+    for link in (("lab", {"dataset": "digits", "method": "ldam"}), ("papers", {"paper": "sine", "table": "2"})):
+        page.session_state[methods.GO] = link
+        page.run()
+    assert [query for _, query in went] == [{"dataset": "digits", "method": "ldam"}, {"paper": "sine", "table": "2"}]
 
 
 def test_a_method_that_the_catalog_lacks_does_not_run() -> None:
-    assert {row.state for row in list_methods({"methods": []}) if row.name == "Focal loss"} == {PRINTED}
-    row = MethodRow("A", "EOS", "TI", "", "", ABSENT)
-    assert methods.find_rows([row], "eos a", [ABSENT], {}) == [row] and not methods.find_rows([row], "a", [RUNS], {})
+    rows = {row.name: row for row in list_methods({"methods": [], "datasets": []})}
+    assert (rows["Focal loss"].state, rows["Focal loss"].reason, rows["Focal loss"].method) == (PRINTED, LACKING, "")
+    assert rows["Active bias"].state == NAMED and rows["Active bias"].reason != LACKING
+    assert {row.id for row in rows.values() if row.state == RUNS} == {row["id"] for row in read_rows() if row["page"]}
+    row = MethodRow("R1", "A", "EOS", "TI", "", "", NAMED)
+    assert methods.find_rows([row], "eos a", [NAMED], {}) == [row] and not methods.find_rows([row], "a", [RUNS], {})
 
 
 def test_coverage_is_drawn_or_says_how_it_is_made(look: Look, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -107,6 +107,7 @@ def states(ids: dict[str, str]) -> dict[str, tuple[str, dict[str, str], str]]:
         "data-board": ("data", {"compare": ids["board"]}, "table.board .leads"),
         "data-use": ("data", {"compare": ids["comparison"], "step": "use"}, ".st-key-use-found .drift"),
         "papers": ("papers", {"paper": "eos", "table": "1"}, ".strips .mark"),
+        "papers-methods": ("papers", {"paper": "methods"}, ".methods summary"),
         "compare": ("compare", sweep, ".panel .mark"),
         "compare-ratio": ("compare", sweep | {"tab": "ratio"}, ".st-key-chart-ratio-0 .main-svg"),
         "runs": ("runs", {}, ".st-key-runs-wide canvas"),

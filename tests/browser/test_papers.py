@@ -97,6 +97,26 @@ def test_no_table_scrolls_the_page_sideways(chromium, address, until, scheme, wi
     me.leave()
 
 
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 1440), ("light", 390)])
+def test_the_methods_are_walked_opened_and_followed_by_keys(chromium, address, until, scheme, width):
+    me = Papers(chromium, address, "?paper=methods", color_scheme=scheme)
+    me.page.set_viewport_size({"width": width, "height": 900})
+    lines = me.page.locator(".methods summary")
+    until(lambda: lines.count() == 86, 20, "the methods")
+    assert me.over() <= 1
+    lines.first.focus()
+    me.page.keyboard.press("Enter")
+    until(lambda: me.page.locator(".methods details[open] .more").inner_text(), 5, "what was decided")
+    me.shot(f"papers-methods-{scheme}-{width}")
+    me.page.keyboard.press("ArrowDown")
+    until(lambda: lines.nth(1).evaluate("line => line === line.getRootNode().activeElement"), 5, "the next line")
+    me.page.keyboard.press("ArrowUp")
+    me.page.keyboard.press("ArrowRight")
+    me.page.keyboard.press("Enter")
+    until(lambda: me.words.get("method") == "explicit-gradient", 20, "its page")
+    me.leave()
+
+
 def choose_option(page: Any, name: str) -> bool:
     """Click an option of the open list; False where it was drawn anew under the click."""
     from playwright.sync_api import Error

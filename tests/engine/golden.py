@@ -22,6 +22,12 @@ from engine.version import NUMERICS
 
 FILE = Path(__file__).with_name("golden.json")
 SMALL = {"hidden": [6], "epochs": 6, "meta_epochs": 6, "patience": 6, "trees": 5, "members": 3, "steps": 6}
+SMALL |= {"maps": 2, "trunk_maps": 2}
+SETS: dict[str, tuple[str, dict[str, Any]]] = {
+    "points": ("moons", {"rows": 400}),
+    "tabular": ("breast-cancer", {}),
+    "images": ("digits", {"per_class": 100}),
+}
 
 
 def numbers(names: Iterable[str] = ()) -> dict[str, Any]:
@@ -30,7 +36,8 @@ def numbers(names: Iterable[str] = ()) -> dict[str, Any]:
     for name in names or methods():
         entry = find_entry(build_catalog(), "methods", name)
         params = {k: v for k, v in SMALL.items() if k in {f["name"] for f in entry["fields"]}}
-        dataset, data = ("moons", {"rows": 400}) if "points" in entry["kinds"] else ("breast-cancer", {})
+        dataset, data = SETS[next(kind for kind in SETS if kind in entry["kinds"])]
+        params |= {"model": "mlp"} if dataset == "digits" else {}
         spec = RunSpec(dataset, name, Imbalance("ratio", 10.0), data=data, params=params, folds=2, seeds=2)
         _, result, _ = drive(run(spec, device="cpu", dtype=torch.float64, frames=0))
         out["runs"][name] = {

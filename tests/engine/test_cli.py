@@ -25,6 +25,7 @@ from engine.data.sources import keel, load
 from engine.errors import DataMissing, OutOfMemory, StoreError
 from engine.events import Note, Phase, Progress
 from engine.methods import methods
+from engine.methods.estimator import EstimatorMethod
 from engine.runner.record import FEW_ROWS
 from engine.spec import Imbalance, RunSpec
 from engine.spec.embedding import EmbedSpec
@@ -235,7 +236,7 @@ def test_every_imbalance_on_two_classes_and_on_three(
 # ---- presets and parameters
 
 
-CHANGES = {"easy-ensemble": ("members=7",), "rus-boost": ("rounds=7",)}
+CHANGES = {name: f"{cls.length}=7" for name, cls in methods().items() if issubclass(cls, EstimatorMethod)}
 """What is set of a method that is no network."""
 
 
@@ -247,17 +248,26 @@ CHANGES = {"easy-ensemble": ("members=7",), "rus-boost": ("rounds=7",)}
 def test_presets_are_the_named_values(name: str, preset: str) -> None:
     """Over the defaults, not over the values that suit points; what is set beside them comes last."""
     cls = methods()[name]
-    on = MOONS if "points" in find_entry(CATALOG, "methods", name)["kinds"] else ("run", "--dataset", "breast-cancer")
+    kinds = find_entry(CATALOG, "methods", name)["kinds"]
+    on = MOONS if "points" in kinds else ("run", "--dataset", "breast-cancer" if "tabular" in kinds else "digits")
     asked = cli.build_parser().parse_args([*on, "--method", name, "--preset", preset, "--ratio", "5"])
     spec = build_spec(asked, CATALOG)
     expected = {d["name"]: d["default"] for d in find_entry(CATALOG, "methods", name)["fields"]}
     assert spec.params == expected | {k: list(v) if isinstance(v, tuple) else v for k, v in cls.presets[preset].items()}
     asked = cli.build_parser().parse_args(
-        [*on, "--method", name, "--preset", preset, "--set", *CHANGES.get(name, ("epochs=7", "hidden=5,4"))]
+        [
+            *on,
+            "--method",
+            name,
+            "--preset",
+            preset,
+            "--set",
+            *([CHANGES[name]] if name in CHANGES else ("epochs=7", "hidden=5,4")),
+        ]
     )
     own = {"epochs": 7, "hidden": [5, 4]}
     if name in CHANGES:
-        own = {text.split("=")[0]: 7 for text in CHANGES[name]}
+        own = {methods()[name].length: 7}
     assert build_spec(asked, CATALOG).params == spec.params | own
 
 

@@ -11,7 +11,7 @@ from engine.errors import BadParameter
 from engine.methods import methods
 from engine.spec import Imbalance, contest
 from engine.spec.companions import BASELINE
-from engine.spec.comparison import CompareSpec
+from engine.spec.comparison import ENSEMBLES, CompareSpec
 from engine.spec.contest import list_contenders, list_rows
 from tests.engine.contenders import CATALOG, CONTENDERS
 
@@ -39,6 +39,8 @@ def test_the_rows_of_a_comparison():
     assert "forest+threshold" not in usual and "forest+threshold" in names(metric="f1")  # it ranks as plain does
     assert not any("+" in name for name in names(budget=10)) and "balanced-forest" not in names(budget=10)
     assert set(names(budget=600)) >= {"easy-ensemble", "rus-boost", "balanced-bagging"}
+    assert not set(names(budget=600)) & {"under-bagging", "balance-cascade", "smote-bagging"}  # on demand
+    assert names(models=(), ensembles=("smote-bagging",)) == ["smote-bagging"]
     assert names(models=("forest",), remedies=("smote", "eos"), ensembles=()) == ["forest", "forest+smote"]
     assert names(models=("network",), remedies=("none", "ldam"), ensembles=("self-paced",)) == [BASELINE, "self-paced", "ldam"]
     assert names(methods=("trees", "smote")) == [BASELINE, "boosting", "smote"]
@@ -92,7 +94,7 @@ def test_the_catalog_orders_the_methods_and_knows_their_names():
     assert CompareSpec(SOURCE).complete(CATALOG).to_json()["methods"] is None
     for name in ("potential", "no such method"):
         with pytest.raises(
-            BadParameter, match=f"'{name}' is not compared here; it must be one of ce, class-weights, .*, self-paced.$"
+            BadParameter, match=f"'{name}' is not compared here; it must be one of ce, class-weights, .*, {ENSEMBLES[-1]}.$"
         ):
             CompareSpec(SOURCE, methods=(name,)).complete(CATALOG)
 

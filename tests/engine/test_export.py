@@ -36,6 +36,7 @@ from engine.export.readme import EXAMPLE, FRAME_EXAMPLE
 from engine.export.rows import write_augmented_csv
 from engine.export.write import model_bytes, save_model
 from engine.methods import method
+from engine.samplers.lines import Moved
 from engine.spec import Imbalance, RunSpec, table_limits
 from engine.spec.table_reading import ColumnReading, DateFormat, TableReading
 from engine.training.fitted import Fitted
@@ -86,7 +87,7 @@ def fitted(name: str, data: Dataset | None = None, **params) -> tuple[Dataset, t
 NETWORKS = [
     ("ce", {}), ("focal", {"activation": "tanh"}), ("smote", {"hidden": (12,)}), ("explicit-gradient", {}), ("rs", {}),
     ("eos", {}), ("eos", {"loss": "ldam", "space": "pixel"}), ("crt", {}), ("tau", {}), ("dos", {}), ("dos", {"classifier": "knn"}),
-    ("dos", {"classifier": "lr"}), ("ncm", {"features": "raw"}), ("ncm", {"features": "cl2n"}),
+    ("triplet", {}), ("lmle", {}), ("dos", {"classifier": "lr"}), ("ncm", {"features": "raw"}), ("ncm", {"features": "cl2n"}),
 ]  # fmt: skip
 
 
@@ -457,6 +458,28 @@ def test_augmented_rows_come_back_in_the_columns(name, params):
     np.testing.assert_allclose(again[:, moved], x[:, moved], atol=2e-5)
     level = x[:, 4:6].argmax(1)
     assert [r[0] for r in made] == [data.categories[0][k] for k in level]
+
+
+def test_moved_rows_are_written_at_their_new_places_and_removed_ones_are_not():
+    data, _, out, pipeline, _ = fitted("smote")
+    task = prepare(data, RunSpec(data.name, "smote", Imbalance("native"), folds=3))
+    train = task.source[1]
+    to = task.train.x[1][[3, 7]] + 0.5
+    rows = torch.tensor([[-1, -1], [3, 7], [-1, -1]])
+    kept = task.train.mask.clone()
+    kept[1, [0, 7]] = False
+    changed = replace(out, moved=Moved(rows, to.expand(3, 2, -1), torch.full_like(rows, -1)), kept=kept)
+    head, plain = read_csv(write_augmented_csv(data, pipeline, train, out, target="moved", replicate=1))
+    again, lines = read_csv(write_augmented_csv(data, pipeline, train, changed, target="moved", replicate=1))
+    assert again == [*head, "moved_"] and len(lines) == len(plain) - 2
+    left = [i for i in range(len(train)) if i not in (0, 7)]
+    real, made = lines[: len(left)], lines[len(left) :]
+    assert [line[:-1] for line in made] == plain[len(train) :] and {line[-1] for line in made} == {"0"}
+    assert [line[-1] for line in real] == [str(int(i == 3)) for i in left]
+    assert all(line[:-1] == plain[i] for line, i in zip(real, left, strict=True) if i != 3)
+    at = left.index(3)
+    encoded, _ = pipeline([dict(zip(again, real[at], strict=True)) | {"- score": real[at][again.index("'- score")]}])
+    np.testing.assert_allclose(encoded[0, [0, 1, 3]], to[0, [0, 1, 3]].numpy(), atol=2e-5)
 
 
 def test_synthetic_is_a_name_of_its_own_and_reasons_are_given():

@@ -19,7 +19,7 @@ from engine.training import network_cache
 
 pytestmark = pytest.mark.gpu
 
-SMALL = {"hidden": [6], "epochs": 2, "head_epochs": 2, "meta_epochs": 2, "rounds": 2}
+SMALL = {"hidden": [6], "epochs": 2, "head_epochs": 2, "meta_epochs": 2, "rounds": 2, "steps": 2}
 SETS: dict[str, tuple[str, dict[str, Any]]] = {"tabular": ("wine", {}), "images": ("digits", {"per_class": 25})}
 CASES = [(name, kind) for name, method in methods().items() for kind in SETS if kind in method.kinds]
 

@@ -21,7 +21,8 @@ from engine.training.fitted import Fitted
 from tests.engine.tasks import pictures, task
 
 F64 = torch.float64
-SMALL = {"model": "lenet", "epochs": 2, "head_epochs": 2, "rounds": 2, "batch": 16, "k_neighbors": 3}
+SMALL = {"model": "lenet", "epochs": 2, "head_epochs": 2, "rounds": 2, "batch": 16, "k_neighbors": 3, "steps": 3}
+SMALL |= {"maps": 2, "trunk_maps": 2, "latent": 4}
 TAKING = [m for m in methods().values() if "images" in m.kinds and issubclass(m, DeepMethod)]
 ALL = pytest.mark.parametrize("cls", TAKING, ids=[m.name for m in TAKING])
 

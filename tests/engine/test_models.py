@@ -35,9 +35,9 @@ from engine.export.read import load_model
 from engine.export.write import model_bytes
 from engine.methods import method, methods
 from engine.methods.estimator import EstimatorMethod
+from engine.methods.picked_base import PickedMethod
 from engine.models.committee import Bag, Committee, Folded
 from engine.runner import drive, run
-from engine.samplers.hardness import count_by_hardness, count_shares, pick_by_hardness
 from engine.spec import Imbalance, RunSpec
 from engine.training.refit import join_rows, refit
 from tests.engine.tasks import blobs, task
@@ -45,7 +45,8 @@ from tests.engine.test_methods import fit, learned
 
 NAMES = [name for name, cls in methods().items() if issubclass(cls, EstimatorMethod)]
 MODELS = [name for name in NAMES if methods()[name].family == "model"]
-SMALL = {"trees": 6, "members": 3, "rounds": 4}
+LIBRARIES = [name for name in NAMES if name not in ("boosting", "mesa") and not issubclass(methods()[name], PickedMethod)]
+SMALL = {"trees": 6, "members": 3, "rounds": 4, "steps": 4}
 
 
 def make(name: str, **changes: Any) -> EstimatorMethod:
@@ -90,7 +91,7 @@ def library(name: str, seed: int) -> BaseEstimator:
 
 
 @pytest.mark.parametrize("counts", [(90, 60), (80, 60, 70)])
-@pytest.mark.parametrize("name", [n for n in NAMES if n not in ("boosting", "self-paced")])
+@pytest.mark.parametrize("name", LIBRARIES)
 def test_it_answers_as_its_library_does(monkeypatch, name, counts):
     monkeypatch.setattr("engine.methods.estimator.Sample.draw", lambda self, stream, *keys: 11)
     on = task(blobs(counts), ratio=None, folds=2, seeds=1)
@@ -204,60 +205,6 @@ def test_levels_fold_to_numbers_of_those_seen():
     folded = Folded.look(x[:3], (3, 2))
     assert folded.seen == ((0, 2), (0, 1)) and folded.count == 2
     np.testing.assert_array_equal(folded.fold(x), [[0, 0, 5], [1, 1, 6], [np.nan, np.nan, 7], [np.nan, 0, 8]])
-
-
-# ---- the self-paced ensemble
-
-HARD = np.array(
-    [0.02, 0.03, 0.05, 0.05, 0.07, 0.08, 0.10, 0.10, 0.12, 0.15, 0.25, 0.30, 0.35, 0.45, 0.55, 0.70, 0.75, 0.90, 0.95, 1.0]
-)
-
-
-@pytest.mark.parametrize(
-    ("weights", "n", "cap", "counts"),
-    [
-        ([1 / 0.25, 1 / 0.75], 100, None, [75, 25]),
-        ([1 / 0.7, 1 / 0.75], 100, None, [52, 48]),
-        ([1, 1, 1], 100, None, [34, 33, 33]),
-        ([1, 1, 1, 1, 1], 15, [10, 3, 2, 2, 3], [5, 3, 2, 2, 3]),
-        ([0, 0], 4, None, [2, 2]),
-    ],
-)
-def test_whole_numbers_from_shares(weights, n, cap, counts):
-    assert count_shares(np.array(weights), n, None if cap is None else np.array(cap)).tolist() == counts
-
-
-def test_shares_that_do_not_fit():
-    with pytest.raises(ValueError, match="the caps hold 3 of 4"):
-        count_shares(np.ones(2), 4, np.array([1, 2]))
-
-
-@pytest.mark.parametrize(
-    ("alpha", "n", "counts"),
-    [
-        (0, 10, [6, 2, 1, 1, 0]), (0.8390996311772799, 10, [3, 2, 2, 2, 1]), (0.5, 10, [3, 2, 2, 2, 1]), (0.2, 15, [6, 3, 2, 2, 2]),
-        (1.633123935319537e16, 10, [2, 2, 2, 2, 2]), (1.633123935319537e16, 15, [5, 3, 2, 2, 3]),
-    ],
-)  # fmt: skip
-def test_rows_of_every_hardness(alpha, n, counts):
-    at, found = count_by_hardness(HARD, n, alpha, 5)
-    assert found.tolist() == counts and np.bincount(at, minlength=5).tolist() == [10, 3, 2, 2, 3]
-
-
-def test_empty_bins_give_no_rows():
-    hardness = np.repeat([0.0, 1.0, 0.5], [12, 3, 5])
-    for alpha, counts in ((0, [8, 0, 0, 0, 0]), (1, [4, 0, 2, 0, 2]), (1e16, [3, 0, 3, 0, 2])):
-        assert count_by_hardness(hardness, 8, alpha, 5)[1].tolist() == counts
-    assert count_by_hardness(np.array([1 - 0.8]), 1, 0, 5)[0].tolist() == [1]  # 0.2 is of the second bin
-
-
-def test_a_member_sees_the_smallest_class_and_as_many_of_the_others():
-    y, rng = np.repeat([0, 1, 2], [50, 7, 20]), np.random.default_rng(0)
-    hardness = rng.random(77)
-    for t in range(4):
-        picked = pick_by_hardness(None if t == 0 else hardness, y, t, 4, 5, np.random.default_rng(t))
-        assert np.bincount(y[picked]).tolist() == [7, 7, 7] and len(set(picked)) == 21
-        assert set(np.flatnonzero(y == 1)) <= set(picked)
 
 
 # ---- what a run without a network records

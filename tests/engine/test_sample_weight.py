@@ -30,12 +30,13 @@ from engine.estimators import (
     EasyEnsembleClassifier,
     EOSClassifier,
     ExtraTreesClassifier,
-    SelfPacedClassifier,
+    MESAClassifier,
     TableClassifier,
     TrainingWarning,
     classifiers,
 )
 from engine.losses import mean_weights
+from engine.methods.picked_base import PickedMethod
 from engine.models.feature_classifiers import balanced_accuracy, nearest_mean
 from engine.samplers import EOS
 from engine.training.probes import knn, logistic
@@ -46,7 +47,11 @@ ALL = pytest.mark.parametrize("cls", classifiers().values(), ids=classifiers())
 
 UNWEIGHTED = {EasyEnsembleClassifier, BalancedBaggingClassifier}
 """They draw their rows without weights, and say so."""
-GROWN_OUT = {ExtraTreesClassifier, SelfPacedClassifier}
+GROWN_OUT = {
+    ExtraTreesClassifier,
+    MESAClassifier,
+    *(cls for cls in classifiers().values() if issubclass(cls.method, PickedMethod)),
+}
 """Their trees hold every training row in a leaf of its own class, whatever the rows weigh: weights move other rows alone."""
 
 

@@ -42,9 +42,10 @@ CASES = [
     (name, kind)
     for name, method in methods().items()
     for kind in SETS
-    if kind in method.kinds and (kind != "points" or "tabular" not in method.kinds)
+    if kind in method.kinds
+    and kind != ("tabular" if method.most_classes == 2 else "points" if "tabular" in method.kinds else "")
 ]
-"""Points are rows of two columns: only a method that takes no tables runs on them."""
+"""Points are rows of two columns: only a method that takes no tables, or no third class, runs on them."""
 
 Numbers = dict[str, dict[str, int]]
 """"step" or "epoch" -> "transfer" or "wait" -> how many."""

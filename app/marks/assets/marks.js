@@ -87,11 +87,12 @@ class Picture {
     if (!step) return;
     event.preventDefault();
     const from = mark.getBoundingClientRect();
-    let best = null;
+    let best = step[0] && mark.dataset.beside ? this.marks().find((other) => other.dataset.mark === mark.dataset.beside) : null;
+    if (best) { this.take(best); best.focus(); return; } // what belongs to a line, however many lines of text it has
     let least = Infinity;
     for (const other of this.marks()) {
       const box = other.getBoundingClientRect();
-      if (other === mark || !box.width) continue;
+      if (other === mark || !box.width || (mark.dataset.beside && other.dataset.mark === mark.dataset.beside)) continue;
       const across = box.x + box.width / 2 - from.x - from.width / 2;
       const down = box.y + box.height / 2 - from.y - from.height / 2;
       const along = step[0] * across + step[1] * down;

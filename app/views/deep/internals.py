@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import streamlit as st
 
-from app.charts import learning, pr_classes, variance
+from app.charts import costs, learning, pr_classes, variance
 from app.parts import share
 from app.parts.elements import draw_chart, draw_heading, draw_numbers
 from app.run import answer, gaps, perclass, stage, whatif
@@ -52,6 +52,7 @@ def draw_gap_and_norms(inside: Inside) -> None:
     with left:
         if not gaps.draw_gap(inside.entries, "deep", numbers=False):
             st.caption(words.NO_GAP)
+        gaps.draw_deviation(inside.entries[0], "deep")
         gaps.draw_outcomes(inside.result, inside.entries[0], "deep")
     with right:
         if not gaps.draw_norms(inside.entries, "deep", numbers=False):
@@ -114,6 +115,7 @@ def draw_training(inside: Inside) -> None:
     with right:
         if history:
             _draw_variance(history)
+        _draw_costs(inside.result)
 
 
 def moves(shown: Shown) -> bool:
@@ -141,6 +143,15 @@ def _draw_variance(values: Mapping[str, np.ndarray]) -> None:
     ends = variance.list_ends(values).items()
     each = [words.VARIANCE_EACH.format(label=escape(label), first=first, last=last) for label, (first, last) in ends]
     st.markdown(words.VARIANCE_SAID.format(each="; ".join(each)))
+
+
+def _draw_costs(result: Result) -> None:
+    """The costs of a method that learns them."""
+    found, classes = costs.read_costs(result.arrays), gaps.list_classes(result)[0]
+    if found and classes:
+        draw_heading(words.COSTS, words.COSTS_HELP)
+        draw_chart(partial(costs.figure, found, classes), "chart-costs", costs.alt(found, classes))
+        draw_numbers("costs", lambda: costs.table(found, classes), words.COSTS)
 
 
 def draw_what_if(shown: Shown, other: Shown | None, catalog: Mapping[str, Any]) -> None:

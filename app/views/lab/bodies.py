@@ -189,7 +189,9 @@ def _draw_classes(body: Body) -> None:
     with right:
         _draw_norms(shown, result)
         if result.gap:
-            gaps.draw_gap(answer.list_entries(shown), "lab")
+            entries = answer.list_entries(shown)
+            gaps.draw_gap(entries, "lab")
+            gaps.draw_deviation(entries[0], "lab")
     links.draw_link("deep", words.OPEN_DEEP, ":material/scatter_plot:", run=shown.job.id)
 
 

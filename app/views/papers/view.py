@@ -45,6 +45,8 @@ def page() -> None:
     store, catalog = opened
     if (run := st.session_state.pop("papers.open", None)) is not None:
         st.switch_page(st.session_state["pages"]["lab"], query_params={"run": run})
+    if (link := st.session_state.pop(methods.GO, None)) is not None:
+        st.switch_page(st.session_state["pages"][link[0]], query_params=link[1])
     top.draw_head(False)
     _read()
     with st.container(horizontal=True, vertical_alignment="center", key="papers-top"):

@@ -1,0 +1,295 @@
+"""Ensembles on picked rows: the card's closed forms, what their members see, and what they come to where nothing can differ."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.ensemble import AdaBoostClassifier
+from sklearn.tree import DecisionTreeClassifier
+
+from engine.data.dataset import Task
+from engine.data.rows import take
+from engine.events import Note
+from engine.methods import method, methods
+from engine.methods.estimator import Sample
+from engine.methods.picked_base import PickedMethod
+from engine.models.committee import Bag
+from engine.samplers.hardness import (
+    Cascade,
+    count_alive,
+    count_bagged,
+    count_by_hardness,
+    pace,
+    pick_by_hardness,
+    pick_equally,
+    weigh_bins,
+)
+from engine.samplers.shares import shares
+from engine.seeds import numpy_stream
+from tests.engine.cards import assert_close, read_cases
+from tests.engine.tasks import blobs, task
+from tests.engine.test_methods import fit
+from tests.engine.test_models import mixed
+
+NAMES = [name for name, cls in methods().items() if issubclass(cls, PickedMethod)]
+ALL = pytest.mark.parametrize("name", NAMES)
+
+
+def rows(on: Task, r: int) -> tuple[np.ndarray, np.ndarray]:
+    return on.train.x[r][on.train.mask[r]].numpy(), on.train.y[r][on.train.mask[r]].numpy()
+
+
+def sample(on: Task, r: int = 0) -> Sample:
+    x, y = rows(on, r)
+    return Sample(on, r, x, y, None, x, y, None)
+
+
+def spy(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What every member is fitted on."""
+    seen: list[Any] = []
+    real = PickedMethod.draw
+
+    def draw(self: PickedMethod, *given: Any) -> Any:
+        seen.append(real(self, *given))
+        return seen[-1]
+
+    monkeypatch.setattr(PickedMethod, "draw", draw)
+    return seen
+
+
+# ---- closed forms
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "shares"))
+def test_whole_numbers_from_shares(case):
+    given = case["input"]
+    cap = None if given["cap"] is None else torch.tensor(given["cap"])
+    assert shares(torch.tensor(given["weights"], dtype=torch.float64), given["n"], cap).tolist() == case["value"]
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "bins"))
+def test_rows_of_every_hardness(case):
+    given = case["input"]
+    hardness = np.array(given["hardness"])
+    at, found = count_by_hardness(hardness, given["n"], given["alpha"], given["bins"], given["counts"])
+    assert found.tolist() == case["value"]
+    assert given["counts"] == "released" or (found <= np.bincount(at, minlength=5)).all()
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "shares of bins", "means of bins"))
+def test_weights_of_bins(case):
+    given = {"alpha": 0.0} | case["input"]
+    _, _, weights = weigh_bins(np.array(given["hardness"]), given["alpha"], given["bins"])
+    if case["what"] == "means of bins":
+        assert_close(1 / weights, case["value"])
+    else:
+        assert_close(weights / weights.sum() * given["n"], case["value"], 5e-7)  # the card has six digits
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "alpha", "alpha rounded"))
+def test_the_pace(case):
+    found = pace(**case["input"])
+    assert found == pytest.approx(case["value"], **({"rel": 1e-9} if case["what"] == "alpha" else {"rel": 0, "abs": 5e-5}))
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "alive"))
+def test_rows_that_are_alive(case):
+    given = case["input"]
+    found = [count_alive(given["most"], given["fewest"], t, given["members"]) for t in range(given["members"])]
+    assert found == case["value"]
+    y = np.repeat([0, 1], [given["most"], given["fewest"]])
+    cascade, rng = Cascade(y, given["members"]), np.random.default_rng(0)
+    hardness = rng.random(len(y))
+    for t, alive in enumerate(found):
+        picked = cascade(t, None if t == 0 else hardness, rng)
+        assert np.bincount(y[picked]).tolist() == [given["fewest"]] * 2 and len(cascade.alive[0]) == alive
+        hardest = np.sort(np.argsort(hardness[: given["most"]])[-alive:])
+        assert t == 0 or cascade.alive[0].tolist() == hardest.tolist()
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "bagged"))
+def test_rows_drawn_and_made(case):
+    drawn, made = count_bagged(np.array(case["input"]["sizes"]), case["input"]["t"])
+    assert [drawn.tolist(), made.tolist()] == case["value"]
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "mean"))
+def test_the_mean_of_members(case):
+    class Fixed:
+        classes_ = np.arange(2)
+
+        def __init__(self, p):
+            self.tree_ = self
+            self.p = np.array([p])
+
+        def predict(self, x):
+            return self.p
+
+    bag = Bag(np.arange(2), [([Fixed(p) for p in case["input"]["members"]], None)])
+    assert_close(bag.predict_proba(np.zeros((1, 1)))[0], case["value"])
+
+
+# ---- what members see
+
+
+def test_equal_hardness_leaves_the_lower_rows_first():
+    cascade = Cascade(np.repeat([0, 1], [8, 2]), 3)
+    cascade(1, np.zeros(10), np.random.default_rng(0))
+    assert cascade.alive[0].tolist() == [4, 5, 6, 7]
+
+
+@ALL
+@pytest.mark.parametrize("counts", [(101, 34), (61, 34, 23)])
+def test_a_member_sees_as_many_rows_of_every_class(monkeypatch, name, counts):
+    seen = spy(monkeypatch)
+    on = task(blobs(counts), folds=2, seeds=1)
+    fit(method(name)(members=3), on)
+    assert len(seen) == 3 * len(on.replicates)
+    for r in range(len(on.replicates)):
+        x, y = rows(on, r)
+        sizes = np.bincount(y)
+        wanted = sizes.max() if name == "smote-bagging" else sizes.min()
+        for picked in seen[3 * r : 3 * r + 3]:
+            assert np.bincount(picked.y).tolist() == [wanted] * len(sizes)
+            assert np.array_equal(picked.x[: len(picked.rows)], x[picked.rows])
+            if name != "smote-bagging":
+                assert set(np.flatnonzero(y == sizes.argmin())) <= set(picked.rows) and len(set(picked.rows)) == len(
+                    picked.rows
+                )
+
+
+def test_rows_that_smote_bagging_makes(monkeypatch):
+    seen = spy(monkeypatch)
+    on = task(blobs((101, 34)), ratio=None, folds=2, seeds=1)
+    fit(method("smote-bagging")(members=2), on)
+    x, y = rows(on, 0)
+    few, many = int((y == 1).sum()), int((y == 0).sum())
+    for t, picked in enumerate(seen[:2]):
+        made = picked.x[len(picked.rows) :]
+        assert len(made) == many - ((t + 1) * many + 5) // 10 and (picked.y[len(picked.rows) :] == 1).all()
+        own = x[y == 1]
+        between = ((own[:, None] - own[None]) ** 2).sum(2).argsort(1)[:, 1:6]
+        for new in made[:20]:  # each lies between a row and one of its 5 nearest
+            far = [
+                np.linalg.norm(np.cross(own[a] - new, own[b] - new)) / np.linalg.norm(own[a] - own[b])
+                for a in range(few) for b in between[a]
+            ]  # fmt: skip
+            assert min(far) < 1e-6
+    assert not np.array_equal(seen[0].rows, seen[1].rows)
+
+
+def test_many_members_see_every_row():
+    y = np.repeat([0, 1], [60, 10])
+    picked = [pick_equally(y, numpy_stream(0, "member", 0, 0, t)) for t in range(100)]
+    assert set(np.concatenate(picked)) == set(range(70))
+    ten = set(np.concatenate(picked[:10]).tolist()) - set(range(60, 70))
+    assert len({tuple(one) for one in picked}) == 100 and len(ten) < 60
+
+
+def test_self_paced_sees_the_smallest_class_whole():
+    y, rng = np.repeat([0, 1, 2], [50, 7, 20]), np.random.default_rng(0)
+    hardness = rng.random(77)
+    for t in range(4):
+        picked = pick_by_hardness(None if t == 0 else hardness, y, t, 4, 5, np.random.default_rng(t))
+        assert np.bincount(y[picked]).tolist() == [7, 7, 7] and len(set(picked)) == 21
+        assert set(np.flatnonzero(y == 1)) <= set(picked)
+    released = pick_by_hardness(hardness, y, 1, 4, 5, rng, "released")
+    assert 7 < np.bincount(y[released])[0] <= 12 and np.bincount(y[released])[1] == 7
+
+
+# ---- what they come to
+
+
+@ALL
+def test_one_member_is_one_tree(name):
+    on = task(blobs((101, 34)), folds=2, seeds=1)
+    _, fitted = fit(method(name)(members=1), on)
+    one = sample(on)
+    x, y = rows(on, 0)
+    made = method(name)(members=1)
+    picked = made.draw(one, y, made.start(y), 0, None)
+    tree = DecisionTreeClassifier(random_state=one.draw("trees", 0)).fit(picked.x, picked.y)
+    mine = fitted.net(on.test.x).softmax(-1)[0].numpy()
+    np.testing.assert_allclose(mine, tree.predict_proba(on.test.x[0].numpy()), rtol=0, atol=1e-11)
+    if name != "smote-bagging":
+        assert np.array_equal(picked.rows, pick_equally(y, one.stream("member", 0)))
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if n != "smote-bagging"])
+def test_balanced_data_are_seen_whole(monkeypatch, name):
+    seen = spy(monkeypatch)
+    on = task(blobs((60, 60)), ratio=None, folds=2, seeds=1)
+    fit(method(name)(members=3), on)
+    for picked in seen:
+        assert set(picked.rows) == set(range(len(picked.y)))
+
+
+@pytest.mark.parametrize("name", ["self-paced", "balance-cascade"])
+def test_hardness_is_that_of_the_mean_of_the_members_before(monkeypatch, name):
+    given: list[Any] = []
+    real = PickedMethod.draw
+
+    def draw(self, sample, y, pick, t, hardness):
+        given.append(hardness)
+        return real(self, sample, y, pick, t, hardness)
+
+    monkeypatch.setattr(PickedMethod, "draw", draw)
+    on = task(blobs((101, 34)), folds=1, seeds=1)
+    _, fitted = fit(method(name)(members=4), on)
+    x, y = rows(on, 0)
+    member = fitted.net.members[0]
+    for t, p in enumerate(member.stages(x), 1):
+        if t < 4:
+            np.testing.assert_allclose(given[t], 1 - p[np.arange(len(y)), y], rtol=0, atol=1e-15)
+    assert given[0] is None
+
+
+def test_boosted_members_answer_as_adaboost(monkeypatch):
+    seen = spy(monkeypatch)
+    on = task(blobs((101, 34)), folds=1, seeds=1)
+    _, fitted = fit(method("balance-cascade")(members=2, learner="boosted", rounds=4), on)
+    one = sample(on)
+    theirs = [AdaBoostClassifier(n_estimators=4, random_state=one.draw("trees", t)).fit(p.x, p.y) for t, p in enumerate(seen)]
+    test = on.test.x[0].numpy()
+    expected = np.mean([model.predict_proba(test) for model in theirs], axis=0)
+    np.testing.assert_allclose(fitted.net(on.test.x).softmax(-1)[0].numpy(), expected, rtol=0, atol=1e-11)
+
+
+def test_a_stump_that_tells_nothing_is_no_error():
+    on = task(blobs((60, 20)), folds=1, seeds=1)
+    blank = replace(on, train=replace(on.train, x=torch.zeros_like(on.train.x)))
+    _, fitted = fit(method("balance-cascade")(members=2, learner="boosted"), blank)
+    p = fitted.net(on.test.x).softmax(-1)[0]
+    assert torch.allclose(p, torch.full_like(p, 0.5))
+
+
+def test_a_single_row_is_repeated_and_told():
+    on = task(blobs((60, 20)), folds=1, seeds=1)
+    keep = on.train.mask.clone()
+    keep[0, torch.nonzero(on.train.y[0] == 1)[1:, 0]] = False
+    few = replace(on, train=take(on.train, keep))
+    events, fitted = fit(method("smote-bagging")(members=2), few)
+    assert [e.text for e in events if isinstance(e, Note)] == [
+        "A class with a single training row has no neighbour to lie towards: it was repeated instead."
+    ]
+    assert torch.isfinite(fitted.net(on.test.x)).all()
+
+
+def test_levels_stay_whole_in_smote_bagging(monkeypatch):
+    seen = spy(monkeypatch)
+    on = task(mixed(levels=(4, 3)), folds=1, seeds=1)
+    fit(method("smote-bagging")(members=1), on)
+    levels = seen[0].x[:, 2:]
+    assert set(np.unique(levels).tolist()) <= {0.0, 1.0} and (levels[:, :4].sum(1) == 1).all()
+
+
+def test_validation_rows_change_nothing_that_is_grown():
+    on = task(blobs((101, 34)), folds=1, seeds=1)
+    other = replace(on, valid=replace(on.valid, x=on.valid.x * 7 + 3, y=1 - on.valid.y))
+    for name in NAMES:
+        one, two = (fit(method(name)(members=3), given)[1] for given in (on, other))
+        assert torch.equal(one.net(on.test.x), two.net(on.test.x))
