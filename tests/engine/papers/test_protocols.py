@@ -286,3 +286,9 @@ def test_rows_are_asked_for_by_the_paper_s_name_or_by_the_method_s() -> None:
     assert rows("keel", "ce", "RS") == {"CE", "RS"}
     with pytest.raises(BadParameter, match="no row is of method 'smoke'; there are: .*CE"):
         select_tables("keel", [], True, ["smoke"])
+
+
+@pytest.mark.parametrize("method", ["gamo", "bagan", "cgan", "deep-smote"])
+def test_the_full_generators_are_the_methods_own(method: str) -> None:
+    full = find_entry(CATALOG, "methods", method)["presets"]["full"]
+    assert eos.FULL.generator[method] == {name: value for name, value in full.items() if name not in ("epochs", "batch")}
