@@ -67,7 +67,7 @@ def draw_form(catalog: Mapping[str, Any], known: tuple[RunSpec, float] | None = 
             data, wrong = draw_options(entry)
             points = show_points(entry["name"]) if entry["kind"] == "points" else ""
         with settings:
-            params, more = draw_method_fields(method, entry["kind"])
+            params, more = draw_method_fields(method, entry["kind"], entry["classes"])
             device = choose_device(catalog)
     with usual:
         imbalance, trouble = choose_imbalance(entry, data, count_folds(entry), rows)

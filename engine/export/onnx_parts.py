@@ -11,6 +11,8 @@ import numpy as np
 from engine.errors import BadInput
 from engine.export.onnx_graph import OPSETS, Graph
 from engine.models.committee import LEAST, MAX_LEVELS, Bag, Folded
+from engine.models.cost_head import LEAST as LEAST_COST
+from engine.models.cost_head import CostHead
 from engine.models.feature_classifiers import ClassMeans
 from engine.models.memory import MemoryHead
 from engine.models.mlp import MLP
@@ -75,6 +77,11 @@ def _add_head(graph: Graph, classify: Any, z: str) -> str:
     if isinstance(classify, Linear):
         weight, bias = (tensor[0].detach().cpu().numpy() for tensor in (classify.weight, classify.bias))
         return _add_layer(graph, z, weight, bias)
+    if isinstance(classify, CostHead):
+        weight, bias, costs = (tensor[0].detach().cpu().numpy() for tensor in (classify.weight, classify.bias, classify.costs))
+        p = graph.add("Softmax", graph.cast(_add_layer(graph, z, weight, bias), "float64"), axis=-1)
+        cost = graph.add("Max", graph.add("MatMul", p, graph.constant(costs)), graph.constant(np.array(LEAST_COST)))
+        return graph.add("Neg", graph.add("Log", cost))
     if isinstance(classify, MemoryHead):
         raise BadInput("A memory of class means has no ONNX file here: there is no converter for it.")
     if not isinstance(classify, ClassMeans):
