@@ -147,7 +147,7 @@ def test_what_is_accepted_is_of_its_kind_and_inside(value: Any) -> None:
             kept = fields.check_value(d, value, "x")
         except BadParameter:
             continue
-        assert kept == (list(value) if isinstance(value, list) else value)
+        assert kept == (list(value) if isinstance(value, list) else type(kept)(value))  # a float rounds a large whole number
         assert type(kept) is {"int": int, "float": float, "bool": bool, "choice": str, "ints": list, "matrix": list}[d["kind"]]
         for number in kept if isinstance(kept, list) else [kept] if d["kind"] in ("int", "float") else []:
             assert math.isfinite(number)
