@@ -164,7 +164,7 @@ def _draw_matrix(d: Mapping[str, Any], key: str, label: str, help: str, who: str
     costs = typed if len(typed) == n else [[float(i != j) for j in range(n)] for i in range(n)]
     if state.get(f"{key}.drawn") != state[key]:
         state[f"{key}.typed"] = bool(state[key])
-        state |= {f"{key}.{i}.{j}": costs[i][j] for i in range(n) for j in range(n)}
+        state.update({f"{key}.{i}.{j}": costs[i][j] for i in range(n) for j in range(n)})
     if not st.toggle(words.MATRIX_TYPE.format(label=label), key=f"{key}.typed", help=help):
         state[key] = state[f"{key}.drawn"] = ""
         return ""
