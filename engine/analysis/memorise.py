@@ -53,7 +53,8 @@ class Memorised:
     """What one class shows. intervals: `STATISTICS` -> value with its 95% interval, empty where it is not measured.
 
     generated, held_out: rows measured. together: the classes measured as one, this one among them; empty where it stands alone. word: one
-    of COPIES, CLOSE, AVERAGES, OWN. reason: why it is not measured, a sentence; "" where it is.
+    of COPIES, CLOSE, AVERAGES, OWN. reason: why it is not measured, a sentence; "" where it is. unit: median distance of the class's
+    held-out rows to their nearest training row, NaN where it is not measured.
     """
 
     intervals: dict[str, Interval]
@@ -62,6 +63,7 @@ class Memorised:
     together: tuple[int, ...] = ()
     word: str = ""
     reason: str = ""
+    unit: float = float("nan")
 
 
 def measure_distances(rows: np.ndarray, train: np.ndarray) -> Distances:
@@ -109,7 +111,7 @@ def check_memorising(
         values = _measure(own, rng, draws)
         for c, part in zip(group, own, strict=True):
             together = group if len(group) > 1 else ()
-            found[c] = Memorised(values, len(part.made), len(part.held), together, find_word(values))
+            found[c] = Memorised(values, len(part.made), len(part.held), together, find_word(values), unit=part.unit)
     numbers = [(int((made_y == c).sum()), int((held_y == c).sum())) for c in range(classes)]
     return [
         found[c] if c in found else Memorised({}, min(numbers[c][0], MOST_ROWS), numbers[c][1], reason=reasons[c])

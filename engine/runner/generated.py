@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+from typing import Any
+
 import numpy as np
 import torch
 
+from engine.analysis.memorise import MOST_ROWS, check_memorising
 from engine.data.dataset import Task
+from engine.plain import to_plain
+from engine.runner.judge import Judge
+from engine.seeds import numpy_stream
+from engine.stats.intervals import Interval, wilson_interval
 from engine.training.fitted import Fitted
 
-SHOWN = 24
-"""New rows of each class, at most."""
+SHOWN, BESIDE = 24, 8
+"""New rows of each class, at most; those of them beside which training rows are kept as pictures."""
 
 
 @torch.no_grad()
@@ -17,11 +25,12 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
     """Replicate r's first new images of each class, with their nearest training rows; nothing where there are no generated images.
 
     x uint8 [C, 24, h, w, channels]; count int64 [C]: how many of the 24 there are, the rest is black. near int64 [C, 24]: number in the
-    dataset of the nearest training row of the class, -1 where there is none; near_distance float32, between standardised pixels. judged
-    int16: the class that another classifier names, -1 where none was asked. top int64, alpha float32 [C, 24, 5]: the rows with the largest
-    weights in a convex combination, by number in the dataset, -1 past the last; there for methods that make such rows. base, other int64,
-    step float32 [C, 24]: the rows between whose codes a new one lies, and its share of the way. picture/<name> uint8 [C, k, p, h, w,
-    channels]: rows that belong beside the first k.
+    dataset of the nearest training row of the class, -1 where there is none; near_distance float32, between standardised pixels; near_x
+    [C, 8, h, w, channels]: the first of these rows. judged int16 [C, 24]: the class that another classifier names, -1 where none was asked;
+    checks: JSON text; see `check_generated`. top int64, alpha float32 [C, 24, 5]: the rows with the largest weights in a convex
+    combination, by number in the dataset, -1 past the last; there for methods that make such rows, with top_x [C, 8, 5, h, w, channels],
+    the rows of the first 8. base, other int64, step float32 [C, 24]: the rows between whose codes a new one lies, and its share of the way.
+    picture/<name> uint8 [C, k, p, h, w, channels]: rows that belong beside the first k.
     """
     made, how = fitted.synthetic, fitted.generated
     if made is None or how is None or task.shape is None or made.x.shape[2] != np.prod(task.shape):
@@ -45,6 +54,7 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
         "count": np.zeros(classes, np.int64),
         "near": np.full((classes, SHOWN), -1, np.int64),
         "near_distance": np.full((classes, SHOWN), np.nan, np.float32),
+        "near_x": np.zeros((classes, BESIDE, height, width, channels), np.uint8),
         "judged": np.full((classes, SHOWN), -1, np.int16),
     }
     for name in ("top", "base", "other"):
@@ -53,6 +63,8 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
     for name in ("alpha", "step"):
         if name in how.how:
             out[name] = np.zeros((classes, SHOWN, *how.how[name].shape[2:]), np.float32)
+    if "top" in out:
+        out["top_x"] = np.zeros((classes, BESIDE, *out["top"].shape[2:], height, width, channels), np.uint8)
     for c in range(classes):
         at = torch.nonzero(labels == c).squeeze(1)[:SHOWN]
         if not len(at):
@@ -63,8 +75,59 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
         distance, nearest = near.min(1)
         out["near"][c, :count] = numbers[members[nearest].cpu().numpy()]
         out["near_distance"][c, :count] = distance.cpu().numpy()
+        out["near_x"][c, : min(count, BESIDE)] = draw(real[members[nearest[:BESIDE]]])
+        if "top" in out:
+            top = how.how["top"][r][at[:BESIDE]]
+            there = (top >= 0).cpu().numpy()[..., None, None, None]
+            out["top_x"][c, : len(top)] = draw(real[top.clamp(min=0)]) * there
         for name in ("top", "base", "other", "alpha", "step"):
             if name in out:
                 values = how.how[name][r][at].cpu().numpy()
                 out[name][c, :count] = values if name in ("alpha", "step") else np.where(values < 0, -1, numbers[values])
     return out | {f"picture/{name}": draw(rows) for name, rows in how.pictures[r].items()}
+
+
+@torch.no_grad()
+def check_generated(task: Task, fitted: Fitted, r: int, judge: Judge) -> tuple[dict[str, Any], np.ndarray]:
+    """What the artifact's text `checks` holds of replicate r's generated images, JSON-plain, and `judged` [C, 24].
+
+    memorised: of each class `engine.analysis.memorise.Memorised`, an interval as [value, low, high]. judge: {reason, rows, classes}: why no
+    other classifier was asked, or the rows of each class that it was trained on, and of each class {recall, rows, ceiling, held_out}: the
+    share of `rows` generated images that it calls that class, and of `held_out` real ones that it was not trained on, with intervals.
+    """
+    made = fitted.synthetic
+    assert made is not None
+    classes, one = len(task.classes), task.replicates[r]
+    x, y = made.x[r][made.mask[r]], made.y[r][made.mask[r]]
+    parts = [(rows.x[r][rows.mask[r]], rows.y[r][rows.mask[r]]) for rows in (task.valid, task.withheld)]
+    held_x, held_y = (torch.cat([p[k] for p in parts]) for k in (0, 1))
+    train = task.train.mask[r]
+    rng = numpy_stream(task.seed, "memorise", one.seed, one.fold)
+    real_x, real_y, fresh_x, fresh_y, made_x, made_y = (
+        part.cpu().numpy() for part in (task.train.x[r][train], task.train.y[r][train], held_x, held_y, x, y)
+    )
+    found = check_memorising(real_x, real_y, fresh_x, fresh_y, made_x, made_y, classes, rng)
+    memorised = [
+        {**asdict(each), "intervals": {name: [v.mean, v.low, v.high] for name, v in each.intervals.items()}} for each in found
+    ]
+    judged = np.full((classes, SHOWN), -1, np.int16)
+    answers: dict[str, Any] = {"reason": judge.reason, "rows": judge.rows, "classes": []}
+    if judge.net is not None:
+        free = ~torch.cat([judge.valid[task.valid.mask[r].cpu()], judge.withheld[task.withheld.mask[r].cpu()]]).to(
+            held_y.device
+        )
+        of_held, real = (t.cpu().numpy() for t in (judge.name_classes(held_x[free]), held_y[free]))
+        for c in range(classes):
+            named = judge.name_classes(x[y == c][:MOST_ROWS]).cpu().numpy()
+            judged[c, : min(SHOWN, len(named))] = named[:SHOWN]
+            own = of_held[real == c]
+            recall, ceiling = (wilson_interval(int((part == c).sum()), len(part)) for part in (named, own))
+            answers["classes"].append(
+                {"recall": _list_ends(recall), "rows": len(named), "ceiling": _list_ends(ceiling), "held_out": len(own)}
+            )
+    plain: dict[str, Any] = to_plain({"memorised": memorised, "judge": answers})
+    return plain, judged
+
+
+def _list_ends(interval: Interval) -> list[float]:
+    return [interval.mean, interval.low, interval.high]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,7 +31,8 @@ from engine.runner.features import (
     extract_features,
     read_cells,
 )
-from engine.runner.generated import make_generated_artifact
+from engine.runner.generated import check_generated, make_generated_artifact
+from engine.runner.judge import Judge
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec
 from engine.spec.result import METRICS, PROBABILITY_METRICS, Result
@@ -144,6 +146,11 @@ class RunRecord:
             self.lengths.extend(moves.move_lengths(s.start, s.x, s.mask).cpu())
         axes = [] if camera.features else [view.plane.axes for view in camera.views]
         self.points.extend(contributions.measure_run(task, fitted, camera.drawn, axes) or [{} for _ in task.replicates])
+
+    def add_checks(self, task: Task, fitted: Fitted, judge: Judge) -> None:
+        """Measures the first replicate's generated images. judge: see `engine.runner.judge`."""
+        checks, judged = check_generated(task, fitted, 0, judge)
+        self.generated |= {"judged": judged, "checks": np.array(json.dumps(checks))}
 
     def artifacts(self) -> dict[str, bytes]:
         """Every replicate's pictures and its points' contributions, and of the first its features and generated rows; nothing where they

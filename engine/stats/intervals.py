@@ -9,6 +9,8 @@ import numpy as np
 from engine.stats.student_t import stdtrit
 
 LEVEL = 0.95
+NORMAL = 1.959963984540054
+"""97.5% quantile of the normal distribution."""
 CORRECTED_T = "95% corrected resampled t (Nadeau and Bengio)"
 INDEPENDENT = "95% t over independent draws"
 FIXED = "95% t over seeds; the test rows are the same for every seed"
@@ -16,6 +18,7 @@ BOOTSTRAP = "95% stratified bootstrap of the test rows"
 """The interval of one split in results of earlier versions."""
 BAYESIAN = "95% Bayesian bootstrap of the test rows, with one prior row a class"
 """The interval of one split: of three, the one whose simulated coverage is nearest to 95% (`engine.papers.coverage`)."""
+WILSON = "95% Wilson interval of a share of rows"
 NONE = "no interval"
 
 
@@ -128,3 +131,12 @@ def difference_interval(
             percentile_interval(float(delta[0]), gap) if kind == BOOTSTRAP else draw_interval(float(delta[0]), gap, kind=kind)
         )
     return corrected_t(delta, test_share, bounds=None, kind=kind)
+
+
+def wilson_interval(hits: int, rows: int) -> Interval:
+    """The share of `rows` that are hits with its 95% interval (Wilson 1927), which stays in [0, 1]. NaN without rows. n: 1."""
+    if not rows:
+        return Interval(float("nan"), float("nan"), float("nan"), 1, NONE)
+    share, square = hits / rows, NORMAL**2 / rows
+    centre, half = share + square / 2, NORMAL * float(np.sqrt(share * (1 - share) / rows + square / (4 * rows)))
+    return Interval(share, max(0.0, (centre - half) / (1 + square)), min(1.0, (centre + half) / (1 + square)), 1, WILSON)
