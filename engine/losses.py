@@ -485,3 +485,23 @@ def mean_weights(mask: Tensor, dtype: torch.dtype, *by: Tensor | None) -> Tensor
     for one in given:
         weights = weights * one.to(weights)
     return weights / weights.sum(-1, keepdim=True).clamp(min=1e-30)
+
+
+class Complement(Loss):
+    """Cross-entropy of the softmax of -z on the complement of the class, an equal share for each other class (CMTNN's falsity network).
+
+    The logits z are those of the falsity network turned over: the highest is that of the class which it holds for least false. Slope
+    t - q, with q the softmax of -z and t the complement.
+    """
+
+    def __call__(self, logits: Tensor, y: Tensor) -> Tensor:
+        log_q = torch.log_softmax(-logits, -1)
+        own = log_q.gather(-1, y.unsqueeze(-1)).squeeze(-1)
+        return (own - log_q.sum(-1)) / (logits.shape[-1] - 1)
+
+    def slope(self, logits: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        """See Loss."""
+        log_q, at = torch.log_softmax(-logits, -1), y.unsqueeze(-1)
+        share = 1 / (logits.shape[-1] - 1)
+        losses = share * (log_q.gather(-1, at).squeeze(-1) - log_q.sum(-1))
+        return losses, log_q.exp_().neg_().add_(share).scatter_add_(-1, at, torch.full_like(at, -share, dtype=log_q.dtype))

@@ -37,9 +37,10 @@ from engine.export.format import (
 from engine.export.inputs import open_table
 from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
-from engine.models.feature_classifiers import FEATURES, ClassMeans, Mapped
+from engine.models.centres import Centres
+from engine.models.feature_classifiers import FEATURES, ClassMeans, Mapped, Normalised
 from engine.models.memory import MemoryHead
-from engine.models.mlp import ACTIVATIONS, MLP
+from engine.models.mlp import EVERY_ACTIVATION, MLP
 from engine.models.net import Net, WithHead
 from engine.text import one_line
 from engine.training.probes import Linear, Neighbours
@@ -348,7 +349,7 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
     sizes = shape["sizes"]
     if not all(type(n) is int and n > 0 for n in sizes) or len(sizes) < 2 or (sizes[0], sizes[-1]) != (width, classes):
         raise ValueError("its layers do not fit its columns and classes")
-    if shape["activation"] not in ACTIVATIONS:
+    if shape["activation"] not in EVERY_ACTIVATION:
         raise ValueError("its activation is unknown")
     dtype = getattr(torch, words["precision"])
 
@@ -392,7 +393,14 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
             if not bool((scale > 0).all()):
                 raise ValueError("its scales are not above 0")
             classify = Mapped(classify, mean, scale, take("head.map", mapped, h, dtype=torch.float64).T.unsqueeze(0))
-        made = WithHead(net, classify)
+        made = WithHead(net, Normalised(classify) if head.get("normalised") is True else classify)
+    elif head["kind"] == "centres":
+        n, k = len(tensors["head.centres"]), head["k"]
+        centres, labels = take("head.centres", n, h, dtype=torch.float64), take("head.labels", n, dtype=torch.int64)
+        if type(k) is not int or k < 1 or not n or int(labels.min()) < 0 or int(labels.max()) >= classes:
+            raise ValueError("its centres are not of its classes")
+        biases = take("head.biases", classes).unsqueeze(0) if "head.biases" in tensors else None
+        made = WithHead(net, Centres(((centres, labels),), (k,), classes, biases))
     elif head["kind"] == "memory":
         sizes = {
             "attend": (h, classes),

@@ -48,7 +48,7 @@ class DeepSMOTE(GeneratorMethod):
     controls: ClassVar = {"no second term": {"penalty": "none"}}
     pen = Pen("green", "dot", "pentagon")
     control_pens: ClassVar = {"no second term": Pen("green", "solid", "star")}
-    cost = 4.0
+    cost = 2.6
     paper_rows = ("DeepSMOTE",)
 
     steps: int = param(450, low=0, high=200_000, log=False, help="Training steps of the auto-encoder.")

@@ -34,12 +34,12 @@ LOSSES = ("ce", "focal", "asl", "ldam")
 
 @dataclass(frozen=True)
 class Filled:
-    """Real rows with the new ones after them, the new ones alone, how they were made, and the classes whose only row was repeated."""
+    """Real rows with the new ones after them, the new ones alone, how they were made, and the trained generators [R]."""
 
     rows: Rows
     new: Rows
     generated: Generated
-    repeated: frozenset[int]
+    generators: Sequence[RowGenerator]
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ class GeneratorMethod(DeepMethod, abc.ABC):
         new = pad(parts)
         names = hows[0][0].keys()
         how = {name: torch.stack([_widen(each[name], new.mask.shape[1]) for each, _ in hows]) for name in names}
-        return Filled(append(real, new), new, Generated(how, tuple(pictures)), frozenset(repeated))
+        return Filled(append(real, new), new, Generated(how, tuple(pictures)), generators)
 
     def train_on(
         self, real: Rows, scales: Sequence[Scale], task: Task, meter: Meter

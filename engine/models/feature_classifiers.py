@@ -121,6 +121,17 @@ class Mapped:
         return ((z.to(self.mean) - self.mean) / self.scale) @ self.map
 
 
+@dataclass(frozen=True)
+class Normalised:
+    """A classifier of features z [R, M, H], each row of which is divided by its length first."""
+
+    classify: Callable[[Tensor], Tensor]
+
+    def __call__(self, z: Tensor) -> Tensor:
+        """Scores [R, M, C]."""
+        return self.classify(torch.nn.functional.normalize(z, dim=2))
+
+
 def changed(z: Tensor, centre: Tensor, features: str) -> Tensor:
     """Features [R, N, H] unchanged (raw), each row divided by its length (l2), or the same after centre [R, 1, H] is subtracted
     (cl2n).

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from engine.data.dataset import Rows
+from engine.models.feature_classifiers import Normalised
 from engine.models.net import Net, WithHead
 
 PROBES = ("knn", "lr")
@@ -34,6 +35,13 @@ def with_probe(net: Net, rows: Rows, probe: str) -> tuple[WithHead, bool]:
         return WithHead(net, knn(z, rows.y, rows.mask, net.classes, weight=rows.weight)), True
     classify, weights, converged = logistic(z, rows.y, rows.mask, net.classes, rows.weight)
     return WithHead(net, classify, weights), converged
+
+
+@torch.no_grad()
+def with_normalised_knn(net: Net, rows: Rows) -> WithHead:
+    """The features of `net`, each row divided by its length, with the k-NN probe at `rows`."""
+    z = torch.nn.functional.normalize(net.embed(rows.x, rows.mask), dim=2)
+    return WithHead(net, Normalised(knn(z, rows.y, rows.mask, net.classes, weight=rows.weight)))
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,7 @@ from tests.engine.test_methods import fields_of, small
 TRAINED = {name: cls for name, cls in methods().items() if issubclass(cls, TableMethod) and "tabular" in cls.kinds}
 EVERY = pytest.mark.parametrize("cls", TRAINED.values(), ids=TRAINED)
 LONG = {"epochs": 14, "meta_epochs": 12, "rounds": 8, "head_epochs": 8, "learning_rate": 0.03, "patience": 2}
-LONG |= {"hidden": (16, 16), "batch_points": 6, "batch_outer": 9, "units": 16}
+LONG |= {"hidden": (16, 16), "batch_points": 6, "batch_outer": 9, "units": 16, "steps": 3}
 """Long enough that replicates stop at different epochs."""
 
 

@@ -87,7 +87,7 @@ def fitted(name: str, data: Dataset | None = None, **params) -> tuple[Dataset, t
 NETWORKS = [
     ("ce", {}), ("focal", {"activation": "tanh"}), ("smote", {"hidden": (12,)}), ("explicit-gradient", {}), ("rs", {}),
     ("eos", {}), ("eos", {"loss": "ldam", "space": "pixel"}), ("crt", {}), ("tau", {}), ("dos", {}), ("dos", {"classifier": "knn"}),
-    ("dos", {"classifier": "lr"}), ("ncm", {"features": "raw"}), ("ncm", {"features": "cl2n"}),
+    ("triplet", {}), ("lmle", {}), ("dos", {"classifier": "lr"}), ("ncm", {"features": "raw"}), ("ncm", {"features": "cl2n"}),
 ]  # fmt: skip
 
 

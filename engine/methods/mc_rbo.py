@@ -1,0 +1,48 @@
+"""MC-RBO before training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar
+
+from engine.data.dataset import Task
+from engine.methods.base import DeepMethod, param
+from engine.methods.walk_base import WalkMethod
+from engine.samplers.rbo import NEAREST, mc_rbo
+from engine.spec.fields import FIRST
+from engine.spec.pens import Pen
+from engine.training.oversampling import Draw
+
+
+@dataclass(frozen=True)
+class MCRBO(WalkMethod):
+    """RBO for many classes: from the large to the small, each class's rows walk among as many rows of every larger class. A walk tries
+    every direction once and ends where none is better. Made once, before training."""
+
+    name = "mc-rbo"
+    title = "MC-RBO"
+    source = (
+        "Krawczyk, Koziarski and Wozniak 2020; the decomposition of the authors' code in its mode of sampling, with the nearest rows of "
+        "each seed by its own number; columns, norm and steps as in RBO."
+    )
+    presets: ClassVar = {**DeepMethod.presets, "released": {"p": 1, "gamma": 0.05, "steps": 500, "step_size": 0.001}}
+    deviations: ClassVar = {
+        **DeepMethod.deviations,
+        "released": ("The authors scale columns to 0 to 1; here they are standardised, so that a step is shorter.",),
+    }
+    pen = Pen("green", "dash", "cross")
+    comparison = 76
+
+    k_neighbors: int = param(
+        NEAREST,
+        low=1,
+        high=300,
+        stacks=FIRST,
+        advanced=True,
+        help="Nearest rows of the seed that a walk feels, besides the seed itself.",
+    )
+
+    def draws(self, task: Task) -> list[Draw]:
+        """See SampledMethod."""
+        return [partial(mc_rbo, k_neighbors=one.k_neighbors, **one.read_options()) for one in self.list_members(task)]
