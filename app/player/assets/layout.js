@@ -1,7 +1,7 @@
 // The elements of the stage: its template, and the parts that are drawn from what is shown.
 
 import { drawEffect, drawMarker, drawStroke, drawUnsafeMark } from "./legend.js";
-import { listMakingMarks } from "./making.js";
+import { listMakingMarks, nameUnsafe } from "./making.js";
 import { makeElement } from "./svg.js";
 import { TEXT } from "./text.js";
 
@@ -99,13 +99,13 @@ export function makeMarks(film, view) {
       for (const [picture, text] of listMakingMarks(film.scene.making, view.theme)) marks.push(makeMark(picture, text));
     }
     if (film.knowsUnsafe) {
-      const mark = makeMark(drawUnsafeMark(palette, ink), TEXT.unsafe);
+      const mark = makeMark(drawUnsafeMark(palette, ink), nameUnsafe(film));
       mark.dataset.mark = "unsafe";
       mark.title = TEXT.unsafeMore;
       marks.push(mark);
     }
   }
-  marks.push(makeMark(drawStroke(ink, 1.8, "2 4"), film.hasPoints ? TEXT.before : TEXT.beforeFirst));
+  marks.push(makeMark(drawStroke(ink, 1.8, "2 4"), film.hasPoints && !film.scene.making ? TEXT.before : TEXT.beforeFirst));
   marks.push(makeAxes(film.scene, view));
   if (!exact) {
     const slice = makeElement("span", "quiet slice", TEXT.slice(Math.round(100 * share)));

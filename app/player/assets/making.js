@@ -81,6 +81,11 @@ function drawMoves(view, moves) {
   strokePath(pen, theme.ink, 1.2);
 }
 
+// What an unsafe synthetic point of a film is called.
+export function nameUnsafe(film) {
+  return film.scene?.making ? TEXT.unsafeRow : TEXT.unsafe;
+}
+
 // Strong for few marks, weak for many.
 function fade(count, most, least) {
   return Math.max(least, most * Math.sqrt(Math.min(1, FEW / Math.max(1, count))));
