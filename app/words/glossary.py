@@ -64,6 +64,19 @@ TERMS: dict[str, str] = {
         "Giving training more rows of the small classes, copied or made up. It changes how often a class is seen, not how "
         "much is known of it."
     ),
+    "Generator": (
+        "A network that learns the training rows of a class and makes new ones. It can end by copying: new rows are then hardly more than "
+        "training rows repeated."
+    ),
+    "Discriminator": "A network that tells generated rows from real ones. A generator is trained to make that hard.",
+    "GAMO": (
+        "A generator whose new rows are weighted means of rows of one class. It chooses weights that a classifier finds hard. The largest "
+        "weight says how near a new row is to a copy."
+    ),
+    "DeepSMOTE": (
+        "SMOTE among the codes of images. A network turns an image into a short code, another one turns codes back. New images come from "
+        "codes between two of one class."
+    ),
     "SMOTE": (
         "Over-sampling by points between a minority row and one of its minority neighbours. It fills the room between known "
         "rows and cannot leave it."

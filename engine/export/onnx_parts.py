@@ -14,7 +14,7 @@ from engine.models.centres import Centres
 from engine.models.committee import LEAST, MAX_LEVELS, Bag, Folded
 from engine.models.feature_classifiers import ClassMeans
 from engine.models.memory import MemoryHead
-from engine.models.mlp import MLP
+from engine.models.mlp import LEAK, MLP
 from engine.models.net import Net, WithHead
 from engine.training.probes import Linear
 
@@ -50,9 +50,10 @@ def _add_network(graph: Graph, net: Net, x: str) -> str:
     if not isinstance(base, MLP):
         raise BadInput("A convolutional network has no ONNX file here: it takes the rows of a table.")
     views = [view[0].detach().cpu().numpy() for view in base.views(base.flat)]
-    activation = {"relu": "Relu", "tanh": "Tanh"}[base.activation]
+    activation = {"relu": "Relu", "tanh": "Tanh", "leaky": "LeakyRelu"}[base.activation]
+    own = {"alpha": LEAK} if base.activation == "leaky" else {}
     for weight, bias in zip(views[:-2:2], views[1:-2:2], strict=True):
-        x = graph.add(activation, _add_layer(graph, x, weight, bias))
+        x = graph.add(activation, _add_layer(graph, x, weight, bias), **own)
     if isinstance(net, WithHead):
         return _add_head(graph, net.classify, x)
     if not base.cosine:

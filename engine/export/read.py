@@ -40,7 +40,7 @@ from engine.export.pipeline import Pipeline
 from engine.models.centres import Centres
 from engine.models.feature_classifiers import FEATURES, ClassMeans, Mapped, Normalised
 from engine.models.memory import MemoryHead
-from engine.models.mlp import ACTIVATIONS, MLP
+from engine.models.mlp import EVERY_ACTIVATION, MLP
 from engine.models.net import Net, WithHead
 from engine.text import one_line
 from engine.training.probes import Linear, Neighbours
@@ -349,7 +349,7 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
     sizes = shape["sizes"]
     if not all(type(n) is int and n > 0 for n in sizes) or len(sizes) < 2 or (sizes[0], sizes[-1]) != (width, classes):
         raise ValueError("its layers do not fit its columns and classes")
-    if shape["activation"] not in ACTIVATIONS:
+    if shape["activation"] not in EVERY_ACTIVATION:
         raise ValueError("its activation is unknown")
     dtype = getattr(torch, words["precision"])
 
