@@ -121,6 +121,10 @@ TERMS: dict[str, str] = {
     "Mixup": (
         "Training on mixtures of two rows, with both labels in the same proportion. It makes the network smoother between rows."
     ),
+    "Cost matrix": (
+        "What each mistake costs: a row for every true class, a column for the class that is chosen. The answer of lowest expected cost "
+        "need not be the likeliest class."
+    ),
     "Control": (
         "The same method with the one thing switched off that it claims to work by. Where the method does no better than its "
         "control, that thing did not help here."

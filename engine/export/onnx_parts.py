@@ -12,6 +12,8 @@ from engine.errors import BadInput
 from engine.export.onnx_graph import OPSETS, Graph
 from engine.models.centres import Centres
 from engine.models.committee import LEAST, MAX_LEVELS, Bag, Folded
+from engine.models.cost_head import LEAST as LEAST_COST
+from engine.models.cost_head import CostHead
 from engine.models.feature_classifiers import ClassMeans
 from engine.models.memory import MemoryHead
 from engine.models.mlp import LEAK, MLP
@@ -77,6 +79,11 @@ def _add_head(graph: Graph, classify: Any, z: str) -> str:
     if isinstance(classify, Linear):
         weight, bias = (tensor[0].detach().cpu().numpy() for tensor in (classify.weight, classify.bias))
         return _add_layer(graph, z, weight, bias)
+    if isinstance(classify, CostHead):
+        weight, bias, costs = (tensor[0].detach().cpu().numpy() for tensor in (classify.weight, classify.bias, classify.costs))
+        p = graph.add("Softmax", graph.cast(_add_layer(graph, z, weight, bias), "float64"), axis=-1)
+        cost = graph.add("Max", graph.add("MatMul", p, graph.constant(costs)), graph.constant(np.array(LEAST_COST)))
+        return graph.add("Neg", graph.add("Log", cost))
     if isinstance(classify, Centres):
         raise BadInput("Margins between cluster centres have no ONNX file here: there is no converter for them.")
     if isinstance(classify, MemoryHead):

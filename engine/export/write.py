@@ -27,6 +27,7 @@ from engine.export.pipeline import Pipeline
 from engine.export.readme import write_readme
 from engine.models.centres import Centres
 from engine.models.committee import Committee
+from engine.models.cost_head import CostHead
 from engine.models.feature_classifiers import ClassMeans, Mapped, Normalised
 from engine.models.memory import MemoryHead
 from engine.models.mlp import MLP
@@ -144,6 +145,9 @@ def _head(classify: Callable[[Tensor], Tensor], r: int) -> tuple[dict[str, Any],
         inner, own = _head(classify.classify, r)
         own |= {"mean": classify.mean[r, 0], "scale": classify.scale[r, 0], "map": classify.map[r].T}
         return inner | {"mapped": int(classify.map.shape[2])}, own
+    if isinstance(classify, CostHead):
+        own = {"weight": classify.weight[r].T, "bias": classify.bias[r, 0], "costs": classify.costs[r]}
+        return {"kind": "expected cost"}, own
     if isinstance(classify, MemoryHead):
         return {"kind": "memory"}, {name: part[r] for name, part in vars(classify).items()}
     if isinstance(classify, Normalised):
