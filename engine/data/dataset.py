@@ -48,11 +48,12 @@ class Rows:
 
 @dataclass(frozen=True)
 class Replicate:
-    """A replicate: its number in the run, seed index, fold."""
+    """A replicate: its number in the run, seed index, fold. member: which network of a committee it is; each has streams of its own."""
 
     number: int
     seed: int
     fold: int
+    member: int = 0
 
 
 @dataclass(frozen=True)

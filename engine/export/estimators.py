@@ -17,7 +17,7 @@ from scipy.special import softmax
 
 from engine.errors import BadData, BadInput
 from engine.export.format import MAX_UNPACKED, TRUSTED, check_nodes, refuse_other_versions
-from engine.models.committee import MAX_LEVELS, Bag, Committee, Folded, Member, take_log
+from engine.models.committee import MAX_LEVELS, Bag, Committee, Folded, Member, Networks, take_log
 from engine.text import one_line
 
 TREE = "sklearn.tree._tree.Tree"
@@ -40,6 +40,8 @@ def pack_estimator(member: Member, shift: np.ndarray | None) -> tuple[dict[str, 
     if isinstance(estimator, Folded):
         folded = {"levels": list(estimator.levels), "seen": [list(own) for own in estimator.seen]}
         estimator = estimator.estimator
+    if isinstance(estimator, Networks):
+        raise BadInput("A committee of networks cannot be exported: a file holds one network, or trees.")
     kind: str
     whole: Any = estimator
     if isinstance(estimator, Bag):

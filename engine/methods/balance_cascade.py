@@ -21,7 +21,7 @@ class BalanceCascade(PickedMethod):
     name = "balance-cascade"
     title = "Balance cascade"
     family = "ensemble"
-    kinds = ("tabular", "points")
+    kinds = ("tabular", "points", "images")
     source = (
         "Liu, Wu and Zhou 2009. A member is one tree (boosted stumps: by option), the answer the mean of members; the share that "
         "leaves is fixed, so no threshold is set."
@@ -31,7 +31,11 @@ class BalanceCascade(PickedMethod):
     comparison = 51
     follows = True
 
-    learner: str = param("trees", choices=("trees", "boosted"), help="A member is a tree, or boosted stumps as in the source.")
+    learner: str = param(
+        "trees", choices=("trees", "boosted", "network"),
+        help="A member is a tree, boosted stumps as in the source, or a network; on images on the features of a network that is trained "
+        "first.",
+    )  # fmt: skip
     rounds: int = param(10, low=1, high=500, log=True, advanced=True, help="Boosted stumps of a member, where it is boosted.")
 
     def start(self, y: np.ndarray) -> Pick:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import abc
 import math
-from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -21,10 +21,11 @@ from engine.errors import BadInput
 from engine.events import Epoch, Event, Note, Phase, Progress
 from engine.methods.base import EPOCH_OVERHEAD, Method, param
 from engine.models.committee import Committee, Member, one_thread, take_log
+from engine.models.net import Net
 from engine.samplers.lines import smote
 from engine.samplers.mixed import smotenc
 from engine.seeds import numpy_stream
-from engine.training.camera import Camera
+from engine.training.camera import EVERY_OTHER, Camera
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Meter
 from engine.training.oversampling import Draw, oversample
@@ -36,6 +37,8 @@ WATCHED = 2000
 """Most training rows on which the loss is measured after every tree."""
 PART = 10
 """Trees that a forest grows before it can be stopped."""
+STAGES = 25
+"""Most stages of a growing ensemble that a film shows."""
 LEVELS_FROM = 2
 """Categories of fewer levels are no choice between levels."""
 
@@ -44,7 +47,8 @@ LEVELS_FROM = 2
 class Sample:
     """The rows of one replicate, as arrays. x [n, D], y [n], weight [n] or None; valid_x, valid_y, valid_weight: of validation.
 
-    held_out: False where validation is training. levels: as in Task. draw(name, *keys): an int from the replicate's stream.
+    picked: the rows of each member, by number, which `grow` appends where it picks them. ended: the epochs that validation rows chose for
+    members that are networks.
     """
 
     task: Task
@@ -55,6 +59,8 @@ class Sample:
     valid_x: np.ndarray
     valid_y: np.ndarray
     valid_weight: np.ndarray | None
+    picked: list[np.ndarray] = field(default_factory=list)
+    ended: list[Tensor] = field(default_factory=list)
 
     def ends(self, name: str, most: int) -> int:
         """How many are grown: the number that an earlier fit chose (`Task.chosen`), else the most."""
@@ -83,11 +89,12 @@ class EstimatorMethod(Method, abc.ABC):
     """A method whose `Fitted.net` is a `Committee`: one estimator per replicate, fitted on the same features and rows as the networks.
 
     length: the field that says how many trees or members are grown, '' where there is none. A replicate's epoch is the number grown.
-    overhead: fixed cost of a tree or a member, in training rows, for estimates.
+    overhead: fixed cost of a tree or a member, in training rows, for estimates. filmed: whether the film shows the ensemble grow.
     """
 
     length: ClassVar[str] = "trees"
     overhead: ClassVar[float] = EPOCH_OVERHEAD
+    filmed: ClassVar[bool] = False
 
     @abc.abstractmethod
     def grow(self, sample: Sample) -> Growing:
@@ -105,19 +112,23 @@ class EstimatorMethod(Method, abc.ABC):
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit."""
         yield Phase("training", "Fitting the model")
+        return (yield from self.fit_on(task, camera=camera))
+
+    def fit_on(
+        self, task: Task, *, camera: Camera, base: Net | None = None, phase: str = "training"
+    ) -> Generator[Event, None, Fitted]:
+        """Fits every replicate on the task's rows. base: the network that embeds input rows as the task's; None: they are the input rows.
+        phase: of the epochs.
+        """
         rows, synthetic, lines = yield from self.apply_remedy(task)
         if synthetic is not None:
             camera.track_points(Rows(synthetic.start, synthetic.y, synthetic.mask), lambda: synthetic.x)
-        classes = len(task.classes)
-        members, grown = [], []
-        for r in range(len(task.replicates)):
-            sample = Sample(task, r, *_read(rows, r), *_read(task.valid, r))
-            estimator = yield from self.grow(sample)
-            members.append(Member(estimator, classes))
-            yield sample.progress(1.0)
-        width = task.train.x.shape[2]
-        net = Committee(members, width, device=task.device)
+        samples = [Sample(task, r, *_read(rows, r), *_read(task.valid, r)) for r in range(len(task.replicates))]
+        estimators = yield from self.grow_all(samples)
+        members = [Member(estimator, len(task.classes)) for estimator in estimators]
+        net = Committee(members, task.train.x.shape[2], device=task.device, base=base)
         score = torch.full((len(members),), torch.nan, dtype=torch.float64)
+        grown = []
         for r, member in enumerate(members):
             told = list(_follow(member, rows, task, r)) if task.followed else [{} for _ in member.stages(_read(rows, r)[0][:1])]
             grown.append(told)
@@ -127,14 +138,28 @@ class EstimatorMethod(Method, abc.ABC):
         for epoch in range(1, longest + 1 if task.followed else 1):
             at = [own[epoch - 1] if epoch <= len(own) else {} for own in grown]
             values = {name: [one.get(name, math.nan) for one in at] for name in ("train_loss", "valid_loss", "valid_ap")}
-            yield Epoch("training", epoch, epoch, first, values)
+            if self.filmed and camera.frames:
+                scores = torch.tensor(values["valid_ap"], dtype=torch.float64)
+                yield from film_stage(camera, net, phase, epoch, longest, scores)
+            yield Epoch(phase, epoch, epoch, first, values)
         net = self.tune_decision(net, task)
         epochs = torch.tensor([len(own) for own in grown])
         yield from camera.record_final_frame(net, "chosen", epochs, longest, score)
         chosen = {self.length: epochs} if self.length else {}
+        if samples[0].ended:
+            chosen["member"] = torch.stack([torch.stack(one.ended) for one in samples])
         if net.shifts is not None:
             chosen["shifts"] = net.shifts
-        return Fitted(net, epochs, synthetic, lines=lines, chosen=chosen)
+        return Fitted(net, epochs, synthetic, lines=lines, chosen=chosen, picked=stack_picked([one.picked for one in samples]))
+
+    def grow_all(self, samples: Sequence[Sample]) -> Generator[Event, None, list[Any]]:
+        """Fits the replicates, one after the other by default. Returns an estimator of each."""
+        estimators = []
+        for sample in samples:
+            estimator = yield from self.grow(sample)
+            estimators.append(estimator)
+            yield sample.progress(1.0)
+        return estimators
 
     @classmethod
     def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
@@ -246,6 +271,28 @@ def choose_smote(levels: Sequence[int]) -> Draw:
     """SMOTE, or SMOTE-NC where columns are categories; levels: as in Task."""
     several = tuple(n for n in levels if n >= LEVELS_FROM)
     return partial(smotenc, levels=several) if levels and len(several) == len(levels) else smote
+
+
+def film_stage(camera: Camera, net: Committee, phase: str, epoch: int, longest: int, score: Tensor) -> Iterator[Event]:
+    """Records the committee of the first `epoch` members, where it is among the STAGES that a film shows."""
+    shown = np.unique(np.linspace(1, longest, min(longest, STAGES, camera.frames)).round()).tolist()
+    if epoch in shown:
+        everyone = shown.index(epoch) % EVERY_OTHER == 0
+        yield from camera.record_final_frame(
+            net.reach(epoch), phase, epoch, epoch, score, everyone=everyone, lasting=epoch == shown[0]
+        )
+
+
+def stack_picked(each: Sequence[Sequence[np.ndarray]]) -> Tensor | None:
+    """[R, T, m] of the rows of each replicate's members, -1 on padding; None where none were picked."""
+    if not any(each):
+        return None
+    longest, most = max(map(len, each)), max(len(rows) for own in each for rows in own)
+    out = np.full((len(each), longest, most), -1, np.int64)
+    for r, own in enumerate(each):
+        for t, rows in enumerate(own):
+            out[r, t, : len(rows)] = rows
+    return torch.from_numpy(out)
 
 
 def balance_weights(rows: Rows, classes: int) -> Tensor:

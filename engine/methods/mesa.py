@@ -52,6 +52,7 @@ class MESA(EnsembleMethod):
     pen = Pen("green", "dashdot", "hexagon")
     comparison = 53
     reads_validation = True
+    filmed = True
     most_classes = 2
     overhead = 6_000.0
 
@@ -124,6 +125,7 @@ class MESA(EnsembleMethod):
         while len(built.trees) < self.members:
             yield sample.progress((taken + len(built.trees)) / (self.steps + self.members))
             built.step(policy.act(built.state(), drawn=released))
+        sample.picked.extend(built.picked)
         return Bag(np.arange(2), [(built.trees, None)])
 
 

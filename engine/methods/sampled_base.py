@@ -77,7 +77,7 @@ class SampledMethod(DecoupledMethod, abc.ABC):
         if self.on_features(task):
             return (yield from super().fit(task, camera=camera))
         if task.levels:
-            yield Note("New rows lie between places of rows, so that their categories become fractions.")
+            yield Note("New rows are made as if every column held numbers, so that their categories become fractions.")
         return (yield from self.fit_sampled(task, self.draws(task), camera=camera))
 
     def head_steps(self, task: Task) -> int:

@@ -22,12 +22,12 @@ class SelfPaced(PickedMethod):
     name = "self-paced"
     title = "Self-paced ensemble"
     family = "ensemble"
-    kinds = ("tabular", "points")
+    kinds = ("tabular", "points", "images")
     source = (
         "Liu et al. 2020. Bins of hardness are fixed on [0, 1]; counts are rounded by largest remainders, "
         "so that no member has too many rows."
     )
-    presets: ClassVar = {"released": {"members": 50, "counts": "released"}}
+    presets: ClassVar = {**PickedMethod.presets, "released": {"members": 50, "counts": "released"}}
     deviations: ClassVar = {
         "released": ("Bins are fixed on [0, 1]; the released code's run from the least to the greatest hardness.",)
     }

@@ -20,7 +20,7 @@ class SMOTEBagging(PickedMethod):
     name = "smote-bagging"
     title = "SMOTE-bagging"
     family = "ensemble"
-    kinds = ("tabular", "points")
+    kinds = ("tabular", "points", "images")
     source = (
         "Wang and Yao 2009: 10% of a smaller class's rows are drawn for the first member, 20% for the second, up to all, then again; "
         "SMOTE has 5 neighbours (SMOTE-NC where columns are categories)."

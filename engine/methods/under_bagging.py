@@ -18,7 +18,7 @@ class UnderBagging(PickedMethod):
     name = "under-bagging"
     title = "Under-bagging"
     family = "ensemble"
-    kinds = ("tabular", "points")
+    kinds = ("tabular", "points", "images")
     source = "Barandela, Valdovinos and Sánchez 2003. Rows are drawn without repetition."
     pen = Pen("green", "longdash", "hexagon")
     comparison = 50

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from engine.models.mlp import MLP
 from engine.models.net import Net
 
 LEAST = 1e-12
@@ -20,15 +21,23 @@ MAX_LEVELS = 255
 
 
 class Committee(Net):
-    """R fitted estimators, one per replicate, that answer as a network does. The features are the input rows; `flat` is [R, 0].
+    """R fitted estimators, one per replicate, that answer as a network does. The features are the input rows, or those of `base`; `flat` is
+    [R, 0].
 
-    members: one per replicate. shifts [R, C] float64: added to the logits (a tuned threshold), or None. Logits are float64.
+    members: one per replicate. shifts [R, C] float64: added to the logits (a tuned threshold), or None. base: a network of R replicates
+    whose features the members are fitted on. Logits are float64.
     """
 
-    learns_features = False
-
-    def __init__(self, members: Sequence[Member], width: int, shifts: Tensor | None = None, device: Any = "cpu") -> None:
-        self.members, self.shifts = tuple(members), shifts
+    def __init__(
+        self,
+        members: Sequence[Member],
+        width: int,
+        shifts: Tensor | None = None,
+        device: Any = "cpu",
+        base: Net | None = None,
+    ) -> None:
+        self.members, self.shifts, self.base = tuple(members), shifts, base
+        self.learns_features = base is not None
         self.width, self.classes = width, self.members[0].classes
         self._flat = torch.zeros(len(self.members), 0, dtype=torch.float64, device=device)
 
@@ -43,7 +52,11 @@ class Committee(Net):
 
     def embed(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         """See Net."""
-        return x
+        return x if self.base is None else self.base.embed(x, mask)
+
+    def reach(self, grown: int) -> Committee:
+        """The committee of the first so many trees or members of each estimator."""
+        return Committee([m.reach(grown) for m in self.members], self.width, self.shifts, self._flat.device, self.base)
 
     def head(self, z: Tensor) -> Tensor:
         """See Net. float64."""
@@ -62,17 +75,19 @@ class Committee(Net):
 
     def copy(self) -> Net:
         """See Net. Members are never changed, so they are shared."""
-        return Committee(self.members, self.width, self.shifts, self._flat.device)
+        return Committee(self.members, self.width, self.shifts, self._flat.device, self.base)
 
     def first(self, count: int) -> Net:
         """See Net."""
         shifts = None if self.shifts is None else self.shifts[:count]
-        return Committee(self.members[:count], self.width, shifts, self._flat.device)
+        base = None if self.base is None else self.base.first(count)
+        return Committee(self.members[:count], self.width, shifts, self._flat.device, base)
 
     def select(self, index: torch.Tensor) -> Net:
         """See Net."""
         shifts = None if self.shifts is None else self.shifts[index]
-        return Committee([self.members[i] for i in index.tolist()], self.width, shifts, self._flat.device)
+        base = None if self.base is None else self.base.select(index)
+        return Committee([self.members[i] for i in index.tolist()], self.width, shifts, self._flat.device, base)
 
 
 def take_log(p: np.ndarray) -> np.ndarray:
@@ -102,6 +117,10 @@ class Member:
                 out = np.zeros((len(x), self.classes))
                 out[:, self._columns] = part
                 yield out
+
+    def reach(self, grown: int) -> Member:
+        """With the first so many trees or members of an ensemble alone."""
+        return Member(self.estimator.reach(grown), self.classes)
 
     @property
     def _columns(self) -> np.ndarray:
@@ -188,6 +207,46 @@ class Bag:
         mean: np.ndarray = out / len(self.groups)
         return mean
 
+    def reach(self, grown: int) -> Bag:
+        """The first so many trees of the one group, or groups."""
+        if len(self.groups) > 1:
+            return Bag(self.classes_, self.groups[:grown])
+        trees, weights = self.groups[0]
+        return Bag(self.classes_, [(trees[:grown], None if weights is None else weights[:grown])])
+
+
+@dataclass
+class Networks:
+    """Networks whose answers are joined: the mean of their probabilities.
+
+    net: an MLP of T replicates, one per member. classes_ [C]: class numbers.
+    """
+
+    net: MLP
+    classes_: np.ndarray
+
+    def answer(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """Each network's probabilities [n, C] float64."""
+        rows = torch.from_numpy(np.ascontiguousarray(x)).to(self.net.flat)
+        for t in range(len(self.net.flat)):
+            yield self.net.select(torch.tensor([t], device=rows.device))(rows.unsqueeze(0))[0].double().softmax(1).cpu().numpy()
+
+    def stages(self, x: np.ndarray) -> Iterator[np.ndarray]:
+        """[n, C] after every network."""
+        total = np.zeros((len(x), len(self.classes_)))
+        for t, p in enumerate(self.answer(x), 1):
+            total += p
+            yield total / t
+
+    def predict_proba(self, x: np.ndarray) -> np.ndarray:
+        """[n, C]."""
+        *_, last = self.stages(x)
+        return last
+
+    def reach(self, grown: int) -> Networks:
+        """The first so many networks."""
+        return Networks(self.net.first(grown), self.classes_)
+
 
 def _list_group(trees: Sequence[Any], weights: np.ndarray | None, x: np.ndarray, classes: int) -> Iterator[np.ndarray]:
     """The answer of the first 1, 2, ... trees of a group."""
@@ -207,7 +266,9 @@ def _list_group(trees: Sequence[Any], weights: np.ndarray | None, x: np.ndarray,
 
 
 def _list_stages(estimator: Any, x: np.ndarray) -> Iterator[np.ndarray]:
-    if isinstance(estimator, Bag):
+    if isinstance(estimator, Networks):
+        yield from estimator.stages(x)
+    elif isinstance(estimator, Bag):
         rows = np.ascontiguousarray(x, np.float32)
         if len(estimator.groups) == 1:
             yield from _list_group(*estimator.groups[0], rows, len(estimator.classes_))

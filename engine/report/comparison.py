@@ -406,9 +406,13 @@ def _write_shortened(comparison: Mapping[str, Any], profile: Mapping[str, Any]) 
     return out + (f"<h3>Notes</h3>{doc.html_list(notes)}" if notes else "")
 
 
+def _is_network(params: Mapping[str, Any]) -> bool:
+    return "hidden" in params and params.get("learner", "network") == "network"
+
+
 def _write_settings(comparison: Mapping[str, Any]) -> str:
     order = sort_rows(comparison)
-    networks = [row.get("params") or {} for row in order if "hidden" in (row.get("params") or {})]
+    networks = [row.get("params") or {} for row in order if _is_network(row.get("params") or {})]
     shared = {k: v for k, v in networks[0].items() if all(k in p and p[k] == v for p in networks)} if len(networks) > 1 else {}
     rows = [["All networks", doc.format_params(shared)]] if shared else []
     for row in order:

@@ -25,6 +25,8 @@ def estimate_cost(spec: RunSpec, entry: Mapping[str, Any], method: Mapping[str, 
     share = 1.0 if entry.get("parts") else 0.8 if entry.get("test_counts") else 0.6
     rows = share * sum(counts if spec.method == ORACLE else limits.target_counts(counts, spec.imbalance))
     epochs = spec.params.get("epochs", 1) + spec.params.get("meta_epochs", 0)
+    if entry["kind"] != "images" and spec.params.get("learner", "network") != "network":
+        epochs = 1  # members are trees
     if entry["kind"] == "images" and spec.params.get("model", "mlp") != "mlp":
         once = PIXEL_S * rows * entry["features"]
     else:

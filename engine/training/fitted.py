@@ -68,3 +68,4 @@ class Fitted:
     moved: Moved | None = None
     kept: torch.Tensor | None = None
     generated: Generated | None = None
+    picked: torch.Tensor | None = None

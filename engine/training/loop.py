@@ -170,8 +170,8 @@ class Meter:
 
 
 def streams(task: Task, name: str) -> list[torch.Generator]:
-    """One CPU generator per replicate, derived from `name`, the spec's seed, and the replicate's seed index and fold."""
-    return [torch_stream(task.seed, name, r.seed, r.fold) for r in task.replicates]
+    """One CPU generator per replicate, derived from `name`, the spec's seed, and the replicate's seed index, fold and member."""
+    return [torch_stream(task.seed, name, r.seed, r.fold, *([r.member] if r.member else [])) for r in task.replicates]
 
 
 def new_net(task: Task, hidden: Sequence[int], activation: str = "relu") -> MLP:
