@@ -381,6 +381,7 @@ class TableMethod(Method, abc.ABC):
         if most is not None:
             yield from explain_machine(sampled, task, most)
         synthetic = sampled.build_synthetic()
+        camera.describe_points(sampled)
         fitted = yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic)
         return replace(fitted, lines=sampled.lines, moved=sampled.moved, kept=sampled.kept)
 
