@@ -1,5 +1,6 @@
 // What the stage says of the frame that it shows: to a screen reader, in tips and facts, and in attributes that tests read.
 
+import { nameUnsafe } from "./making.js";
 import { formatShare, makeElement } from "./svg.js";
 import { TEXT } from "./text.js";
 
@@ -45,7 +46,7 @@ export class Teller {
     const unsafe = film.countUnsafe(index);
     data.unsafe = unsafe ?? "";
     const mark = stage.ui.marks.querySelector("[data-mark=unsafe] span");
-    if (mark) mark.textContent = unsafe === null ? TEXT.unsafe : TEXT.unsafeCount(unsafe, n);
+    if (mark) mark.textContent = unsafe === null ? nameUnsafe(film) : TEXT.unsafeCount(unsafe, n, !film.scene.making);
     data.drawn = moves.length ? moves[moves.length >> 1].toFixed(2) : "";
     data.arrows = n && left.showsArrows(n) ? left.drawnArrows : "";
     data.lowers = effects.filter((effect) => effect === "lowers").length;
