@@ -7,10 +7,11 @@ classes, where synthetic points count for more as training goes on.
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import numpy as np
 
-from engine.events import GRID, UNIT, Frame, Scene
+from engine.events import GRID, SEEN, UNIT, Frame, Scene
 
 
 def run(
@@ -22,10 +23,12 @@ def run(
     seed: int = 0,
     replicate: int = 0,
     hidden: int = 0,
+    members: bool = False,
 ) -> tuple[Scene, list[Frame]]:
     """A scene and its frames: 20 of plain training (no synthetic points), then `synthetic` points moving about `move` sd.
 
-    hidden: majority rows that are not shown; where there are any, frames say which points are unsafe.
+    hidden: majority rows that are not shown; where there are any, frames say which points are unsafe. members: whether each frame but
+    the last one is a member that saw all 14 minority rows and as many others.
     """
     rng = np.random.default_rng(seed)
     angle = rng.uniform(0, math.pi, 240)
@@ -93,6 +96,11 @@ def run(
                 unsafe(places),
             )
         )
+    if members:
+        for number, frame in enumerate(out[:-1]):
+            lit = np.rint(127 * rng.random(254) ** 3).astype(np.uint8)
+            lit[[*rng.choice(240, 14, replace=False), *range(240, 254)]] += SEEN
+            out[number] = replace(frame, seen=lit)
     names = ("majority", "minority") if classes == 2 else ("cyt", *(f"class {n}" for n in range(1, classes)))
     scene = Scene(
         replicate,

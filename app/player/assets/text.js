@@ -24,6 +24,8 @@ export const TEXT = {
   unsafeMore: "Unsafe: nearer to a hidden majority row than to any row of its class. Hidden rows are test rows.",
   unsafeCount: (count, n) => `unsafe copies: ${count} of ${n}`,
   unsafeFact: { name: "Unsafe", yes: "yes, a hidden majority row is nearest", no: "no" },
+  seen: "lit: seen by this member",
+  seenCount: (count) => `lit: ${count} rows this member saw`,
   faint: "validation row",
   before: "boundary before moving",
   beforeFirst: "boundary of the first frame",
