@@ -8,6 +8,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from engine import plugins
 from engine.data.sources import available, datasets, unreadable
 from engine.devices import device_name, list_devices
 from engine.methods import describe_methods
@@ -20,20 +21,20 @@ FILE = Path(__file__).with_name("catalog.json")
 def build_catalog(live: bool = False, found: bool = False) -> dict[str, Any]:
     """The catalog, JSON-plain: numerics, methods, datasets, embeddings (`engine.spec.embedding.describe_techniques`).
 
-    found: datasets as they are on this machine, including local image sets. live: found, and also devices, the device
-    `auto` stands for, the datasets present here, and the reasons why other entries of the image folder cannot be read
-    (`unreadable`, sentences).
+    found: datasets as they are on this machine, including local image sets, and what the plugin folder adds (`engine.plugins`).
+    live: found, and also devices, the device `auto` stands for, the datasets present here, and the reasons why other entries of the image
+    and plugin folders cannot be read (`unreadable`, sentences).
     """
     catalog: dict[str, Any] = {
         "numerics": NUMERICS,
-        "methods": describe_methods(),
+        "methods": describe_methods(own=found or live),
         "datasets": datasets(found=found or live),
         "embeddings": embedding.describe_techniques(),
     }
     if live:
         catalog["devices"] = list_devices()
         catalog["device"] = device_name(list_devices()[-1])
-        catalog["unreadable"] = unreadable()
+        catalog["unreadable"] = [*unreadable(), *plugins.list_problems()]
         catalog["datasets"] = [entry | {"available": available(entry["name"])} for entry in catalog["datasets"]]
     return catalog
 

@@ -87,6 +87,11 @@ class Scene:
     parents [n, 2] int16: where each synthetic point was copied from (n = 0 before there are any). parent_labels [n] uint8. A
     scene is sent again when the synthetic points are created. The last scene counts, also for earlier frames. faint [k, 2] int16:
     validation rows that the data mark (`Dataset.faint`); none in scenes of earlier versions.
+
+    How synthetic points were made, as far as it is known; all empty in scenes of earlier versions. kind: see
+    `engine.samplers.lines.Drawn`; '' where it is not known. norm: of distances, 2 or 1. seeds [n, 2] int16: the row that each was made
+    from. walks [n, P, 2] int16: its places on the way from there, the last one repeated. spheres [s, 4] int16: place of a row, and how far
+    its sphere reaches along both axes. moves [q, 4] int16: old and new place of a training row that was moved.
     """
 
     replicate: int
@@ -103,7 +108,15 @@ class Scene:
     data_centre: tuple[float, float] | None = None
     data_half: tuple[float, float] | None = None
     faint: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int16))
-    arrays: ClassVar[tuple[str, ...]] = ("points", "labels", "parents", "parent_labels", "faint")
+    kind: str = ""
+    norm: int = 2
+    seeds: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int16))
+    walks: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 2), np.int16))
+    spheres: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.int16))
+    moves: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.int16))
+    arrays: ClassVar[tuple[str, ...]] = (
+        "points", "labels", "parents", "parent_labels", "faint", "seeds", "walks", "spheres", "moves",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -147,6 +160,10 @@ Event = Phase | Progress | Note | Epoch | Scene | Frame | Board
 _TYPES: dict[str, type] = {t.__name__.lower(): t for t in (Phase, Progress, Note, Epoch, Scene, Frame, Board)}
 
 
+SELDOM = ("unsafe", "seeds", "walks", "spheres", "moves")
+"""Arrays that are left out where they are empty."""
+
+
 def kind(event: Event) -> str:
     """'phase', 'progress', 'note', 'epoch', 'scene', 'frame' or 'board'."""
     return type(event).__name__.lower()
@@ -157,8 +174,9 @@ def encode(event: Event) -> tuple[str, str, bytes | None]:
     names = getattr(event, "arrays", ())
     plain = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in names}
     arrays = {n: getattr(event, n) for n in names}
-    if not len(arrays.get("unsafe", ())):
-        arrays.pop("unsafe", None)
+    for name in SELDOM:
+        if not len(arrays.get(name, ())):
+            arrays.pop(name, None)
     return kind(event), json.dumps(plain), pack(arrays) if names else None
 
 
@@ -191,7 +209,8 @@ def pack_film(scene: Scene, frames: list[Frame]) -> bytes:
         arrays["unsafe"] = np.stack([f.unsafe for f in sent])
     if members := [f.seen for f in frames if len(f.seen)]:
         arrays |= {"seen": np.stack(members), "has_seen": np.array([len(f.seen) > 0 for f in frames], bool)}
-    return pack(arrays | {f"scene.{name}": getattr(scene, name) for name in Scene.arrays})
+    fixed = {name: getattr(scene, name) for name in Scene.arrays}
+    return pack(arrays | {f"scene.{name}": array for name, array in fixed.items() if len(array) or name not in SELDOM})
 
 
 def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:

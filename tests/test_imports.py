@@ -15,7 +15,16 @@ ROOT = Path(__file__).resolve().parent.parent
 
 LAYERS = (
     ("engine.errors", "engine.version", "engine.system", "engine.text", "engine.plain", "engine.losses", "engine.seeds"),
-    ("engine.settings", "engine.memory", "engine.damage", "engine.devices", "engine.events", "engine.stats", "engine.samplers"),
+    (
+        "engine.settings",
+        "engine.memory",
+        "engine.damage",
+        "engine.devices",
+        "engine.events",
+        "engine.stats",
+        "engine.samplers",
+        "engine.plugins",
+    ),
     ("engine.spec", "engine.models", "engine.analysis"),
     ("engine.data", "engine.store", "engine.embed", "engine.decide"),
     ("engine.data.sources", "engine.data.tables", "engine.sweep", "engine.papers", "engine.training"),

@@ -24,6 +24,9 @@ from engine.spec.points import decode_points
 from engine.spec.run import find_entry
 from engine.sweep.cost import estimate_cost
 
+LEFT_OUT = 5
+"""Files that could not be read and are said at most."""
+
 
 def fill_form(spec: RunSpec, device: str, catalog: Mapping[str, Any], *, by_hand: bool = True) -> None:
     """Make the form show a completed spec. Call it before the form is drawn.
@@ -66,8 +69,10 @@ def draw_form(catalog: Mapping[str, Any], known: tuple[RunSpec, float] | None = 
             seed = choose_seed()
             data, wrong = draw_options(entry)
             points = show_points(entry["name"]) if entry["kind"] == "points" else ""
+            for sentence in list(catalog.get("unreadable", ()))[:LEFT_OUT]:
+                st.caption(escape(sentence, 300))
         with settings:
-            params, more = draw_method_fields(method, entry["kind"])
+            params, more = draw_method_fields(method, entry["kind"], entry["classes"])
             device = choose_device(catalog)
     with usual:
         imbalance, trouble = choose_imbalance(entry, data, count_folds(entry), rows)

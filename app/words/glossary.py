@@ -64,9 +64,39 @@ TERMS: dict[str, str] = {
         "Giving training more rows of the small classes, copied or made up. It changes how often a class is seen, not how "
         "much is known of it."
     ),
+    "Generator": (
+        "A network that learns the training rows of a class and makes new ones. It can end by copying: new rows are then hardly more than "
+        "training rows repeated."
+    ),
+    "Discriminator": "A network that tells generated rows from real ones. A generator is trained to make that hard.",
+    "GAMO": (
+        "A generator whose new rows are weighted means of rows of one class. It chooses weights that a classifier finds hard. The largest "
+        "weight says how near a new row is to a copy."
+    ),
+    "DeepSMOTE": (
+        "SMOTE among the codes of images. A network turns an image into a short code, another one turns codes back. New images come from "
+        "codes between two of one class."
+    ),
     "SMOTE": (
         "Over-sampling by points between a minority row and one of its minority neighbours. It fills the room between known "
         "rows and cannot leave it."
+    ),
+    "SWIM": (
+        "Over-sampling that keeps a row's distance from the other classes. It reads the majority, so it works from a single minority "
+        "row."
+    ),
+    "SUGAR": "Over-sampling where a class is thin. New rows are then pulled along the shape of the class.",
+    "Manifold over-sampling": (
+        "Over-sampling along the plane or surface in which a class lies. The plane comes from principal components, the surface from an "
+        "auto-encoder."
+    ),
+    "Cleaning": (
+        "Removing rows that lie among other classes. ENN looks at the nearest rows of each. A Tomek link is a pair of two classes, each "
+        "the nearest of the other."
+    ),
+    "CMTNN": (
+        "Two networks judge the training rows: one learns the classes, the other what each row is not. Majority rows that both miss are "
+        "removed."
     ),
     "EOS": (
         "Over-sampling in feature space, towards the nearest rows of other classes. It widens the range that a class's "
@@ -90,6 +120,10 @@ TERMS: dict[str, str] = {
     ),
     "Mixup": (
         "Training on mixtures of two rows, with both labels in the same proportion. It makes the network smoother between rows."
+    ),
+    "Cost matrix": (
+        "What each mistake costs: a row for every true class, a column for the class that is chosen. The answer of lowest expected cost "
+        "need not be the likeliest class."
     ),
     "Control": (
         "The same method with the one thing switched off that it claims to work by. Where the method does no better than its "

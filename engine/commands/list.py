@@ -31,9 +31,13 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     for entry in entries:
         print(f"{entry['name']:<20} {entry['title']}: {entry['summary']}" if arguments.what == "methods" else _describe(entry))
-    if arguments.what == "datasets":
-        for sentence in catalog["unreadable"]:
-            say(f"left out: {sentence}")
+    left = (
+        catalog["unreadable"]
+        if arguments.what == "datasets"
+        else [line for line in catalog["unreadable"] if line.startswith("Plugin ")]
+    )
+    for sentence in left:
+        say(sentence if sentence.startswith("Plugin ") else f"left out: {sentence}")
     return 0
 
 

@@ -10,10 +10,13 @@ import numpy as np
 
 from engine.errors import BadInput
 from engine.export.onnx_graph import OPSETS, Graph
+from engine.models.centres import Centres
 from engine.models.committee import LEAST, MAX_LEVELS, Bag, Folded
+from engine.models.cost_head import LEAST as LEAST_COST
+from engine.models.cost_head import CostHead
 from engine.models.feature_classifiers import ClassMeans
 from engine.models.memory import MemoryHead
-from engine.models.mlp import MLP
+from engine.models.mlp import LEAK, MLP
 from engine.models.net import Net, WithHead
 from engine.training.probes import Linear
 
@@ -49,9 +52,10 @@ def _add_network(graph: Graph, net: Net, x: str) -> str:
     if not isinstance(base, MLP):
         raise BadInput("A convolutional network has no ONNX file here: it takes the rows of a table.")
     views = [view[0].detach().cpu().numpy() for view in base.views(base.flat)]
-    activation = {"relu": "Relu", "tanh": "Tanh"}[base.activation]
+    activation = {"relu": "Relu", "tanh": "Tanh", "leaky": "LeakyRelu"}[base.activation]
+    own = {"alpha": LEAK} if base.activation == "leaky" else {}
     for weight, bias in zip(views[:-2:2], views[1:-2:2], strict=True):
-        x = graph.add(activation, _add_layer(graph, x, weight, bias))
+        x = graph.add(activation, _add_layer(graph, x, weight, bias), **own)
     if isinstance(net, WithHead):
         return _add_head(graph, net.classify, x)
     if not base.cosine:
@@ -75,6 +79,13 @@ def _add_head(graph: Graph, classify: Any, z: str) -> str:
     if isinstance(classify, Linear):
         weight, bias = (tensor[0].detach().cpu().numpy() for tensor in (classify.weight, classify.bias))
         return _add_layer(graph, z, weight, bias)
+    if isinstance(classify, CostHead):
+        weight, bias, costs = (tensor[0].detach().cpu().numpy() for tensor in (classify.weight, classify.bias, classify.costs))
+        p = graph.add("Softmax", graph.cast(_add_layer(graph, z, weight, bias), "float64"), axis=-1)
+        cost = graph.add("Max", graph.add("MatMul", p, graph.constant(costs)), graph.constant(np.array(LEAST_COST)))
+        return graph.add("Neg", graph.add("Log", cost))
+    if isinstance(classify, Centres):
+        raise BadInput("Margins between cluster centres have no ONNX file here: there is no converter for them.")
     if isinstance(classify, MemoryHead):
         raise BadInput("A memory of class means has no ONNX file here: there is no converter for it.")
     if not isinstance(classify, ClassMeans):

@@ -37,9 +37,11 @@ from engine.export.format import (
 from engine.export.inputs import open_table
 from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
+from engine.models.centres import Centres
+from engine.models.cost_head import CostHead
 from engine.models.feature_classifiers import FEATURES, ClassMeans, Mapped, Normalised
 from engine.models.memory import MemoryHead
-from engine.models.mlp import ACTIVATIONS, MLP
+from engine.models.mlp import EVERY_ACTIVATION, MLP
 from engine.models.net import Net, WithHead
 from engine.text import one_line
 from engine.training.probes import Linear, Neighbours
@@ -348,7 +350,7 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
     sizes = shape["sizes"]
     if not all(type(n) is int and n > 0 for n in sizes) or len(sizes) < 2 or (sizes[0], sizes[-1]) != (width, classes):
         raise ValueError("its layers do not fit its columns and classes")
-    if shape["activation"] not in ACTIVATIONS:
+    if shape["activation"] not in EVERY_ACTIVATION:
         raise ValueError("its activation is unknown")
     dtype = getattr(torch, words["precision"])
 
@@ -375,6 +377,12 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
     elif head["kind"] == "logistic regression":
         weight, bias = take("head.weight", classes, h), take("head.bias", classes)
         made = WithHead(net, Linear(weight.T.unsqueeze(0), bias.view(1, 1, -1)))
+    elif head["kind"] == "expected cost":
+        weight, bias = take("head.weight", classes, h).T.unsqueeze(0), take("head.bias", classes).view(1, 1, -1)
+        costs = take("head.costs", classes, classes, dtype=torch.float64)
+        if bool((costs < 0).any()):
+            raise ValueError("its costs are below 0")
+        made = WithHead(net, CostHead(weight, bias, costs.unsqueeze(0)), weight)
     elif head["kind"] == "nearest neighbours":
         n, k, mapped = len(tensors["head.rows"]), head["k"], head.get("mapped", h)
         rows, labels = take("head.rows", n, mapped, dtype=torch.float64), take("head.labels", n, dtype=torch.int64)
@@ -393,6 +401,13 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
                 raise ValueError("its scales are not above 0")
             classify = Mapped(classify, mean, scale, take("head.map", mapped, h, dtype=torch.float64).T.unsqueeze(0))
         made = WithHead(net, Normalised(classify) if head.get("normalised") is True else classify)
+    elif head["kind"] == "centres":
+        n, k = len(tensors["head.centres"]), head["k"]
+        centres, labels = take("head.centres", n, h, dtype=torch.float64), take("head.labels", n, dtype=torch.int64)
+        if type(k) is not int or k < 1 or not n or int(labels.min()) < 0 or int(labels.max()) >= classes:
+            raise ValueError("its centres are not of its classes")
+        biases = take("head.biases", classes).unsqueeze(0) if "head.biases" in tensors else None
+        made = WithHead(net, Centres(((centres, labels),), (k,), classes, biases))
     elif head["kind"] == "memory":
         sizes = {
             "attend": (h, classes),

@@ -25,7 +25,9 @@ from engine.export.format import FORMAT, MODEL, PREPROCESSING, README, TREES, TR
 from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
 from engine.export.readme import write_readme
+from engine.models.centres import Centres
 from engine.models.committee import Committee
+from engine.models.cost_head import CostHead
 from engine.models.feature_classifiers import ClassMeans, Mapped, Normalised
 from engine.models.memory import MemoryHead
 from engine.models.mlp import MLP
@@ -143,11 +145,18 @@ def _head(classify: Callable[[Tensor], Tensor], r: int) -> tuple[dict[str, Any],
         inner, own = _head(classify.classify, r)
         own |= {"mean": classify.mean[r, 0], "scale": classify.scale[r, 0], "map": classify.map[r].T}
         return inner | {"mapped": int(classify.map.shape[2])}, own
+    if isinstance(classify, CostHead):
+        own = {"weight": classify.weight[r].T, "bias": classify.bias[r, 0], "costs": classify.costs[r]}
+        return {"kind": "expected cost"}, own
     if isinstance(classify, MemoryHead):
         return {"kind": "memory"}, {name: part[r] for name, part in vars(classify).items()}
     if isinstance(classify, Normalised):
         inner, own = _head(classify.classify, r)
         return inner | {"normalised": True}, own
+    if isinstance(classify, Centres):
+        centres, labels = classify.kept[r]
+        own = {"centres": centres, "labels": labels} | ({} if classify.biases is None else {"biases": classify.biases[r]})
+        return {"kind": "centres", "k": classify.k[r]}, own
     if isinstance(classify, Neighbours):
         rows, labels = classify.kept[r]
         kept = {"rows": rows, "labels": labels.argmax(1)}

@@ -1,16 +1,21 @@
-"""One file per method. The package is scanned, so a new file adds a method; errors in it are raised at once."""
+"""One file per method. The package is scanned, so a new file adds a method; errors in it are raised at once.
+
+Files of a person's plugin folder are scanned after it; what is wrong with one of them leaves it out.
+"""
 
 from __future__ import annotations
 
 import importlib
+import json
 import pkgutil
 from collections import Counter
 from functools import cache
 from typing import Any
 
+from engine import plugins
 from engine.errors import UnknownName
 from engine.methods.base import Method
-from engine.spec.pens import check_pens
+from engine.spec.pens import RESERVED, Pen, check_pens, list_free
 from engine.text import quote
 
 FAMILIES = ("plain", "loss", "sampling", "meta", "deep", "metric", "model", "ensemble", "oracle")
@@ -39,9 +44,41 @@ def methods() -> dict[str, type[Method]]:
             raise TypeError(
                 f"method {quote(thing.name)} is of no known family: {quote(thing.family)} is not one of {', '.join(FAMILIES)}"
             )
+    _add_plugins(by_name)
     ordered = dict(sorted(by_name.items(), key=lambda item: (FAMILIES.index(item[1].family), item[0])))
     _check_pens(ordered)
     return ordered
+
+
+def _add_plugins(by_name: dict[str, type[Method]]) -> None:
+    """Adds the methods of the plugin folder. One without a pen, or with one that is taken, gets a free one, as do its controls."""
+    for plugin in plugins.load_plugins():
+        for thing in list(vars(plugin.module).values()):
+            own = isinstance(thing, type) and issubclass(thing, Method) and "name" in vars(thing)
+            if not own or thing.__module__ != plugin.module.__name__:
+                continue
+            try:
+                if thing.name in by_name:
+                    raise TypeError(f"there is a method called {quote(thing.name)} already")
+                if thing.family not in FAMILIES:
+                    raise TypeError(f"family {quote(thing.family)} is not one of {', '.join(FAMILIES)}")
+                _give_pens(thing, by_name)
+                thing.plugin = plugin.digest
+                thing(), json.dumps(thing.describe())
+            except Exception as error:  # whatever a stranger's file does
+                plugins.report(f"{plugin.path.name}, {thing.__name__}", plugins.explain(error))
+                continue
+            by_name[thing.name] = thing
+
+
+def _give_pens(thing: type[Method], by_name: dict[str, type[Method]]) -> None:
+    taken = {*RESERVED.values()} | {pen for one in by_name.values() for pen in (one.pen, *one.control_pens.values())}
+    pens: list[Pen] = []
+    for asked in (getattr(thing, "pen", None), *(thing.control_pens.get(name) for name in thing.controls)):
+        free = asked if asked is not None and asked not in taken else next(list_free(taken))
+        taken.add(free)
+        pens.append(free)
+    thing.pen, thing.control_pens = pens[0], dict(zip(thing.controls, pens[1:], strict=True))
 
 
 def _check_pens(by_name: dict[str, type[Method]]) -> None:
@@ -54,9 +91,9 @@ def _check_pens(by_name: dict[str, type[Method]]) -> None:
     check_pens(pens)
 
 
-def describe_methods() -> list[dict[str, Any]]:
-    """Every method's entry of the catalog."""
-    return [cls.describe() for cls in methods().values()]
+def describe_methods(own: bool = True) -> list[dict[str, Any]]:
+    """Every method's entry of the catalog. own: with those of the plugin folder."""
+    return [cls.describe() for cls in methods().values() if own or not cls.plugin]
 
 
 def method(name: str) -> type[Method]:

@@ -71,6 +71,7 @@ class Method(abc.ABC):
     suggested: place among the first choices of a new sweep; None: not among them.
     paper_rows: names of this method's rows in the papers' tables.
     expected_failed_checks: scikit-learn's check -> why the method's classifier fails it by design, with its default parameters.
+    plugin: digest of the file of a person's own folder that it comes from; '' for the methods of this package.
     """
 
     name: ClassVar[str]
@@ -98,10 +99,11 @@ class Method(abc.ABC):
     suggested: ClassVar[int | None] = None
     paper_rows: ClassVar[tuple[str, ...]] = ()
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}
+    plugin: ClassVar[str] = ""
 
     def __post_init__(self) -> None:
         for name, value in fields.check(fields.describe(type(self)), self._values(), self.name).items():
-            object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
+            object.__setattr__(self, name, _freeze(value))
 
     @property
     def needs_validation(self) -> bool:
@@ -191,7 +193,7 @@ class Method(abc.ABC):
             "most_classes": cls.most_classes,
             "suggested": cls.suggested,
             "paper_rows": list(cls.paper_rows),
-        }
+        } | ({"plugin": cls.plugin} if cls.plugin else {})
 
     @classmethod
     def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
@@ -215,6 +217,11 @@ class Method(abc.ABC):
             if made is not None:
                 shares = shares + (torch.nn.functional.one_hot(made.y, classes) * made.mask.unsqueeze(2)).sum(1)
         return shares
+
+
+def _freeze(value: Any) -> Any:
+    """A list as a tuple, and its lists too."""
+    return tuple(_freeze(one) for one in value) if isinstance(value, list) else value
 
 
 def _encode(described: Mapping[str, Any], value: Any) -> float:
@@ -374,6 +381,7 @@ class TableMethod(Method, abc.ABC):
         if most is not None:
             yield from explain_machine(sampled, task, most)
         synthetic = sampled.build_synthetic()
+        camera.describe_points(sampled)
         fitted = yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic)
         return replace(fitted, lines=sampled.lines, moved=sampled.moved, kept=sampled.kept)
 

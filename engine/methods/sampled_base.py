@@ -77,7 +77,7 @@ class SampledMethod(DecoupledMethod, abc.ABC):
         if self.on_features(task):
             return (yield from super().fit(task, camera=camera))
         if task.levels:
-            yield Note("New rows lie between places of rows, so that their categories become fractions.")
+            yield Note("New rows are made as if every column held numbers, so that their categories become fractions.")
         return (yield from self.fit_sampled(task, self.draws(task), camera=camera))
 
     def head_steps(self, task: Task) -> int:
@@ -92,6 +92,7 @@ class SampledMethod(DecoupledMethod, abc.ABC):
         head_frames(net, task, camera)
         if task.shape is not None and sampled.new is not None:  # frames of a table stay in the plane of its input rows
             new = sampled.new
+            camera.describe_points(sampled)
             camera.track_points(new, lambda: new.x)
         yield Phase("head", "Training the last layer")
         batches = Passes(sampled.rows.sizes.tolist(), self.batch, streams(task, "head-batch"))

@@ -17,6 +17,10 @@ from engine.losses import Loss
 from engine.models.net import ALIGNED, Net, apply_head, product
 
 ACTIVATIONS = ("relu", "tanh")
+"""What a method may ask for."""
+EVERY_ACTIVATION = (*ACTIVATIONS, "leaky")
+"""What a network may have; leaky: LEAK times the negative part."""
+LEAK = 0.1
 
 
 class MLP(Net):
@@ -165,7 +169,7 @@ class MLP(Net):
                 break
             to_dh = product(to_da, weight_t)
             to_a = self._times_slope(to_h, h)
-            if self.activation == "tanh":  # tanh'' = -2 tanh tanh'; relu'' = 0
+            if self.activation == "tanh":  # tanh'' = -2 tanh tanh'; the others have none
                 to_a -= 2 * h * self._times_slope(to_dh * into, h)
             to_da = self._times_slope(to_dh, h)
         return to_h, torch.cat(parts[::-1], 1) if parts else flat[:, :0]
@@ -196,11 +200,15 @@ class MLP(Net):
 
     def _activate(self, a: Tensor) -> Tensor:
         """Applies the activation in place: `a` is not used again, and both derivatives follow from the value."""
+        if self.activation == "leaky":
+            return torch.nn.functional.leaky_relu_(a, LEAK)
         return a.relu_() if self.activation == "relu" else a.tanh_()
 
     def _times_slope(self, g: Tensor, h: Tensor) -> Tensor:
         """g times the activation's derivative at the point where its value is h; in place."""
         if self.activation == "tanh":
             return g.mul_(1 - h * h)
+        if self.activation == "leaky":
+            return g.copy_(torch.where(h > 0, g, g * LEAK))
         torch.ops.aten.threshold_backward.grad_input(g, h, 0, grad_input=g)  # ten times as fast as g *= h > 0
         return g

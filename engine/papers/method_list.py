@@ -53,12 +53,12 @@ def list_methods(catalog: Mapping[str, Any]) -> list[MethodRow]:
 def _make_row(row: Mapping[str, str], known: set[str]) -> MethodRow:
     here = row["method"] in known or bool(row["page"])
     state = RUNS if here else PRINTED if row["printed"] else NAMED
-    told = {name: row[name] for name in ("id", "name", "papers", "where")}
+    told = (row["id"], row["name"], row["papers"], row["where"])
     if not here:
-        return MethodRow(**told, method="", how="", state=state, reason=row["reason"] if row["state"] == "named" else LACKING)
+        return MethodRow(*told, method="", how="", state=state, reason=row["reason"] if row["state"] == "named" else LACKING)
     page, _, words = row["page"].partition("?")
     return MethodRow(
-        **told,
+        *told,
         method=row["method"],
         how=row["how"],
         state=state,

@@ -8,13 +8,14 @@ from dataclasses import replace
 
 import torch
 
+from engine import plugins
 from engine.catalog import build_catalog
 from engine.data.added import append_points
 from engine.data.prepare import prepare
 from engine.data.sources import load
 from engine.data.table import Dataset
 from engine.devices import choose_device, device_name
-from engine.errors import OutOfMemory
+from engine.errors import BadInput, OutOfMemory
 from engine.events import Event, Frame, Note, Phase, Progress, Running, Scene, finish
 from engine.methods import method
 from engine.runner.chunks import chunk_size, split_replicates
@@ -26,6 +27,7 @@ from engine.settings import read_setting
 from engine.spec import RunSpec
 from engine.spec.result import Result
 from engine.spec.run import find_entry, upload_id
+from engine.text import quote
 from engine.training.camera import Camera
 
 Run = Generator[Event, None, tuple[Result, dict[str, bytes]]]
@@ -53,7 +55,9 @@ def run(
     # loses most of its time at barriers. One thread also makes a result independent of the number of cores.
     torch.set_num_threads(read_setting("LAB_THREADS", 1))
     catalog = build_catalog(found=True)
-    spec = spec.complete(catalog)
+    asked, spec = spec.plugin, spec.complete(catalog)
+    if asked not in ("", spec.plugin):
+        raise BadInput(f"The plugin file of method {quote(spec.method)} has changed: start the engine anew, then ask again.")
     fingerprint = "" if upload_id(spec.dataset) else find_entry(catalog, "datasets", spec.dataset)["fingerprint"]
     where = torch.device(choose_device(device))
     yield Phase("data", "Reading the data")
@@ -122,14 +126,16 @@ def _fit(
 ) -> Generator[Event, None, None]:
     task = prepare(dataset, spec, numbers, device=device, dtype=dtype)
     camera = Camera(task, frames)
-    fitting = Running(method(spec.method)(**spec.params).fit(task, camera=camera))
+    cls = method(spec.method)
     told = Progress(0, 1)
-    for event in fitting:
-        record.add_event(event)
-        if isinstance(event, Progress):
-            event = told = record.run_progress(event, numbers)
-        if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
-            yield event
+    with plugins.tell_faults(spec.method if cls.plugin else ""):
+        fitting = Running(cls(**spec.params).fit(task, camera=camera))
+        for event in fitting:
+            record.add_event(event)
+            if isinstance(event, Progress):
+                event = told = record.run_progress(event, numbers)
+            if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
+                yield event
     record.add_chunk(task, fitting.value, append_points(dataset, spec.points), camera)
     if record.generated and numbers[0] == 0:
         yield Phase("judging", "Asking another classifier about the generated images")

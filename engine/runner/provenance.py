@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine import system
+from engine import plugins, system
 from engine.devices import device_name
 from engine.version import NUMERICS
 
@@ -31,6 +31,7 @@ def collect_provenance(device: torch.device, dtype: torch.dtype) -> dict[str, An
         "numpy": np.__version__,
         "numerics": NUMERICS,
         "commit": read_commit(),
+        **({"plugins": own} if (own := plugins.list_digests()) else {}),
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 

@@ -1,7 +1,7 @@
 """Samplers: functions that return the given rows followed by new ones.
 
 They need torch alone, `svm` also scikit-learn. The classes named here are imbalanced-learn's interface to them (see `resampler`);
-imbalanced-learn is imported on the first use of one.
+imbalanced-learn is imported on the first use of one. `GAMO` is in `engine.models.generators`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from engine.samplers.rbo_resamplers import MCRBO, RBO
     from engine.samplers.seed_resamplers import SUGAR, SWIM, Manifold
 
-__all__ = ["CCR", "EOS", "MCCCR", "MCRBO", "RBCCR", "RBO", "SUGAR", "SWIM", "Manifold"]
+__all__ = ["CCR", "EOS", "GAMO", "MCCCR", "MCRBO", "RBCCR", "RBO", "SUGAR", "SWIM", "Manifold"]
 
 _MODULES = {
     "CCR": "ccr_resamplers",
@@ -32,6 +32,8 @@ _MODULES = {
 
 
 def __getattr__(name: str) -> Any:
+    if name == "GAMO":  # it trains networks, which are in a room above this one
+        return getattr(import_module("engine.models.generators.resampler"), name)
     if name in _MODULES:  # the rest of this package works on an accelerator machine without imbalanced-learn
         return getattr(import_module(f"engine.samplers.{_MODULES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -221,7 +221,7 @@ def _run(
         if wanted[c] > 0:
             others = _find_others(ground, c, order[:turn], sizes[order[0]] // max(1, turn), classes, rng)
             _treat(ground, c, others, wanted[c], rng, place, energy, p, cleaning, variant, fixed)
-    return _finish(ground, x, bool(fixed) and cleaning == "push")
+    return _finish(ground, x, p, bool(fixed) and cleaning == "push")
 
 
 def _find_others(ground: _Ground, c: int, larger: list[int], each: int, classes: str, rng: Stream) -> Tensor:
@@ -274,7 +274,7 @@ def _treat(
     ground.add(made, c, seeds[at], radius[at])
 
 
-def _finish(ground: _Ground, x: Tensor, held: bool) -> Drawn:
+def _finish(ground: _Ground, x: Tensor, p: int, held: bool) -> Drawn:
     """held: whether columns were kept from moving."""
     n = ground.old
     order = torch.argsort(ground.y[n:], stable=True)
@@ -284,10 +284,11 @@ def _finish(ground: _Ground, x: Tensor, held: bool) -> Drawn:
     rows = torch.nonzero(ground.moved[:n] & ground.alive[:n]).squeeze(1)
     moved = Moved(rows, ground.x[rows].to(x.dtype), ground.by[rows])
     spheres = tuple(torch.cat([*(pair[i] for pair in ground.spheres), (base, radius)[i][:0]]) for i in (0, 1))
+    text = "Rows that are pushed keep their categories: they move in the columns of numbers alone."
     return Drawn(
         ground.x[n:][order].to(x.dtype), ground.y[n:][order], base, base, torch.zeros_like(radius), moved=moved,
-        kept=None if bool(ground.alive[:n].all()) else ground.alive[:n], kind="sphere", radius=radius, spheres=(spheres[0], spheres[1]),
-        said=("Rows that are pushed keep their categories: they move in the columns of numbers alone.",) if held and len(rows) else (),
+        kept=None if bool(ground.alive[:n].all()) else ground.alive[:n], kind="sphere", norm=p, radius=radius,
+        spheres=(spheres[0], spheres[1]), said=(text,) if held and len(rows) else (),
     )  # fmt: skip
 
 

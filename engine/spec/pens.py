@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice, product
 
@@ -43,6 +43,11 @@ RESERVED = {
 
 EARLIER = {"trees": Pen("blue", "dot", "triangle-up")}
 """Pens of rows of earlier comparisons under the names they had: those of the methods that they are now."""
+
+
+def list_free(taken: Collection[Pen]) -> Iterator[Pen]:
+    """Pens that are not taken, in one order."""
+    return (pen for own in product(COLOURS, DASHES, MARKERS) if (pen := Pen(*own)) not in taken)
 
 
 def check_pens(pens: Iterable[tuple[str, Pen]]) -> None:

@@ -22,6 +22,8 @@ from engine.version import NUMERICS
 PROFILES = ("native", "ratio", "exponential", "step", "gaussian", "remove")
 WHERE = ("all", "train")
 MAX_RATIO = 500.0
+OPTIONAL = ("points", "plugin")
+"""Texts of a run's spec that are in its JSON and id only where they are not empty."""
 UPLOAD = "upload/"
 """Prefix of the dataset name of an uploaded table: `upload/<id>`."""
 
@@ -77,7 +79,8 @@ class RunSpec:
     dataset, method: names in the catalog. data, params: their parameters (JSON-plain; `complete` fills in the defaults). folds:
     1 (one 60/20/20 split) or 2..10 (20% validation, the rest cut into test folds). seeds: 1..100; a seed redraws withheld rows,
     validation, folds and initial weights. replicates = folds x seeds. seed: the number that all random streams derive from. points:
-    minority rows added to the training rows of a points set (`engine.spec.points`).
+    minority rows added to the training rows of a points set (`engine.spec.points`). plugin: digest of the file that the method comes from,
+    where that is one of a person's own (`engine.plugins`); `complete` fills it in.
     """
 
     dataset: str
@@ -89,10 +92,12 @@ class RunSpec:
     seeds: int = 1
     seed: int = 0
     points: str = ""
+    plugin: str = ""
 
     def __post_init__(self) -> None:
-        if not isinstance(self.points, str):
-            raise BadParameter(f"points must be text; got {type(self.points).__name__}.")
+        for name in OPTIONAL:
+            if not isinstance(getattr(self, name), str):
+                raise BadParameter(f"{name} must be text; got {type(getattr(self, name)).__name__}.")
         for name, low, high in (("folds", 1, 10), ("seeds", 1, 100), ("seed", 0, 2**31 - 1)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -131,13 +136,14 @@ class RunSpec:
                 raise BadParameter(f"{self.dataset}: points can be added to sets of points alone.")
             decode_points(self.points)
         return self.with_(
-            data=data, params=fields.check(method["fields"], {**default_params(method, kind), **self.params}, self.method)
+            data=data,
+            params=fields.check(method["fields"], {**default_params(method, kind), **self.params}, self.method),
+            plugin=method.get("plugin", ""),
         )
 
     def to_json(self) -> dict[str, Any]:
-        """The spec, JSON-plain; `from_json` returns an equal spec. Without added points it has no `points`."""
-        words = dataclasses.asdict(self)
-        return words if self.points else {name: value for name, value in words.items() if name != "points"}
+        """The spec, JSON-plain; `from_json` returns an equal spec. It has `points` and `plugin` only where they are not empty."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value or name not in OPTIONAL}
 
     @classmethod
     def from_json(cls, value: Mapping[str, Any]) -> RunSpec:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from engine.events import Epoch, Event, Phase
+from engine.events import Epoch, Event, Phase, Running
 from engine.models.generators import kept
-from engine.models.generators.adversarial import RowGenerator
+from engine.models.generators.adversarial import EVENTS, RowGenerator
 from engine.models.generators.kept import Kept
 from engine.training.loop import Meter
-
-EVENTS = 100
-"""Epoch events of a stage, at most; each tells the means over its share of the steps."""
 
 
 def train_generators(
@@ -27,6 +25,10 @@ def train_generators(
     to learn. keys: text of all that its training depends on, those steps among it; "" where it shall not be kept.
     first: number of the first replicate. meter counts every replicate's steps.
     """
+    if (
+        len(set(keys)) < len(keys) and "" not in keys
+    ):  # members of a stack that differ in the classifier alone share a generator
+        return (yield from _train_distinct(makes, keys, first=first, meter=meter))
     before = [kept.get(key) if key else None for key in keys]
     every = [make() if old is None else old.generator for make, old in zip(makes, before, strict=True)]
     plans = [
@@ -63,6 +65,22 @@ def train_generators(
             if key:
                 kept.put(key, Kept(one, plan, values_of))
     return every
+
+
+def _train_distinct(
+    makes: Sequence[Callable[[], RowGenerator]], keys: Sequence[str], *, first: int, meter: Meter
+) -> Generator[Event, None, list[RowGenerator]]:
+    """Trains one generator for each key, and gives it and its values to all that have the key."""
+    distinct = list(dict.fromkeys(keys))
+    which = [distinct.index(key) for key in keys]
+    training = Running(
+        train_generators([makes[which.index(n)] for n in range(len(distinct))], distinct, first=first, meter=meter)
+    )
+    for event in training:
+        if isinstance(event, Epoch):
+            event = replace(event, values={name: [of[n] for n in which] for name, of in event.values.items()})
+        yield event
+    return [training.value[n] for n in which]
 
 
 class _Means:

@@ -48,6 +48,18 @@ def test_a_chunk_reads_back_to_what_was_sent(film):
     assert chunk.head["scene"]["classes"] == ["majority", "minority"] and chunk.head["scene"]["majority"] == 0
 
 
+@pytest.mark.parametrize("made", ["sphere", "walk", "line"])
+def test_how_points_were_made_reads_back(made):
+    scene, frames = fake.run(frames=30, synthetic=20, made=made)
+    chunk = decode_chunk(encode(scene, frames))
+    for name in Scene.arrays:
+        np.testing.assert_array_equal(chunk.scene[name], getattr(scene, name))
+    for sent, read in zip(frames, chunk.frames, strict=True):
+        same(sent, read)
+    assert chunk.head["scene"]["made"]["kind"] == made and len(chunk.scene["spheres" if made == "sphere" else "seeds"])
+    assert "made" not in decode_chunk(encode(*fake.run(frames=5))).head["scene"]
+
+
 def test_extreme_values_survive_the_differences():
     rng = np.random.default_rng(0)
     ends = np.array([-32768, 32767, 0, -1], np.int16)

@@ -98,6 +98,25 @@ def test_the_rows_that_a_member_saw_are_lit(stage, until):
     assert s["seen"] == ""
 
 
+@pytest.mark.parametrize(
+    ("made", "words"),
+    [("sphere", ["sphere of a row", "row that was moved"]), ("walk", ["way of a new row"]), ("line", ["from its seed"])],
+)
+def test_how_new_rows_were_made_is_drawn_and_can_be_hidden(stage, until, made, words):
+    s = stage(made=made, hidden=40, worth=0)
+    until(lambda: s.number("frame") >= 0)
+    s.press("End")
+    until(lambda: s["playing"] == "false")
+    marks = s.root.locator(".panel > .marks").inner_text()
+    assert all(word in marks for word in [*words, "new row", "unsafe rows:"]) and "cop" not in marks
+    shown = s.pixels()
+    s.root.locator(".head .toggles button", has_text="Origins").evaluate("e => e.click()")
+    until(lambda: s.pixels() != shown)
+    assert not any(word in s.root.locator(".panel > .marks").inner_text() for word in words)
+    s.root.locator(".head .toggles button", has_text="Origins").evaluate("e => e.click()")
+    until(lambda: s.pixels() == shown)
+
+
 def test_the_film_owns_the_first_screen(stage, until):
     s = stage()
     until(lambda: s.number("frame") >= 0, 20)

@@ -183,6 +183,16 @@ def test_a_class_of_one_row_is_copied_and_said() -> None:
     assert any("repeated" in event.text for event in events if isinstance(event, Note)) and fitted.kept is not None
 
 
+def test_nothing_of_validation_and_test_rows_is_in_what_is_made() -> None:
+    """But for the epochs of the networks, where validation chooses them."""
+    on = replace(task(seeds=1), held_out=False)
+    other = replace(on, **{part: replace(rows, x=rows.x * 7 + 3) for part, rows in (("valid", on.valid), ("test", on.test))})
+    for honest in (False, True):
+        one, two = (fit(small(CMTNN, rule="either", honest=honest), each, frames=0)[1] for each in (on, other))
+        assert one.kept is not None and two.kept is not None and torch.equal(one.kept, two.kept)
+        assert one.synthetic is not None and two.synthetic is not None and torch.equal(one.synthetic.x, two.synthetic.x)
+
+
 def test_images() -> None:
     on = task(pictures(), seeds=1, folds=2)
     _, fitted = fit(small(CMTNN, epochs=2), on, frames=0)

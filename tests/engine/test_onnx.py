@@ -81,7 +81,9 @@ def mlp(sizes: list[int], activation: str = "relu", cosine: bool = False, dtype:
 
 
 @pytest.mark.parametrize("pca", [0, 4])
-@pytest.mark.parametrize(("activation", "cosine", "precision"), [("relu", False, "float32"), ("tanh", True, "float64")])
+@pytest.mark.parametrize(
+    ("activation", "cosine", "precision"), [("relu", False, "float32"), ("tanh", True, "float64"), ("leaky", False, "float32")]
+)
 def test_a_network_is_equal(activation, cosine, precision, pca):
     pipeline, numbers, codes, x, _ = make_table(pca=pca)
     net = mlp([x.shape[1], 16, 8, 2], activation, cosine, getattr(torch, precision))

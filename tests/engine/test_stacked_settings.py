@@ -32,7 +32,7 @@ from tests.engine.test_methods import fit
 
 METHODS = methods()
 SHORT: dict[str, Any] = {"hidden": (6,), "epochs": 4, "batch": 20}
-LENGTHS = {"meta_epochs": 4, "patience": 2, "head_epochs": 3, "rounds": 3, "units": 5}
+LENGTHS = {"meta_epochs": 4, "patience": 2, "head_epochs": 3, "rounds": 3, "units": 5, "steps": 3}
 TABLE = sorted((m for m in METHODS.values() if issubclass(m, TableMethod) and "tabular" in m.kinds), key=lambda m: m.name)
 WAYS: list[tuple[str, dict[str, Any]]] = [
     *((m.name, {}) for m in TABLE),

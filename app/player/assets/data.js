@@ -138,6 +138,7 @@ export class Film {
     scene.origins = reader.take16(2 * scene.parents, Int16Array);
     scene.originLabels = reader.take(scene.parents).slice();
     scene.faintPoints = reader.take16(2 * (scene.faint ?? 0), Int16Array); // validation rows that the data mark
+    scene.making = takeMaking(scene.made, reader); // how points were made; null where it is not known
     scene.rows = new Map(); // "x,y" of a minority point -> its number
     scene.labels.forEach((label, row) => {
       const key = `${scene.points[2 * row]},${scene.points[2 * row + 1]}`;
@@ -239,9 +240,10 @@ export class Film {
     return this.scene.origins.length === length ? this.scene.origins : this.startFrame.points;
   }
 
-  // The number of the real point that synthetic point i was copied from: the one that stands where its parent stands.
+  // The number of the real point that synthetic point i was made from: the one that stands where its seed or its parent stands.
   findSourceRow(i) {
-    const { origins, rows } = this.scene;
+    const { rows, making } = this.scene;
+    const origins = making?.seeds.length ? making.seeds : this.scene.origins;
     return rows.get(`${origins[2 * i]},${origins[2 * i + 1]}`);
   }
 
@@ -263,6 +265,17 @@ export class Film {
 // What names a film: equal for all its chunks.
 export function identify({ run, replicate, take }) {
   return JSON.stringify([run, replicate, take]);
+}
+
+// kind, norm and steps as the head says; seeds [2n], walks [2n * steps], spheres [4s], moves [4q] in units of the scene.
+function takeMaking(made, reader) {
+  if (!made) return null;
+  const { kind, norm, steps } = made;
+  const take = (count) => reader.take16(count, Int16Array);
+  return {
+    kind, norm, steps, seeds: take(2 * made.seeds), walks: take(2 * made.walks * steps), spheres: take(4 * made.spheres),
+    moves: take(4 * made.moves),
+  };
 }
 
 async function inflate(bytes) {

@@ -18,9 +18,11 @@ export async function packFilm(film, more = {}) {
     ...more,
   };
   delete head.contributions;
-  const { points, labels, origins, originLabels, rows, faintPoints = [], ...plain } = scene;
+  const { points, labels, origins, originLabels, rows, faintPoints = [], making, ...plain } = scene;
   head.scene = { ...plain, real: labels.length, parents: originLabels.length, faint: faintPoints.length / 2 };
-  const parts = [splitBytes(points), labels, splitBytes(origins), originLabels, splitBytes(faintPoints), ...packFrames(frames)];
+  const parts = [splitBytes(points), labels, splitBytes(origins), originLabels, splitBytes(faintPoints)];
+  if (making) parts.push(...[making.seeds, making.walks, making.spheres, making.moves].map(splitBytes));
+  parts.push(...packFrames(frames));
   if (contributions) {
     head.contributions = { n: contributions.values.length, arrows: Boolean(contributions.downhill) };
     for (const values of [contributions.values, contributions.downhill]) if (values) parts.push(toBytes(values));

@@ -1,6 +1,7 @@
 // What the stage says of the frame that it shows: to a screen reader, in tips and facts, and in attributes that tests read.
 
 import { countBins, describeBins, drawBins } from "./hardness.js";
+import { nameUnsafe } from "./making.js";
 import { formatShare, makeElement } from "./svg.js";
 import { TEXT } from "./text.js";
 
@@ -46,7 +47,7 @@ export class Teller {
     const unsafe = film.countUnsafe(index);
     data.unsafe = unsafe ?? "";
     const mark = stage.ui.marks.querySelector("[data-mark=unsafe] span");
-    if (mark) mark.textContent = unsafe === null ? TEXT.unsafe : TEXT.unsafeCount(unsafe, n);
+    if (mark) mark.textContent = unsafe === null ? nameUnsafe(film) : TEXT.unsafeCount(unsafe, n, !film.scene.making);
     this.tellSeen(index);
     data.drawn = moves.length ? moves[moves.length >> 1].toFixed(2) : "";
     data.arrows = n && left.showsArrows(n) ? left.drawnArrows : "";

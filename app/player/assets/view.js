@@ -5,6 +5,7 @@ import { GRID } from "./units.js";
 import {
   chooseArrows, drawArrows, drawOutside, drawPoints, drawScale, drawSelectedMark, drawSelectedPath, drawThreads, drawTrails, drawUnsafe, paintRows,
 } from "./marks.js";
+import { drawMaking } from "./making.js";
 import { fitCanvas, locate, pageZoom } from "./pen.js";
 import { findBox, layOut } from "./plane.js";
 import { strokeBoundary, strokeOther, strokeStart, Surface, traceContours } from "./surface.js";
@@ -30,7 +31,7 @@ export class FilmView {
     this.dpr = 1;
     this.font = "";
     this.theme = null;
-    this.shown = { majority: true, surface: true, trails: true, threads: true, contributions: true, arrows: false, scale: true };
+    this.shown = { majority: true, surface: true, trails: true, threads: true, contributions: true, arrows: false, making: true, scale: true };
     this.factor = 1;
     this.selected = -1; // the synthetic point that was pressed
     this.hovered = null; // {synthetic: number} or {real: number}
@@ -233,6 +234,7 @@ export class FilmView {
     const size = n > 120 ? 3.8 : 5.2;
     const effects = this.listEffects(n);
     pen.lineCap = pen.lineJoin = "round";
+    if (shown.making && film.scene.making) drawMaking(this, places);
     if (shown.threads) drawThreads(this, places);
     if (shown.trails) drawTrails(this, places, effects);
     const selected = this.findSelected();

@@ -1,7 +1,8 @@
 """Every dataset: its facts, whether it is on this machine, its rows. One file per source; a new file adds a source.
 
 The package is scanned for `Source` modules: ORDER, `facts`, `available`, `load`. A module without `facts` is a helper.
-Optional: `live` (`Live`), FETCHES and `fetch` (`Fetched`), `facts_of`, `find_sets` and `unreadable` (`Local`).
+Optional: `live` (`Live`), FETCHES and `fetch` (`Fetched`), `facts_of`, `find_sets` and `unreadable` (`Local`). Files of a person's plugin
+folder are scanned after it; what is wrong with one of them leaves it out.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import importlib
 import pkgutil
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
+from engine import plugins
 from engine.data import places
 from engine.data.facts import Facts
 from engine.data.table import Dataset
@@ -66,12 +69,58 @@ class Local(Source, Protocol):
         """For each set that cannot be read, a sentence with the reason."""
 
 
+@dataclass(frozen=True)
+class PluginSource:
+    """A source from a file of the plugin folder, whose digest its fingerprints hold."""
+
+    plugin: plugins.Plugin
+    ORDER: int
+
+    def facts(self) -> list[Facts]:
+        """See Source."""
+        given: list[Facts] = self.plugin.module.facts()
+        return [replace(facts, fingerprint=f"{facts.fingerprint} plugin {self.plugin.digest}") for facts in given]
+
+    def available(self, name: str) -> bool:
+        """See Source."""
+        with plugins.tell_faults(name):
+            return bool(self.plugin.module.available(name))
+
+    def load(self, name: str, options: Mapping[str, Any]) -> Dataset:
+        """See Source."""
+        with plugins.tell_faults(name):
+            return cast(Dataset, self.plugin.module.load(name, options))
+
+
+def _find_plugins(taken: set[str]) -> list[Source]:
+    """Sources of the plugin folder. taken: names of datasets that there are; theirs are added."""
+    out: list[Source] = []
+    for plugin in plugins.load_plugins():
+        if not hasattr(plugin.module, "facts"):
+            continue
+        try:
+            source = PluginSource(plugin, int(plugin.module.ORDER))
+            names = [facts.entry()["name"] for facts in source.facts()]
+            if doubled := next((name for i, name in enumerate(names) if name in taken or name in names[:i]), None):
+                raise TypeError(f"there is a dataset called {quote(doubled)} already")
+            if lacking := [name for name in ("available", "load") if not hasattr(plugin.module, name)]:
+                raise TypeError(f"a source needs {lacking[0]}(name)")
+        except Exception as error:  # whatever a stranger's file does
+            plugins.report(plugin.path.name, plugins.explain(error))
+            continue
+        taken.update(names)
+        out.append(source)
+    return out
+
+
 @cache
 def sources() -> tuple[Source, ...]:
-    """The sources of this package, by ORDER and name."""
+    """The sources of this package and of the plugin folder, by ORDER and name."""
     names = [module.name for module in pkgutil.iter_modules(__path__)]
     modules = [importlib.import_module(f"{__name__}.{name}") for name in names]
     found = [cast(Source, module) for module in modules if hasattr(module, "facts")]
+    common = {facts.name for source in found if not hasattr(source, "unreadable") for facts in source.facts()}
+    found += _find_plugins(common)
     return tuple(sorted(found, key=lambda source: source.ORDER))  # the scan is by name, and the sort is stable
 
 
@@ -80,8 +129,11 @@ def _common() -> list[Source]:
     return [source for source in sources() if not hasattr(source, "unreadable")]
 
 
-def _local() -> list[Local]:
-    return [cast(Local, source) for source in sources() if hasattr(source, "unreadable")]
+def _local(here: bool = True) -> list[Local]:
+    """Sources of sets that exist on this machine alone. here: those that need a data folder too."""
+    return [
+        cast(Local, source) for source in sources() if hasattr(source, "unreadable") and (here or hasattr(source, "OWN_FOLDER"))
+    ]
 
 
 def datasets(found: bool = False) -> list[dict[str, Any]]:
@@ -94,11 +146,12 @@ def datasets(found: bool = False) -> list[dict[str, Any]]:
     engine.spec.fields describes them), fingerprint (changes when the rows change), how_to_get, summary. Counts are those of the
     default options.
 
-    found: entries as they are on this machine, with local sets and the fingerprints of local copies.
+    found: entries as they are on this machine, with local sets, those of the plugin folder, and the fingerprints of local copies.
     """
-    found = found and _has_folder()
-    entries = [facts.entry() | (_live(source, facts.name) if found else {}) for source in _common() for facts in source.facts()]
-    return [*entries, *(facts.entry() for source in _local() for facts in source.facts())] if found else entries
+    here = found and _has_folder()
+    common = [source for source in _common() if found or not isinstance(source, PluginSource)]
+    entries = [facts.entry() | (_live(source, facts.name) if here else {}) for source in common for facts in source.facts()]
+    return [*entries, *(facts.entry() for source in _local(here) for facts in source.facts())] if found else entries
 
 
 def _has_folder() -> bool:
@@ -117,7 +170,7 @@ def _live(source: Source, name: str) -> dict[str, Any]:
 
 def unreadable() -> list[str]:
     """Why local sets cannot be read: one sentence for each."""
-    return [sentence for source in _local() for sentence in source.unreadable()] if _has_folder() else []
+    return [sentence for source in _local(_has_folder()) for sentence in source.unreadable()]
 
 
 def available(name: str) -> bool:
@@ -168,7 +221,10 @@ def find_source(name: str) -> Source:
     """The source of a dataset. Raises UnknownName."""
     if name in _index():
         return _index()[name]
-    local = {own: source for source in _local() for own in source.find_sets()}
+    local: dict[str, Source] = {own: source for source in _local(False) for own in source.find_sets()}
+    if name in local:
+        return local[name]
+    local |= {own: source for source in _local() for own in source.find_sets()}
     if name in local:
         return local[name]
     raise UnknownName(f"no dataset is called {quote(name)}; there are: {', '.join([*_index(), *local])}.")

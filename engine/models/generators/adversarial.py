@@ -22,6 +22,8 @@ LAWS = ("uniform", "glorot", "normal")
 """How new layers are drawn; see `initialise`."""
 BETAS = (0.5, 0.999)
 """Of Adam, for every player."""
+EVENTS = 100
+"""Epoch events of a stage, at most; each tells the means over its share of the steps."""
 DRAWN_AT_ONCE = 512
 """New rows that go through a network at once."""
 
@@ -88,10 +90,11 @@ class Streams:
 
 
 class Scale(Protocol):
-    """Rows [n, d] -> rows, and back."""
+    """Rows [n, d] -> rows, and back. `line`: slope and shift [d] of the way in, for rows like `x` [n, d]."""
 
     def enter(self, x: Tensor) -> Tensor: ...
     def leave(self, x: Tensor) -> Tensor: ...
+    def line(self, x: Tensor) -> tuple[Tensor, Tensor]: ...
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,11 @@ class Pixels:
         by_channel = (x.clamp(-1, 1).reshape(len(x), len(self.mean), -1) + 1) / 2
         return ((by_channel - self.mean.view(1, -1, 1)) / self.sd.view(1, -1, 1)).flatten(1)
 
+    def line(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See Scale; without the clipping."""
+        per = x.shape[1] // len(self.mean)
+        return 2 * self.sd.repeat_interleave(per), 2 * self.mean.repeat_interleave(per) - 1
+
 
 @dataclass(frozen=True)
 class Unscaled:
@@ -123,6 +131,36 @@ class Unscaled:
     def leave(self, x: Tensor) -> Tensor:
         """The same rows."""
         return x
+
+    def line(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See Scale."""
+        return torch.ones_like(x[0]), torch.zeros_like(x[0])
+
+
+@dataclass(frozen=True)
+class Standardised:
+    """Rows [n, d] with mean 0 and sd 1 in every column, and back. mean, sd [d]."""
+
+    mean: Tensor
+    sd: Tensor
+
+    @classmethod
+    def fit(cls, x: Tensor) -> Standardised:
+        """By the rows x [n, d]; a column without any spread is only centred."""
+        sd = x.std(0, correction=0)
+        return cls(x.mean(0), torch.where(sd > 0, sd, 1.0))
+
+    def enter(self, x: Tensor) -> Tensor:
+        """The standardised rows."""
+        return (x - self.mean) / self.sd
+
+    def leave(self, x: Tensor) -> Tensor:
+        """The rows in their own units."""
+        return x * self.sd + self.mean
+
+    def line(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """See Scale."""
+        return 1 / self.sd, -self.mean / self.sd
 
 
 class Shuffled:

@@ -1,0 +1,66 @@
+"""A plugin folder as a person may have one: a method of five lines, a source, two tables, and files with faults."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+METHOD = '''from sklearn.naive_bayes import GaussianNB
+
+from engine.methods.wrapped import WrappedMethod
+
+
+class NaiveBayes(WrappedMethod):
+    """Each column is normal within a class, and columns know nothing of each other."""
+
+    name, title, source = "naive-bayes", "Naive Bayes", "scikit-learn's GaussianNB."
+    estimator = GaussianNB()
+'''
+SOURCE = """import numpy as np
+
+from engine.data.facts import Facts
+from engine.data.table import numeric_only
+
+ORDER = 500
+
+
+def facts():
+    return [
+        Facts("stripes", "Stripes", "tabular", "made here", ("no", "yes"), (40, 20), 2, 2, "CC0", "", "", "stripes 1", "", "Two stripes.")
+    ]
+
+
+def available(name):
+    return True
+
+
+def load(name, options):
+    x = np.random.default_rng(0).normal(size=(60, 2))
+    return numeric_only(name, "tabular", x, np.arange(60) % 3 // 2, ("a", "b"), ("no", "yes"))
+"""
+FAULTS = {
+    "broken.py": "def broken(:\n",
+    "clash.py": METHOD.replace("naive-bayes", "focal"),
+    "family.py": METHOD.replace("naive-bayes", "other").replace("    estimator", '    family = "no such"\n    estimator'),
+    "leaves.py": "raise SystemExit(3)\n",
+}
+
+
+def make_folder(folder: Path, faults: bool = False) -> Path:
+    """Write the files; return the folder."""
+    (folder / "tables").mkdir(parents=True)
+    (folder / "naive_bayes.py").write_text(METHOD, encoding="utf-8")
+    for seed, name in enumerate(("apples", "pears")):
+        rng = np.random.default_rng(seed)
+        ripe = rng.random(160) < 0.2
+        rows = [
+            f"{1 + y + rng.normal() / 2:.3f},{('red', 'green')[rng.integers(2)]},{('no', 'yes')[y]}" for y in ripe.astype(int)
+        ]
+        (folder / "tables" / f"{name}.csv").write_text("\n".join(["weight,colour,ripe", *rows]) + "\n", encoding="utf-8")
+    (folder / "tables" / "tables.txt").write_text("# name, target\napples, ripe\npears, ripe, yes\n", encoding="utf-8")
+    if faults:
+        (folder / "stripes.py").write_text(SOURCE, encoding="utf-8")
+        for name, text in FAULTS.items():
+            (folder / name).write_text(text, encoding="utf-8")
+    return folder
