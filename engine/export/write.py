@@ -32,6 +32,7 @@ from engine.models.feature_classifiers import ClassMeans, Mapped, Normalised
 from engine.models.memory import MemoryHead
 from engine.models.mlp import MLP
 from engine.models.net import Net, WithHead
+from engine.models.voting import Voting
 from engine.plain import to_plain
 from engine.training.probes import Linear, Neighbours
 
@@ -115,6 +116,8 @@ def list_versions() -> dict[str, str]:
 def _network(net: Net, replicate: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """(JSON values, tensors by name) of one replicate. Weights are [out, in], as in torch.nn.Linear."""
     base = net.net if isinstance(net, WithHead) else net
+    if isinstance(base, Voting):
+        raise BadInput("Networks that vote cannot be exported: a model file holds one network.")
     if not isinstance(base, MLP):
         raise BadInput("A convolutional network cannot be exported: what is exported takes the rows of a table.")
     views = [view[replicate].detach().cpu() for view in base.views(base.flat)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from engine.methods.ce import CE
 from engine.methods.cost_sensitive import CostSensitive
 from engine.models.cost_head import with_costs
 from engine.models.mlp import MLP
+from engine.models.voting import Voting
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from tests.engine.cards import assert_close, read_cases
@@ -106,7 +108,7 @@ def test_costs_in_rows() -> None:
     on = task(blobs((100, 30, 8)), ratio=None, folds=1, seeds=2)
     for way in ("over", "under"):
         method = CostSensitive(**SMALL, costs=K, way=way)
-        rows, again = (method.draw_rows(on, method.find_costs(on)) for _ in range(2))
+        rows, again = (method.draw_rows(on, method.find_costs(on), grow=way == "over") for _ in range(2))
         counts, before = rows.counts(3), on.train.counts(3)
         wanted = [size_by_costs(n.double(), class_costs(tensor(K)), grow=way == "over") for n in before]
         for own, formula, had in zip(counts, wanted, before, strict=True):
@@ -151,3 +153,30 @@ def test_a_classifier_takes_nested_lists() -> None:
 def test_a_head_of_costs_is_that_of_the_network() -> None:
     net = identity(3)
     assert torch.equal(with_costs(net, tensor(K)[None]).head_weights(), net.head_weights())
+
+
+def test_votes_are_of_three_networks() -> None:
+    on = task(blobs((61, 34, 13)))
+    method = CostSensitive(**SMALL, costs=K, way="soft vote")
+    alone = [fit(CostSensitive(**SMALL, costs=K, way=way), on).net for way in ("over", "under", "threshold-moving")]
+    answers = torch.stack([net(on.test.x).softmax(-1) for net in alone])
+    soft, hard = fit(method, on), fit(CostSensitive(**SMALL, costs=K, way="hard vote"), on)
+    assert torch.allclose(soft.net(on.test.x).softmax(-1), answers.mean(0), rtol=0, atol=1e-12)
+    votes = torch.nn.functional.one_hot(answers.argmax(-1), 3).sum(0)
+    assert torch.equal(hard.net(on.test.x).argmax(-1), votes.argmax(-1))  # argmax takes the first of equal ones
+    assert (votes.max(-1).values == 1).any() or (votes.max(-1).values == 2).any()
+    assert set(soft.chosen) == {"over", "under", "training"}
+    again = fit(method, replace(on, chosen=dict(soft.chosen), valid=on.train))
+    assert torch.equal(again.net(on.test.x), soft.net(on.test.x))
+    some = torch.tensor([2, 0])
+    for net in (soft.net.copy(), soft.net.select(some)):
+        own = on.test.x if isinstance(net, Voting) and len(net.flat) == 6 else on.test.x[some]
+        assert torch.equal(net(own), soft.net(on.test.x) if len(own) == 6 else soft.net(on.test.x)[some])
+    assert torch.isnan(soft.net.head_weights()).all() and soft.net.head_weights().shape[1] == soft.net.width == 18
+
+
+def test_ties_of_votes_go_to_the_lower_class() -> None:
+    nets = [identity(3) for _ in range(3)]
+    for net, way in zip(nets, ((0, 0, 9), (0, 9, 0), (9, 0, 0)), strict=True):
+        net.flat[:, -3:] += torch.tensor(way)
+    assert Voting(nets, soft=False)(torch.zeros(1, 1, 3, dtype=F64)).argmax().item() == 0
