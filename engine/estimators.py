@@ -36,7 +36,7 @@ from engine.models.net import Net
 from engine.seeds import numpy_stream
 from engine.settings import read_setting
 from engine.spec import fields, run
-from engine.spec.fields import param
+from engine.spec.fields import MATRIX, param
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 
@@ -359,7 +359,14 @@ def _plain(value: Any) -> Any:
 
 # ---- making the classes
 
-KINDS = {"int": int, "float": float, "bool": bool, "choice": str, "ints": tuple[int, ...]}
+KINDS = {
+    "int": int,
+    "float": float,
+    "bool": bool,
+    "choice": str,
+    "ints": tuple[int, ...],
+    MATRIX: tuple[tuple[float, ...], ...],
+}
 
 
 def make_classifier(method: type[Method]) -> type[TableClassifier]:
@@ -377,7 +384,7 @@ def make_classifier(method: type[Method]) -> type[TableClassifier]:
     # a method's own patience for a later phase is merged with this one, which applies to every phase
     shared = {name: own[name] | {"help": d["help"]} for name, d in door.items() if name in own}
     described = {n: d for n, d in own.items() if n not in door} | door | shared
-    defaults = {n: tuple(d["default"]) if d["kind"] == "ints" else d["default"] for n, d in described.items()}
+    defaults = {n: tuple(d["default"]) if isinstance(d["default"], list) else d["default"] for n, d in described.items()}
     parameters = [
         Parameter(n, Parameter.KEYWORD_ONLY, default=defaults[n], annotation=KINDS[d["kind"]]) for n, d in described.items()
     ]
@@ -409,7 +416,11 @@ def _text(method: type[Method], described: Mapping[str, Mapping[str, Any]], defa
         "----------",
     ]
     for name, d in described.items():
-        kind = "{" + ", ".join(map(repr, d["choices"])) + "}" if d["choices"] else d["kind"].replace("ints", "tuple of int")
+        kind = (
+            "{" + ", ".join(map(repr, d["choices"])) + "}"
+            if d["choices"]
+            else d["kind"].replace("ints", "tuple of int").replace(MATRIX, "matrix as nested lists")
+        )
         inside = f" In [{d['low']:g}, {d['high']:g}]." if d["low"] is not None and d["high"] is not None else ""
         lines += [f"{name} : {kind}, default={defaults[name]!r}", _wrapped(d["help"] + inside, "    ")]
     lines += ["random_state : int, RandomState or None, default=None", _wrapped(RANDOM_STATE, "    ")]

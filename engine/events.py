@@ -27,6 +27,8 @@ GRID = 48
 """The decision surface is GRID x GRID values; row 0 is the lowest y."""
 UNPACKED = 1 << 30
 """Bytes of the arrays of one npz, at most."""
+SEEN = 128
+"""In `Frame.seen`: the bit of a row that the member was fitted on; the others are its hardness."""
 UNIT = 8191
 """int16 coordinates: the view box reaches from -UNIT to UNIT, positions are kept up to 4 boxes away."""
 
@@ -85,6 +87,11 @@ class Scene:
     parents [n, 2] int16: where each synthetic point was copied from (n = 0 before there are any). parent_labels [n] uint8. A
     scene is sent again when the synthetic points are created. The last scene counts, also for earlier frames. faint [k, 2] int16:
     validation rows that the data mark (`Dataset.faint`); none in scenes of earlier versions.
+
+    How synthetic points were made, as far as it is known; all empty in scenes of earlier versions. kind: see
+    `engine.samplers.lines.Drawn`; '' where it is not known. norm: of distances, 2 or 1. seeds [n, 2] int16: the row that each was made
+    from. walks [n, P, 2] int16: its places on the way from there, the last one repeated. spheres [s, 4] int16: place of a row, and how far
+    its sphere reaches along both axes. moves [q, 4] int16: old and new place of a training row that was moved.
     """
 
     replicate: int
@@ -101,7 +108,15 @@ class Scene:
     data_centre: tuple[float, float] | None = None
     data_half: tuple[float, float] | None = None
     faint: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int16))
-    arrays: ClassVar[tuple[str, ...]] = ("points", "labels", "parents", "parent_labels", "faint")
+    kind: str = ""
+    norm: int = 2
+    seeds: np.ndarray = field(default_factory=lambda: np.zeros((0, 2), np.int16))
+    walks: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 2), np.int16))
+    spheres: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.int16))
+    moves: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.int16))
+    arrays: ClassVar[tuple[str, ...]] = (
+        "points", "labels", "parents", "parent_labels", "faint", "seeds", "walks", "spheres", "moves",
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -112,7 +127,8 @@ class Frame:
     [GRID, GRID] uint8: 255 x probability of a minority class (any class below the largest). n = 0 before the points exist; n
     never changes afterwards. score: validation average precision, NaN if not yet known. unsafe [n] bool: points nearer to a test row of
     the largest class than to any training row of their own (`engine.analysis.unsafe`); empty where that is not known, as in recordings of
-    earlier versions.
+    earlier versions. seen [m] uint8, of an ensemble: for each of the scene's points SEEN where the member that this frame adds was
+    fitted on it, plus its hardness for the members before in 1/127; empty elsewhere.
     """
 
     replicate: int
@@ -124,7 +140,8 @@ class Frame:
     moved: np.ndarray
     surface: np.ndarray
     unsafe: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
-    arrays: ClassVar[tuple[str, ...]] = ("points", "moved", "surface", "unsafe")
+    seen: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    arrays: ClassVar[tuple[str, ...]] = ("points", "moved", "surface", "unsafe", "seen")
 
 
 @dataclass(frozen=True)
@@ -143,6 +160,10 @@ Event = Phase | Progress | Note | Epoch | Scene | Frame | Board
 _TYPES: dict[str, type] = {t.__name__.lower(): t for t in (Phase, Progress, Note, Epoch, Scene, Frame, Board)}
 
 
+SELDOM = ("unsafe", "seeds", "walks", "spheres", "moves")
+"""Arrays that are left out where they are empty."""
+
+
 def kind(event: Event) -> str:
     """'phase', 'progress', 'note', 'epoch', 'scene', 'frame' or 'board'."""
     return type(event).__name__.lower()
@@ -153,8 +174,9 @@ def encode(event: Event) -> tuple[str, str, bytes | None]:
     names = getattr(event, "arrays", ())
     plain = {f.name: getattr(event, f.name) for f in dataclasses.fields(event) if f.name not in names}
     arrays = {n: getattr(event, n) for n in names}
-    if not len(arrays.get("unsafe", ())):
-        arrays.pop("unsafe", None)
+    for name in SELDOM:
+        if not len(arrays.get(name, ())):
+            arrays.pop(name, None)
     return kind(event), json.dumps(plain), pack(arrays) if names else None
 
 
@@ -185,7 +207,10 @@ def pack_film(scene: Scene, frames: list[Frame]) -> bytes:
     }
     if sent and all(len(f.unsafe) == len(f.points) for f in sent):
         arrays["unsafe"] = np.stack([f.unsafe for f in sent])
-    return pack(arrays | {f"scene.{name}": getattr(scene, name) for name in Scene.arrays})
+    if members := [f.seen for f in frames if len(f.seen)]:
+        arrays |= {"seen": np.stack(members), "has_seen": np.array([len(f.seen) > 0 for f in frames], bool)}
+    fixed = {name: getattr(scene, name) for name in Scene.arrays}
+    return pack(arrays | {f"scene.{name}": array for name, array in fixed.items() if len(array) or name not in SELDOM})
 
 
 def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:
@@ -198,15 +223,21 @@ def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:
         index = np.cumsum(arrays["has_points"]) - 1
         none = (np.zeros((0, 2), np.int16), np.zeros(0, np.uint16), np.zeros(0, bool))
         unsafe = arrays.get("unsafe", np.zeros((len(arrays["points"]), 0), bool))
+        is_member = arrays.get("has_seen", np.zeros(len(index), bool))
+        seen = [
+            arrays["seen"][i] if has else np.zeros(0, np.uint8)
+            for i, has in zip(np.cumsum(is_member) - 1, is_member, strict=True)
+        ]
         frames = [
-            Frame(scene.replicate, **plain, points=points, moved=moved, surface=surface, unsafe=marks)
-            for plain, (points, moved, marks), surface in zip(
+            Frame(scene.replicate, **plain, points=points, moved=moved, surface=surface, unsafe=marks, seen=lit)
+            for plain, (points, moved, marks), surface, lit in zip(
                 json.loads(arrays["words"].tobytes()),
                 [
                     (arrays["points"][i], arrays["moved"][i], unsafe[i]) if has else none
                     for i, has in zip(index, arrays["has_points"], strict=True)
                 ],
                 arrays["surface"],
+                seen,
                 strict=True,
             )
         ]

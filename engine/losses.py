@@ -270,6 +270,13 @@ class ClassWeighted(Loss):
         return cross_entropy.curve(logits, y, along)
 
 
+class CostWeighted(ClassWeighted):
+    """Cross-entropy averaged with given class weights [R, C]; a step divides by the sum of its rows' weights."""
+
+    def __init__(self, weights: Tensor) -> None:
+        self.weights = weights
+
+
 class ClassBalanced(Loss):
     """A loss averaged with `class_balanced_weights` (Cui et al. 2019, eq. 10; card C3).
 

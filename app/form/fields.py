@@ -15,6 +15,10 @@ from engine.spec import fields
 from engine.spec.run import default_params
 
 DEFAULTS = "defaults"
+MOST_CELLS = 10
+"""Classes, at most, of which a matrix is typed cell by cell; one of more is typed as text."""
+TEXTS = ("ints", fields.MATRIX)
+"""Kinds of fields whose value the form keeps as text."""
 
 
 def choose_method(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[str, Any]:
@@ -47,8 +51,9 @@ def _list_presets(method: Mapping[str, Any], kind: str) -> dict[str, dict[str, A
     return {usual: whole[usual]} | whole
 
 
-def draw_method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]:
-    """Draw the method's own fields; return their values and what is wrong with them, in sentences. The caller's place is a fold."""
+def draw_method_fields(method: Mapping[str, Any], kind: str, classes: Sequence[str] = ()) -> tuple[dict[str, Any], list[str]]:
+    """Draw the method's own fields; return their values and what is wrong with them, in sentences. The caller's place is a fold.
+    classes: names of the dataset's, for a matrix of costs."""
     who, presets, usual = method["name"], _list_presets(method, kind), default_params(method, kind)
     described = [d | {"default": usual[d["name"]]} for d in method["fields"]]
     if not described:
@@ -76,10 +81,10 @@ def draw_method_fields(method: Mapping[str, Any], kind: str) -> tuple[dict[str, 
         )
         for note in method["deviations"].get(same or "", []):
             st.caption(escape(note, 300))
-    values, wrong = draw_fields([d for d in described if not d["advanced"]], prefix, who)
+    values, wrong = draw_fields([d for d in described if not d["advanced"]], prefix, who, classes)
     if folded := [d for d in described if d["advanced"]]:
         if st.toggle(words.FINER, key=f"finer.{prefix}"):
-            more, also = draw_fields(folded, prefix, who)
+            more, also = draw_fields(folded, prefix, who, classes)
         else:
             more, also = _read_folded(folded, prefix, who)
         values, wrong = values | more, wrong + also
@@ -97,26 +102,28 @@ def _read_folded(described: Sequence[Mapping[str, Any]], prefix: str, who: str) 
         value = st.session_state.setdefault(key, widget_value(d, d["default"]))
         st.session_state[key] = value
         try:
-            values[d["name"]] = fields.parse(d, value, who) if d["kind"] == "ints" else fields.check_value(d, value, who)
+            values[d["name"]] = fields.parse(d, value, who) if d["kind"] in TEXTS else fields.check_value(d, value, who)
         except BadInput as error:
             wrong.append(str(error))
     return values, wrong
 
 
-def draw_fields(described: Sequence[Mapping[str, Any]], prefix: str, who: str) -> tuple[dict[str, Any], list[str]]:
+def draw_fields(
+    described: Sequence[Mapping[str, Any]], prefix: str, who: str, classes: Sequence[str] = ()
+) -> tuple[dict[str, Any], list[str]]:
     """Draw one widget for each described field (`engine.spec.fields.describe`); return the values and what is wrong, in
-    sentences."""
+    sentences. classes: see `draw_method_fields`."""
     values: dict[str, Any] = {}
     wrong: list[str] = []
     for d in described:
         try:
-            values[d["name"]] = fields.check_value(d, _draw_field(d, f"{prefix}.{d['name']}", who), who)
+            values[d["name"]] = fields.check_value(d, _draw_field(d, f"{prefix}.{d['name']}", who, classes), who)
         except BadInput as error:
             wrong.append(str(error))
     return values, wrong
 
 
-def _draw_field(d: Mapping[str, Any], key: str, who: str) -> Any:
+def _draw_field(d: Mapping[str, Any], key: str, who: str, classes: Sequence[str] = ()) -> Any:
     label = (d["label"][:1].upper() + d["label"][1:]) + (f" ({d['unit']})" if d["unit"] else "")
     help, kind, state = escape(d["help"], 600), d["kind"], st.session_state
     state.setdefault(key, widget_value(d, d["default"]))
@@ -128,6 +135,8 @@ def _draw_field(d: Mapping[str, Any], key: str, who: str) -> Any:
         return st.selectbox(label, d["choices"], key=key, help=help)
     if kind == "ints":
         return fields.parse(d, st.text_input(label, key=key, help=help), who)
+    if kind == fields.MATRIX:
+        return fields.parse(d, _draw_matrix(d, key, label, help, who, classes), who)
     if d["log"] and d["high"] is not None:
         stops = log_stops(d, state[key])
         return st.select_slider(label, stops, key=key, help=help, format_func=_format_number)
@@ -138,6 +147,47 @@ def _draw_field(d: Mapping[str, Any], key: str, who: str) -> Any:
         step = 1 if kind == "int" else (high - low) / 100
         return st.slider(label, low, high, key=key, step=step, help=help, format=None if kind == "int" else "%.3g")
     return st.number_input(label, low, high, key=key, help=help, step=1 if kind == "int" else None)
+
+
+def _draw_matrix(d: Mapping[str, Any], key: str, label: str, help: str, who: str, classes: Sequence[str]) -> str:
+    """Draw a grid of costs, the true class down and the chosen one across; return them as text, '' where they are not typed.
+
+    The text is in the session's state under `key`, from where links and presets change it; the cells follow it.
+    """
+    state, n = st.session_state, len(classes)
+    if not 2 <= n <= MOST_CELLS:
+        return st.text_input(label, key=key, help=help)
+    try:
+        typed = fields.parse(d, state[key], who)
+    except BadInput:
+        typed = []
+    costs = typed if len(typed) == n else [[float(i != j) for j in range(n)] for i in range(n)]
+    if state.get(f"{key}.drawn") != state[key]:
+        state[f"{key}.typed"] = bool(state[key])
+        state.update({f"{key}.{i}.{j}": costs[i][j] for i in range(n) for j in range(n)})
+    if not st.toggle(words.MATRIX_TYPE.format(label=label), key=f"{key}.typed", help=help):
+        state[key] = state[f"{key}.drawn"] = ""
+        return ""
+    st.caption(words.MATRIX_HOW)
+    cells = []
+    for i, true in enumerate(classes):
+        row = []
+        for j, (place, chosen) in enumerate(zip(st.columns(n), classes, strict=True)):
+            state.setdefault(f"{key}.{i}.{j}", costs[i][j])
+            name = words.MATRIX_CELL.format(true=escape(true, 20), chosen=escape(chosen, 20))
+            row.append(
+                place.number_input(
+                    name,
+                    d["low"],
+                    d["high"],
+                    key=f"{key}.{i}.{j}",
+                    disabled=i == j,
+                    label_visibility="visible" if n <= 3 else "collapsed",
+                )
+            )
+        cells.append(row)
+    state[key] = state[f"{key}.drawn"] = fields.format_value(cells)
+    return str(state[key])
 
 
 def log_stops(d: Mapping[str, Any], value: float) -> list[float]:
@@ -163,5 +213,7 @@ def _format_number(value: float) -> str:
 
 
 def widget_value(d: Mapping[str, Any], value: Any) -> Any:
-    """Return a value as its widget keeps it: ints as text, others as they are."""
+    """Return a value as its widget keeps it: ints and matrices as text, others as they are."""
+    if d["kind"] == fields.MATRIX:
+        return fields.format_value(value)
     return ", ".join(str(v) for v in value) if d["kind"] == "ints" else value

@@ -72,7 +72,7 @@ def draw_form(catalog: Mapping[str, Any], known: tuple[RunSpec, float] | None = 
             for sentence in list(catalog.get("unreadable", ()))[:LEFT_OUT]:
                 st.caption(escape(sentence, 300))
         with settings:
-            params, more = draw_method_fields(method, entry["kind"])
+            params, more = draw_method_fields(method, entry["kind"], entry["classes"])
             device = choose_device(catalog)
     with usual:
         imbalance, trouble = choose_imbalance(entry, data, count_folds(entry), rows)

@@ -31,6 +31,9 @@ BADGES = {
 }
 """A job's state, by the store's name or the player's -> the player's badge."""
 
+MADE = {"seeds": 2, "walks": 2, "spheres": 4, "moves": 4}
+"""Arrays of a scene that say how points were made -> numbers of each entry; of walks, of each step."""
+
 
 def encode_chunk(
     run: str,
@@ -83,6 +86,8 @@ def encode_chunk(
     head |= {"status": BADGES[status], "alive": engine_alive, **_describe_frames(frames, labels or {})}
     if any(len(frame.unsafe) for frame in frames):
         head["unsafe"] = [int(_has_marks(frame)) for frame in frames]
+    if any(len(frame.seen) for frame in frames):
+        head["seen"] = [len(frame.seen) for frame in frames]
     head |= {"text": text, "title": title, "group": group, "autoplay": autoplay}
     head |= more or {}
     if scene is not None:
@@ -166,14 +171,24 @@ def _describe_scene(scene: Scene, majority: int | None) -> dict[str, Any]:
         "real": len(scene.points),
         "parents": len(scene.parents),
         "faint": len(scene.faint),
+        **_describe_making(scene),
     }
+
+
+def _describe_making(scene: Scene) -> dict[str, Any]:
+    """The head's key on how points were made, where that is known."""
+    counts = {name: len(getattr(scene, name)) for name in MADE}
+    if not any(counts.values()):
+        return {}
+    return {"made": {"kind": scene.kind, "norm": scene.norm, **counts, "steps": scene.walks.shape[1]}}
 
 
 def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
     """The arrays of scene and frames, made small for zlib; contributions and directions follow them as float32.
 
-    Scene: points, labels, parents, parent_labels, faint. Frames: all surfaces, then all points, then all moved, then a byte a point
-    of the frames that say which points are unsafe (`unsafe` of the head). 16-bit values as
+    Scene: points, labels, parents, parent_labels, faint, seeds, walks, spheres, moves. Frames: all surfaces, then all points, then all
+    moved, then a byte a point of the frames that say which points are unsafe (`unsafe` of the head), then a byte a row of those that say
+    which rows a member saw (`seen` of the head: how many). 16-bit values as
     all low bytes, then all high bytes. A frame holds differences (modulo 2^8 or 2^16) to the frame before it in the chunk;
     the first one, and points whose number has changed, stand as they are, the first surface as differences along its rows.
     """
@@ -182,6 +197,7 @@ def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
         for points, labels in ((scene.points, scene.labels), (scene.parents, scene.parent_labels)):
             parts += [_split_bytes(points), np.asarray(labels, np.uint8).tobytes()]
         parts.append(_split_bytes(scene.faint))
+        parts += [_split_bytes(getattr(scene, name)) for name in MADE]
     before: np.ndarray | None = None
     for frame in frames:
         surface = np.asarray(frame.surface, np.uint8).ravel()
@@ -195,6 +211,7 @@ def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
             parts.append(_split_bytes(values - before if is_difference else values))
             before = values
     parts += [np.asarray(frame.unsafe, np.uint8).tobytes() for frame in frames if _has_marks(frame)]
+    parts += [np.asarray(frame.seen, np.uint8).tobytes() for frame in frames]
     return b"".join(parts)
 
 
@@ -226,6 +243,10 @@ def decode_chunk(payload: bytes) -> Chunk:
         scene = {"points": reader.take16(2 * m, np.int16).reshape(m, 2), "labels": reader.take(m)}
         scene |= {"parents": reader.take16(2 * n, np.int16).reshape(n, 2), "parent_labels": reader.take(n)}
         scene["faint"] = reader.take16(2 * head["scene"].get("faint", 0), np.int16).reshape(-1, 2)
+        made = head["scene"].get("made", {})
+        for name, width in MADE.items():
+            shape = (made.get(name, 0), *([made.get("steps", 0)] if name == "walks" else []), width)
+            scene[name] = reader.take16(math.prod(shape), np.int16).reshape(shape)
     frames = _read_frames(head, reader)
     known = head.get("contributions")
     if known is None:
@@ -251,6 +272,7 @@ def _read_frames(head: Mapping[str, Any], reader: _Reader) -> list[Frame]:
             arrays.append(values.view(dtype).reshape((n, 2) if width == 2 else n))
     marked = head.get("unsafe", [0] * len(counts))
     unsafe = [reader.take(n if there else 0).astype(bool) for n, there in zip(counts, marked, strict=True)]
+    seen = [reader.take(m) for m in head.get("seen", [0] * len(counts))]
     return [
         Frame(
             head["replicate"],
@@ -262,6 +284,7 @@ def _read_frames(head: Mapping[str, Any], reader: _Reader) -> list[Frame]:
             moved[i],
             surfaces[i].reshape(GRID, GRID),
             unsafe[i],
+            seen[i],
         )
         for i in range(len(counts))
     ]

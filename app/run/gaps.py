@@ -246,7 +246,9 @@ def describe_norms(result: Result, counts: Sequence[float]) -> str:
 
 
 def make_table(entries: Sequence[Entry], read: Read) -> pd.DataFrame:
-    """Return means with the 95% interval over replicates where there are several, one row a class, two columns a run."""
+    """Return means with the 95% interval over replicates where there are several, one row a class, two columns a run.
+
+    Norms that a last layer has changed have a third one, how many times longer they are: of learnable weight scaling, the factors."""
     classes, counts = list_classes(entries[0].result)
     columns: dict[str, Any] = {"class": list(classes), "training rows": [f"{c:,.0f}" for c in counts]}
     for entry in entries:
@@ -256,7 +258,21 @@ def make_table(entries: Sequence[Entry], read: Read) -> pd.DataFrame:
                 continue
             cells = [intervals.corrected_t(values[:, c], entry.result.test_share, EITHER) for c in range(len(classes))]
             columns[f"{entry.label}, {title}"] = [format_interval(one, 3) for one in cells]
+        times = _relate_norms(entry.result, len(classes)) if read is read_norms else None
+        if times is not None:
+            cells = [intervals.corrected_t(times[:, c], entry.result.test_share, EITHER) for c in range(len(classes))]
+            columns[words.NORM_TIMES.format(label=entry.label)] = [format_interval(one, 3) for one in cells]
     return pd.DataFrame(columns)
+
+
+def _relate_norms(result: Result, classes: int) -> np.ndarray | None:
+    """Return weight norms after over before [R, C]; None where the last layer has not changed."""
+    before, after = read_norms(result, "before"), read_norms(result, "after")
+    if before is None or after is None or before.shape != after.shape or after.shape[1] != classes:
+        return None
+    with np.errstate(divide="ignore", invalid="ignore"):
+        times: np.ndarray = after / before
+    return None if np.allclose(before, after, equal_nan=True) else times
 
 
 def read_interval(values: Mapping[str, Any] | None, result: Result) -> Interval:

@@ -42,6 +42,12 @@ def read_contributions(run: str, attempt: int, replicate: int, owner: str | None
     return _read_arrays(run, attempt, f"contributions/{replicate}", owner)
 
 
+def read_generated(run: str, attempt: int, owner: str | None) -> dict[str, np.ndarray] | None:
+    """What a finished run keeps of its generator's images (`engine.runner.generated`), None where nothing, or where it is begun again.
+    Raises BadData."""
+    return _read_arrays(run, attempt, "generated/0", owner)
+
+
 def _read_arrays(run: str, attempt: int, artifact: str, owner: str | None) -> dict[str, np.ndarray] | None:
     store = get_store()
     try:

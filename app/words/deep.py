@@ -159,6 +159,7 @@ DEVIATION, DEVIATION_AXIS = "Feature deviation, per class", "Distance of the two
 DEVIATION_HELP = "The tick takes as many training rows of every class. The diamond is what sampling alone gives."
 DEVIATION_SAID = "The smallest class's means lie {own} apart, where sampling alone gives {expected}."
 DEVIATION_FEW = "The smallest class has too few rows to say what sampling alone gives."
+NORM_TIMES = "{label}, after over before"
 NORMS, NORMS_AXIS = "Length of the output weights, per class", "L2 norm of output weights"
 NO_NORMS = "What classifies in this run has no weights per class."
 NORMS_SAID = "The smallest class's weights are {before:.2f} times as long as the largest's before, {after:.2f} times after."

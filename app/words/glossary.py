@@ -64,9 +64,39 @@ TERMS: dict[str, str] = {
         "Giving training more rows of the small classes, copied or made up. It changes how often a class is seen, not how "
         "much is known of it."
     ),
+    "Generator": (
+        "A network that learns the training rows of a class and makes new ones. It can end by copying: new rows are then hardly more than "
+        "training rows repeated."
+    ),
+    "Discriminator": "A network that tells generated rows from real ones. A generator is trained to make that hard.",
+    "GAMO": (
+        "A generator whose new rows are weighted means of rows of one class. It chooses weights that a classifier finds hard. The largest "
+        "weight says how near a new row is to a copy."
+    ),
+    "DeepSMOTE": (
+        "SMOTE among the codes of images. A network turns an image into a short code, another one turns codes back. New images come from "
+        "codes between two of one class."
+    ),
     "SMOTE": (
         "Over-sampling by points between a minority row and one of its minority neighbours. It fills the room between known "
         "rows and cannot leave it."
+    ),
+    "SWIM": (
+        "Over-sampling that keeps a row's distance from the other classes. It reads the majority, so it works from a single minority "
+        "row."
+    ),
+    "SUGAR": "Over-sampling where a class is thin. New rows are then pulled along the shape of the class.",
+    "Manifold over-sampling": (
+        "Over-sampling along the plane or surface in which a class lies. The plane comes from principal components, the surface from an "
+        "auto-encoder."
+    ),
+    "Cleaning": (
+        "Removing rows that lie among other classes. ENN looks at the nearest rows of each. A Tomek link is a pair of two classes, each "
+        "the nearest of the other."
+    ),
+    "CMTNN": (
+        "Two networks judge the training rows: one learns the classes, the other what each row is not. Majority rows that both miss are "
+        "removed."
     ),
     "EOS": (
         "Over-sampling in feature space, towards the nearest rows of other classes. It widens the range that a class's "
@@ -90,6 +120,29 @@ TERMS: dict[str, str] = {
     ),
     "Mixup": (
         "Training on mixtures of two rows, with both labels in the same proportion. It makes the network smoother between rows."
+    ),
+    "Metric learning": (
+        "Training features so that rows of one class lie near each other and others farther. Nearest rows then decide. LMNN and NCA "
+        "learn a linear map of finished features."
+    ),
+    "Triplet": (
+        "A row, one of its class and one of another class. The loss asks that the second lie nearer to the first than the third does, "
+        "by a margin."
+    ),
+    "Quintuplet": (
+        "A row and four others. Two bound its cluster and its class, one is in another cluster, one of another class. Each lies "
+        "farther than the one before."
+    ),
+    "Memory of class means": (
+        "The mean features of every class. Each row takes a share of them before it is classified. Rare classes borrow from common ones."
+    ),
+    "Two branches": (
+        "Two last blocks on shared layers. One learns from rows as they come, the other from rare classes more often. A weight moves "
+        "from one to the other."
+    ),
+    "Cost matrix": (
+        "What each mistake costs: a row for every true class, a column for the class that is chosen. The answer of lowest expected cost "
+        "need not be the likeliest class."
     ),
     "Control": (
         "The same method with the one thing switched off that it claims to work by. Where the method does no better than its "

@@ -10,6 +10,7 @@ import torch
 
 from engine.data.added import add_points
 from engine.data.dataset import Dataset, Replicate, Rows, Task
+from engine.data.multiplied import multiply_rows
 from engine.data.rows import pad
 from engine.data.split import Parts, split
 from engine.errors import BadParameter
@@ -48,6 +49,9 @@ def prepare(
     if spec.points:
         for index, whole in drawn.items():
             drawn[index], cuts[index] = add_points(whole, cuts[index], spec.points)
+    for index, whole in drawn.items():
+        if whole.multiply is not None:
+            drawn[index], cuts[index] = multiply_rows(whole, cuts[index], spec.seed, index)
     chosen = [cuts[r.seed][r.fold] if thin is None else thin(cuts[r.seed][r.fold], r) for r in replicates]
     k = int(spec.data.get("pca", 0))
     return build_task(drawn, replicates, chosen, seed=spec.seed, pca=k, device=device, dtype=dtype)

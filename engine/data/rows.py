@@ -25,6 +25,19 @@ def take(rows: Rows, keep: Tensor) -> Rows:
     return Rows(x * mask.unsqueeze(2), rows.y.gather(1, order) * mask, mask, weight=weight)
 
 
+def draw(rows: Rows, numbers: Sequence[Tensor]) -> Rows:
+    """The rows with these numbers, of each replicate [n_r], padded anew. A number may come more than once."""
+    width = max(1, *map(len, numbers))
+    order = torch.zeros(len(numbers), width, dtype=torch.int64)
+    mask = torch.zeros(len(numbers), width, dtype=torch.bool)
+    for r, own in enumerate(numbers):
+        order[r, : len(own)], mask[r, : len(own)] = own, True
+    order, mask = order.to(rows.y.device), mask.to(rows.y.device)
+    x = rows.x.gather(1, order.unsqueeze(2).expand(-1, -1, rows.x.shape[2]))
+    weight = None if rows.weight is None else rows.weight.gather(1, order) * mask
+    return Rows(x * mask.unsqueeze(2), rows.y.gather(1, order) * mask, mask, weight=weight)
+
+
 def select(rows: Part, index: Tensor) -> Part:
     """The rows of the replicates `index` [R'], padded as before. Copies of one replicate alone share its memory."""
 

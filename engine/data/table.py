@@ -11,6 +11,21 @@ import numpy as np
 
 Ints = np.ndarray
 
+DELETE = ("copies", "originals")
+
+
+@dataclass(frozen=True)
+class Multiply:
+    """How training images are multiplied (`engine.data.multiplied`). copies: images made of one, itself among them.
+
+    delete: what an imbalance removes. "copies": images are multiplied first, then single ones removed, as DOS's text has it.
+    "originals": images are removed first, and the others multiplied.
+    """
+
+    copies: int
+    delete: str
+
+
 PARTS = ("train", "valid", "test")
 """The parts that the rows of some sets name (`Dataset.parts`)."""
 
@@ -38,6 +53,9 @@ class Dataset:
     missing. owner: int64 [n], whom a row belongs to, a code; -1 where missing. cost: float64 [n], what a missed case costs, NaN where
     missing. score: float64 [n], the score or rule in use, higher where a case is likelier; NaN where missing. None where a table has no
     such column. number: int64 [n], number of each row in what was read, from 0; None where all rows are there.
+
+    multiply: where training images are multiplied after the split (`engine.data.multiplied`), how; else None. original: int64 [n], the row
+    that each is a copy of, itself for a row as read; None where no image was multiplied.
     """
 
     name: str
@@ -61,6 +79,8 @@ class Dataset:
     cost: np.ndarray | None = None
     score: np.ndarray | None = None
     number: Ints | None = None
+    multiply: Multiply | None = None
+    original: Ints | None = None
 
     @property
     def counts(self) -> np.ndarray:

@@ -12,10 +12,13 @@ from engine.errors import BadInput
 from engine.export.onnx_graph import OPSETS, Graph
 from engine.models.centres import Centres
 from engine.models.committee import LEAST, MAX_LEVELS, Bag, Folded
+from engine.models.cost_head import LEAST as LEAST_COST
+from engine.models.cost_head import CostHead
 from engine.models.feature_classifiers import ClassMeans
 from engine.models.memory import MemoryHead
 from engine.models.mlp import LEAK, MLP
 from engine.models.net import Net, WithHead
+from engine.models.voting import Voting
 from engine.training.probes import Linear
 
 CONVERTED = ("LogisticRegression", "RandomForestClassifier", "ExtraTreesClassifier", "HistGradientBoostingClassifier")
@@ -47,6 +50,8 @@ def add_classifier(graph: Graph, fitted: Any, x: str, classes: int) -> str:
 def _add_network(graph: Graph, net: Net, x: str) -> str:
     """Logits [n, C]."""
     base = net.net if isinstance(net, WithHead) else net
+    if isinstance(base, Voting):
+        raise BadInput("Networks that vote have no ONNX file here: there is no converter for them.")
     if not isinstance(base, MLP):
         raise BadInput("A convolutional network has no ONNX file here: it takes the rows of a table.")
     views = [view[0].detach().cpu().numpy() for view in base.views(base.flat)]
@@ -77,6 +82,11 @@ def _add_head(graph: Graph, classify: Any, z: str) -> str:
     if isinstance(classify, Linear):
         weight, bias = (tensor[0].detach().cpu().numpy() for tensor in (classify.weight, classify.bias))
         return _add_layer(graph, z, weight, bias)
+    if isinstance(classify, CostHead):
+        weight, bias, costs = (tensor[0].detach().cpu().numpy() for tensor in (classify.weight, classify.bias, classify.costs))
+        p = graph.add("Softmax", graph.cast(_add_layer(graph, z, weight, bias), "float64"), axis=-1)
+        cost = graph.add("Max", graph.add("MatMul", p, graph.constant(costs)), graph.constant(np.array(LEAST_COST)))
+        return graph.cast(graph.add("Neg", graph.add("Log", cost)), str(weight.dtype))
     if isinstance(classify, Centres):
         raise BadInput("Margins between cluster centres have no ONNX file here: there is no converter for them.")
     if isinstance(classify, MemoryHead):

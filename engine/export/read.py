@@ -38,6 +38,7 @@ from engine.export.inputs import open_table
 from engine.export.model_facts import ModelFacts
 from engine.export.pipeline import Pipeline
 from engine.models.centres import Centres
+from engine.models.cost_head import CostHead
 from engine.models.feature_classifiers import FEATURES, ClassMeans, Mapped, Normalised
 from engine.models.memory import MemoryHead
 from engine.models.mlp import EVERY_ACTIVATION, MLP
@@ -376,6 +377,12 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
     elif head["kind"] == "logistic regression":
         weight, bias = take("head.weight", classes, h), take("head.bias", classes)
         made = WithHead(net, Linear(weight.T.unsqueeze(0), bias.view(1, 1, -1)))
+    elif head["kind"] == "expected cost":
+        weight, bias = take("head.weight", classes, h).T.unsqueeze(0), take("head.bias", classes).view(1, 1, -1)
+        costs = take("head.costs", classes, classes, dtype=torch.float64)
+        if bool((costs < 0).any()):
+            raise ValueError("its costs are below 0")
+        made = WithHead(net, CostHead(weight, bias, costs.unsqueeze(0)), weight)
     elif head["kind"] == "nearest neighbours":
         n, k, mapped = len(tensors["head.rows"]), head["k"], head.get("mapped", h)
         rows, labels = take("head.rows", n, mapped, dtype=torch.float64), take("head.labels", n, dtype=torch.int64)

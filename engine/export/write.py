@@ -27,10 +27,12 @@ from engine.export.pipeline import Pipeline
 from engine.export.readme import write_readme
 from engine.models.centres import Centres
 from engine.models.committee import Committee
+from engine.models.cost_head import CostHead
 from engine.models.feature_classifiers import ClassMeans, Mapped, Normalised
 from engine.models.memory import MemoryHead
 from engine.models.mlp import MLP
 from engine.models.net import Net, WithHead
+from engine.models.voting import Voting
 from engine.plain import to_plain
 from engine.training.probes import Linear, Neighbours
 
@@ -114,6 +116,8 @@ def list_versions() -> dict[str, str]:
 def _network(net: Net, replicate: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
     """(JSON values, tensors by name) of one replicate. Weights are [out, in], as in torch.nn.Linear."""
     base = net.net if isinstance(net, WithHead) else net
+    if isinstance(base, Voting):
+        raise BadInput("Networks that vote cannot be exported: a model file holds one network.")
     if not isinstance(base, MLP):
         raise BadInput("A convolutional network cannot be exported: what is exported takes the rows of a table.")
     views = [view[replicate].detach().cpu() for view in base.views(base.flat)]
@@ -144,6 +148,9 @@ def _head(classify: Callable[[Tensor], Tensor], r: int) -> tuple[dict[str, Any],
         inner, own = _head(classify.classify, r)
         own |= {"mean": classify.mean[r, 0], "scale": classify.scale[r, 0], "map": classify.map[r].T}
         return inner | {"mapped": int(classify.map.shape[2])}, own
+    if isinstance(classify, CostHead):
+        own = {"weight": classify.weight[r].T, "bias": classify.bias[r, 0], "costs": classify.costs[r]}
+        return {"kind": "expected cost"}, own
     if isinstance(classify, MemoryHead):
         return {"kind": "memory"}, {name: part[r] for name, part in vars(classify).items()}
     if isinstance(classify, Normalised):

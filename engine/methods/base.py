@@ -103,7 +103,7 @@ class Method(abc.ABC):
 
     def __post_init__(self) -> None:
         for name, value in fields.check(fields.describe(type(self)), self._values(), self.name).items():
-            object.__setattr__(self, name, tuple(value) if isinstance(value, list) else value)
+            object.__setattr__(self, name, _freeze(value))
 
     @property
     def needs_validation(self) -> bool:
@@ -217,6 +217,11 @@ class Method(abc.ABC):
             if made is not None:
                 shares = shares + (torch.nn.functional.one_hot(made.y, classes) * made.mask.unsqueeze(2)).sum(1)
         return shares
+
+
+def _freeze(value: Any) -> Any:
+    """A list as a tuple, and its lists too."""
+    return tuple(_freeze(one) for one in value) if isinstance(value, list) else value
 
 
 def _encode(described: Mapping[str, Any], value: Any) -> float:
@@ -376,6 +381,7 @@ class TableMethod(Method, abc.ABC):
         if most is not None:
             yield from explain_machine(sampled, task, most)
         synthetic = sampled.build_synthetic()
+        camera.describe_points(sampled)
         fitted = yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic)
         return replace(fitted, lines=sampled.lines, moved=sampled.moved, kept=sampled.kept)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 from engine import losses
@@ -41,9 +41,12 @@ class CDT(DeepMethod):
         stacks=FIRST,
         help="Temperatures are (largest class / class) to this power; 0 is plain training.",
     )
-    deferred: bool = param(False, advanced=True, help="Temperatures are 1 in the first four fifths of the epochs.")
+    deferred: bool = param(
+        False, advanced=True, help="Temperatures are 1 in the first four fifths of the epochs; the last epoch is taken."
+    )
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit."""
+        """See Method.fit. Temperatures that begin late need all epochs, so neither patience nor validation ends training then."""
         loss = losses.CDT(task.train.counts(len(task.classes)), self.number(task, "gamma"), deferred=self.deferred)
-        return (yield from self.fit_plain(task, loss, camera=camera))
+        on = replace(task, held_out=False) if self.deferred else task
+        return (yield from self.fit_plain(on, loss, camera=camera))

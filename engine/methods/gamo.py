@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from engine.data.dataset import Rows, Task
-from engine.events import Event, Phase
+from engine.events import Event, Note, Phase
 from engine.methods.base import param
 from engine.methods.decoupled import head_frames, train_head
 from engine.methods.generator import GeneratorMethod
 from engine.models.generators import gamo
-from engine.models.generators.adversarial import EVENTS, Scale, Standardised, Streams
+from engine.models.generators.adversarial import EVENTS, Made, RowGenerator, Scale, Standardised, Streams
 from engine.models.generators.gamo import AGAINST, LOSSES, ORDERS
 from engine.models.net import Net, WithHead
 from engine.spec.pens import Pen
@@ -27,6 +27,8 @@ from engine.training.loop import Meter, streams
 
 SPACES = ("pixel", "feature")
 ROLES = ("sampler", "classifier")
+NEAR_COPY = 0.95
+"""Largest weight above which a new row counts as a near-copy."""
 STEP_ROWS = 400.0
 """Cost of a step of the three players, in training rows of a small table."""
 
@@ -123,6 +125,16 @@ class GAMO(GeneratorMethod):
         """See GeneratorMethod."""
         return self.steps
 
+    def explain(self, generator: RowGenerator, made: Made, task: Task) -> list[str]:
+        """See GeneratorMethod. The largest weights tell means from copies."""
+        if not len(made.y):
+            return []
+        largest = made.how["alpha"][:, 0]
+        return [
+            f"The largest weight of a new row is {float(largest.mean()):.2f} on average in the first replicate. A weight near 1 makes a "
+            f"near-copy of one training row: {float((largest > NEAR_COPY).double().mean()):.0%} of the new rows are."
+        ]
+
     def make_generator(self, x: Tensor, y: Tensor, task: Task, own: Streams) -> gamo.GAMO:
         """See GeneratorMethod."""
         first, *second = self.width
@@ -149,6 +161,8 @@ class GAMO(GeneratorMethod):
         """See Method.fit. One-hot columns become fractions, as under SMOTE."""
         if self.space == "feature":
             return (yield from self._fit_features(task, camera))
+        if task.levels:
+            yield Note("New rows are made as if every column held numbers, so that their categories become fractions.")
         if self.role == "classifier":
             return (yield from self._fit_classifier(task, camera))
         return (yield from self.fit_filled(task, camera))

@@ -19,7 +19,7 @@ from engine.data.rows import append, pad
 from engine.events import Event, Note, Phase
 from engine.losses import Loss, cross_entropy
 from engine.methods.base import USUAL_EPOCHS, DeepMethod, balanced_rows, param
-from engine.models.generators.adversarial import Pixels, RowGenerator, Scale, Streams, Unscaled
+from engine.models.generators.adversarial import Made, Pixels, RowGenerator, Scale, Streams, Unscaled
 from engine.models.net import Net
 from engine.seeds import numpy_stream
 from engine.training.batches import steps_of_pass
@@ -75,6 +75,10 @@ class GeneratorMethod(DeepMethod, abc.ABC):
     @abc.abstractmethod
     def make_generator(self, x: Tensor, y: Tensor, task: Task, own: Streams) -> RowGenerator:
         """An untrained generator of rows like x [n, d], as `scale_rows` leaves them, with classes y [n]."""
+
+    def explain(self, generator: RowGenerator, made: Made, task: Task) -> list[str]:
+        """What a person should know of the first replicate's generator, a sentence each."""
+        return []
 
     def create(self, task: Task) -> Net:
         """See DeepMethod. LDAM has a cosine head."""
@@ -141,6 +145,9 @@ class GeneratorMethod(DeepMethod, abc.ABC):
             hows.append((made.how, made.y))
             pictures.append({name: _leave(scales[r], each) for name, each in made.pictures.items()})
             repeated |= set(made.instead)
+            if replicate.number == 0:
+                for text in self.explain(generator, made, task):
+                    yield Note(text)
         if repeated:
             yield Note("A class with a single training row was repeated instead.", "warning")
         new = pad(parts)

@@ -92,6 +92,7 @@ class SampledMethod(DecoupledMethod, abc.ABC):
         head_frames(net, task, camera)
         if task.shape is not None and sampled.new is not None:  # frames of a table stay in the plane of its input rows
             new = sampled.new
+            camera.describe_points(sampled)
             camera.track_points(new, lambda: new.x)
         yield Phase("head", "Training the last layer")
         batches = Passes(sampled.rows.sizes.tolist(), self.batch, streams(task, "head-batch"))

@@ -13,7 +13,10 @@ from engine.papers.published import Cell
 from engine.spec import Imbalance, RunSpec
 from engine.spec.run import canonical_json
 
-FIXED_TEST = ("cifar10", "cifar100", "svhn", "stl10", "celeba", "mnist", "mnist-back-rotation")
+FIXED_TEST = (
+    *("cifar10", "cifar100", "svhn", "stl10", "celeba", "mnist", "mnist-back-rotation"),
+    *("mnist-multiplied", "mnist-back-rotation-multiplied"),
+)
 """Datasets with a test part of their own. The others are split anew by every seed."""
 
 SINE = "sine"
@@ -71,16 +74,18 @@ class Reading:
     """One number per replicate: of which runs, and what is read off them (`engine.papers.readings`).
 
     among: each replicate is read off the one of all these arms whose network did best on validation, the first of equals.
+    less: the same reading of these runs is taken off, seed by seed.
     """
 
     arm: Arm
     what: str
     among: tuple[Arm, ...] = ()
+    less: Arm | None = None
 
     @property
     def arms(self) -> tuple[Arm, ...]:
-        """`arm` and `among`."""
-        return (self.arm, *self.among)
+        """`arm`, `among` and `less`."""
+        return (self.arm, *self.among, *([] if self.less is None else [self.less]))
 
 
 @dataclass(frozen=True)
@@ -107,7 +112,10 @@ class Row:
 
 @dataclass(frozen=True)
 class Claim:
-    """left > factor x right, or (kind 'same') left = right, as a paper says in `text`. dataset: as shown, one family for Holm."""
+    """left > factor x right, or (kind 'same') left = right, or (kind 'near') at most `margin` apart, as a paper says in `text`.
+
+    dataset: as shown, one family for Holm.
+    """
 
     text: str
     dataset: str
@@ -115,6 +123,7 @@ class Claim:
     right: Reading
     factor: float = 1.0
     kind: str = "more"
+    margin: float = 0.0
 
 
 @dataclass(frozen=True)

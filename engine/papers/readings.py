@@ -17,11 +17,15 @@ def read_values(result: Mapping[str, Any], what: str) -> list[float]:
     recall, f1 or average_precision · `gap/before`, `gap/after`: the generalisation gap's mean over the classes ·
     `gap/rarest`, `gap/commonest`: of the class with fewest or most training rows, before · `gap/correct`, `gap/errors`: of
     test rows classified correctly or wrongly, over the classes that have both · `norms/before`, `norms/after`: how unequal
-    the classes' weight norms are (standard deviation / mean). Raises UnknownName.
+    the classes' weight norms are (standard deviation / mean) · `seconds`: that the run took, for each of its replicates. Raises
+    UnknownName.
     """
     kind, _, rest = what.partition("/")
     if what in result["metrics"]:
         return _floats(result["metrics"][what]["values"])
+    if what == "seconds":
+        replicates = len(next(iter(result["metrics"].values()))["values"])
+        return [float(result["seconds"])] * replicates
     if kind in ("minority", "majority") and rest in _OF_A_CLASS:
         return _floats(result["averages"][kind][rest]["values"])
     if kind in ("all", "classes"):

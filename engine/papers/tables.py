@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -76,6 +76,9 @@ class Answers:
         return [value for n in numbers for value in self._read(reading, n)]
 
     def _read(self, reading: Reading, number: int) -> list[float]:
+        if reading.less is not None:
+            mine, theirs = (self._read(replace(reading, arm=arm, less=None), number) for arm in (reading.arm, reading.less))
+            return [a - b for a, b in zip(mine, theirs, strict=True)]
         results = [self.results[arm.key][number] for arm in reading.arms]
         values = [read_values(result, reading.what) for result in results]
         if not reading.among:
@@ -136,6 +139,7 @@ def _measure_claim(table: Table, claim: Claim, answers: Answers, folds: int) -> 
         "text": claim.text,
         "kind": claim.kind,
         "factor": claim.factor,
+        **({"margin": claim.margin} if claim.kind == "near" else {}),
         "left": answers.list_values(claim.left, numbers),
         "right": answers.list_values(claim.right, numbers),
         "absent": "" if numbers else answers.why_absent(claim.left, claim.right),

@@ -35,8 +35,9 @@ def judge(rows: Iterable[Mapping[str, Any]], claims: Iterable[Mapping[str, Any]]
 
     Row, read: published (number or None), values (per replicate), absent (why nothing was measured, or ''), incomparable (why
     it does not bear on the published number, or ''), test_share. Added: ours {mean, low, high, n, interval}, verdict, reason.
-    Claim, read: kind ('more': left > factor x right; 'same': left = right), factor, left and right (values, paired),
-    absent, test_share, table, dataset. Added: n, difference {mean, low, high} of left - factor x right, p, p_holm, verdict, reason.
+    Claim, read: kind ('more': left > factor x right; 'same': left = right; 'near': at most margin apart), factor, margin, left and
+    right (values, paired), absent, test_share, table, dataset. Added: n, difference {mean, low, high} of left - factor x right, p, p_holm,
+    verdict, reason.
     Holm's correction runs over the tested claims of one table on one dataset, so that no answer depends on which other
     tables or datasets were asked for.
     """
@@ -112,8 +113,22 @@ def _judge_claim(claim: Mapping[str, Any]) -> dict[str, Any]:
         holds = worst <= SAME
         reason = f"largest difference in {test.n} runs: {worst:.2g}"
         out |= {"verdict": HOLDS if holds else FAILS, "reason": reason, "p": float("nan")}
+    elif claim["kind"] == "near":
+        out |= _judge_near(difference, claim["margin"], claim["test_share"]) | {"p": float("nan")}
     judged: dict[str, Any] = to_plain(out)
     return judged
+
+
+def _judge_near(difference: np.ndarray, margin: float, test_share: float) -> dict[str, str]:
+    """Two one-sided tests at ALPHA: the 90% interval of the difference inside the margin. Outside: the 95% interval."""
+    wide, narrow = t_test(difference, test_share), t_test(difference, test_share, level=1 - 2 * ALPHA)
+    if not np.isfinite(wide.low):
+        return {"verdict": UNDECIDED, "reason": "a test needs two replicates"}
+    reason = f"the 90% interval of the difference is {narrow.low:.4f} to {narrow.high:.4f}, the margin {margin:g}"
+    if -margin < narrow.low and narrow.high < margin:
+        return {"verdict": HOLDS, "reason": reason}
+    outside = wide.low > margin or wide.high < -margin
+    return {"verdict": FAILS if outside else UNDECIDED, "reason": reason}
 
 
 def _decide(claim: Mapping[str, Any]) -> tuple[str, str]:

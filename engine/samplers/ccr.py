@@ -53,8 +53,8 @@ def ccr(
 
     cleaning: "remove" removes the rows inside, "ignore" leaves them. classes: with more than two, each that gets rows is treated in turn,
     the largest first; its others are all rows of other classes as they lie then ("one-by-one"), or as many rows of each larger class as
-    the largest class has, divided by the number of the turn, without replacement ("sampling"). variant: "released" divides by one row too
-    few where all others are inside. fixed: in so many last columns no row is moved.
+    the largest class has, divided by the number of the turn, without replacement ("sampling"; the first turn takes all). variant:
+    "released" divides by one row too few where all others are inside. fixed: in so many last columns no row is moved.
 
     Draws for each class: rows of the larger classes, directions of rows that lie on a seed, directions and shares of the new rows.
     """
@@ -221,7 +221,7 @@ def _run(
         if wanted[c] > 0:
             others = _find_others(ground, c, order[:turn], sizes[order[0]] // max(1, turn), classes, rng)
             _treat(ground, c, others, wanted[c], rng, place, energy, p, cleaning, variant, fixed)
-    return _finish(ground, x, bool(fixed) and cleaning == "push")
+    return _finish(ground, x, p, bool(fixed) and cleaning == "push")
 
 
 def _find_others(ground: _Ground, c: int, larger: list[int], each: int, classes: str, rng: Stream) -> Tensor:
@@ -231,7 +231,9 @@ def _find_others(ground: _Ground, c: int, larger: list[int], each: int, classes:
     parts = []
     for one in larger:
         own = torch.nonzero((ground.y == one) & ground.alive).squeeze(1)
-        parts.append(own[torch.from_numpy(rng.permutation(len(own))[:each]).to(own.device)])
+        if each < len(own):
+            own = own[torch.from_numpy(rng.permutation(len(own))[:each]).to(own.device)]
+        parts.append(own)
     return torch.cat([*parts, ground.y.new_zeros(0)])
 
 
@@ -274,7 +276,7 @@ def _treat(
     ground.add(made, c, seeds[at], radius[at])
 
 
-def _finish(ground: _Ground, x: Tensor, held: bool) -> Drawn:
+def _finish(ground: _Ground, x: Tensor, p: int, held: bool) -> Drawn:
     """held: whether columns were kept from moving."""
     n = ground.old
     order = torch.argsort(ground.y[n:], stable=True)
@@ -284,10 +286,11 @@ def _finish(ground: _Ground, x: Tensor, held: bool) -> Drawn:
     rows = torch.nonzero(ground.moved[:n] & ground.alive[:n]).squeeze(1)
     moved = Moved(rows, ground.x[rows].to(x.dtype), ground.by[rows])
     spheres = tuple(torch.cat([*(pair[i] for pair in ground.spheres), (base, radius)[i][:0]]) for i in (0, 1))
+    text = "Rows that are pushed keep their categories: they move in the columns of numbers alone."
     return Drawn(
         ground.x[n:][order].to(x.dtype), ground.y[n:][order], base, base, torch.zeros_like(radius), moved=moved,
-        kept=None if bool(ground.alive[:n].all()) else ground.alive[:n], kind="sphere", radius=radius, spheres=(spheres[0], spheres[1]),
-        said=("Rows that are pushed keep their categories: they move in the columns of numbers alone.",) if held and len(rows) else (),
+        kept=None if bool(ground.alive[:n].all()) else ground.alive[:n], kind="sphere", norm=p, radius=radius,
+        spheres=(spheres[0], spheres[1]), said=(text,) if held and len(rows) else (),
     )  # fmt: skip
 
 

@@ -46,9 +46,10 @@ class Drawn:
     [n]: new classes of the old rows, where the sampler changes them; None: unchanged.
 
     moved: old rows that lie elsewhere now. kept [n] bool: old rows that stay; the others are to be removed. kind: how rows were made,
-    one of KINDS. radius [m] float64: of the sphere that the row was drawn in, or the distance that it keeps; NaN for none. path
-    [m, P, d] float32: places from the base to the row, both included, NaN after the end. spheres: (rows [s] int64, radius [s]), also
-    of rows without a new one. said: sentences about what could not be done as asked. None where a sampler has no such thing.
+    one of KINDS. norm: of the distances, 2 or 1. radius [m] float64: of the sphere that the row was drawn in, or the distance that it
+    keeps; NaN for none. path [m, P, d] float32: places from the base to the row, both included, NaN after the end. spheres: (rows [s]
+    int64, radius [s]), also of rows without a new one. said: sentences about what could not be done as asked. None where a sampler has
+    no such thing.
     """
 
     x: Tensor
@@ -61,6 +62,7 @@ class Drawn:
     moved: Moved | None = None
     kept: Tensor | None = None
     kind: str = "line"
+    norm: int = 2
     radius: Tensor | None = None
     path: Tensor | None = None
     spheres: tuple[Tensor, Tensor] | None = None

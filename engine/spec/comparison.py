@@ -31,7 +31,7 @@ MODELS = ("logistic", "network", "forest", "extra-trees", "boosting", "lightgbm"
 REMEDIES = ("none", "class-weights", "threshold", "rs", "rus", "smote", "focal", "explicit-gradient", "eos", "dos")
 ENSEMBLES = (
     "balanced-forest", "easy-ensemble", "rus-boost", "balanced-bagging", "self-paced", "under-bagging", "balance-cascade",
-    "smote-bagging", "mesa",
+    "smote-bagging", "mesa", "cost-tree",
 )  # fmt: skip
 """What can be compared, in the order in which it runs. A remedy of the catalog that is not listed is one of the network."""
 

@@ -1,7 +1,7 @@
 """Parameters of methods and datasets: dataclass fields with a range and a help text.
 
 The catalog, the page's form, the command line and all checks use the same description. Values are plain JSON: int, float, bool,
-str, or a list of ints.
+str, a list of ints, or a matrix as a list of rows.
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ from engine.spec.pens import UNKNOWN
 from engine.text import quote
 
 KINDS = {int: "int", float: "float", bool: "bool", str: "choice", tuple: "ints"}
+
+MATRIX = "matrix"
+"""The kind of a square matrix of costs: rows are the true classes, columns the chosen ones. Without rows it is the default."""
 
 FIRST, LATER = "first", "later"
 """Whether the first training phase of a method depends on a parameter in which members of a stack differ, or only what follows."""
@@ -66,6 +69,7 @@ def param(
     product: int | None = None,
     what_if: bool = False,
     stacks: str | None = None,
+    matrix: bool = False,
 ) -> Any:
     """A dataclass field with a range and a help text.
 
@@ -73,7 +77,8 @@ def param(
     names, and `product` the sum of the products of neighbours: of widths of layers, the weights between them. `log`: the form
     shows a logarithmic slider. `advanced`: the form shows the field among the advanced ones. `what_if`: the stage shows a slider that
     retrains while it moves. `stacks`: members of one stack may differ in it (engine.training.settings): FIRST, where the first training
-    phase depends on it, or LATER, where only what follows does. A str default needs `choices`.
+    phase depends on it, or LATER, where only what follows does. `matrix`: a square matrix of costs of at most `longest` rows, in place of a
+    tuple of ints (see MATRIX); its default is (). A str default needs `choices`.
     """
     if isinstance(default, str) and choices is None:
         raise TypeError("a text parameter needs its choices")
@@ -81,6 +86,7 @@ def param(
         raise TypeError("a list needs its greatest length, and nothing else has one")
     meta = {"low": low, "high": high, "choices": choices, "log": log, "help": help, "unit": unit}
     meta |= {"label": label, "advanced": advanced} | ({} if longest is None else {"longest": longest, "product": product})
+    meta |= {"matrix": True} if matrix else {}
     meta |= ({"what_if": True} if what_if else {}) | ({} if stacks is None else {"stacks": stacks})
     return dataclasses.field(default=default, metadata=meta)
 
@@ -88,7 +94,7 @@ def param(
 def describe(cls: type) -> list[dict[str, Any]]:
     """The parameters of a dataclass as JSON-plain dicts, in order of definition.
 
-    Keys: name, label, kind (int, float, bool, choice, ints), default, low, high, choices, log, help, unit, advanced; of ints also
+    Keys: name, label, kind (int, float, bool, choice, ints, matrix), default, low, high, choices, log, help, unit, advanced; of ints also
     longest and product, which a catalog of an older engine lacks. Fields of the stage's sliders alone have what_if, True;
     only those in which members of a stack may differ have stacks, FIRST or LATER.
     """
@@ -100,7 +106,8 @@ def describe(cls: type) -> list[dict[str, Any]]:
         meta["label"] = meta["label"] or f.name.replace("_", " ")
         meta["choices"] = list(meta["choices"]) if meta["choices"] else None
         default = list(f.default) if isinstance(f.default, tuple) else f.default
-        out.append({"name": f.name, "kind": KINDS[type(f.default)], "default": default} | meta)
+        kind = MATRIX if meta.pop("matrix", False) else KINDS[type(f.default)]
+        out.append({"name": f.name, "kind": kind, "default": default} | meta)
     return out
 
 
@@ -119,7 +126,7 @@ def check(described: list[dict[str, Any]], values: Mapping[str, Any], who: str) 
 
 
 def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
-    """Checks one value against its field's description and returns it in the field's type (a list for `ints`)."""
+    """Checks one value against its field's description and returns it in the field's type: a list for `ints`, lists for `matrix`."""
     name, kind = d["name"], d["kind"]
     wrong = BadParameter(f"{who}({name}={quote(value)}): must be {_describe_range(d)}.")
     if kind == "bool":
@@ -137,6 +144,8 @@ def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
             raise wrong
         _check_size(d, value, who)
         return list(value)
+    if kind == MATRIX:
+        return _check_matrix(d, value, who)
     if not is_number(value):
         raise wrong
     try:
@@ -151,6 +160,27 @@ def check_value(d: Mapping[str, Any], value: Any, who: str) -> Any:
     return value
 
 
+def _check_matrix(d: Mapping[str, Any], value: Any, who: str) -> list[list[float]]:
+    """A square matrix of costs as a list of rows; [] stays. The diagonal is 0, and every row has a cost above 0."""
+    name = f"{who}({d['name']})"
+    if not isinstance(value, (list, tuple)) or not all(isinstance(row, (list, tuple)) for row in value):
+        raise BadParameter(f"{name}={quote(value)}: must be {_describe_range(d)}.")
+    if (n := len(value)) == 1 or n > d["longest"] or any(len(row) != n for row in value):
+        raise BadParameter(
+            f"{name}: must be {_describe_range(d)}; got rows of {', '.join(str(len(row)) for row in value[:9])}."
+        )
+    out = []
+    for i, row in enumerate(value):
+        for j, cell in enumerate(row):
+            if not is_number(cell) or not d["low"] <= cell <= d["high"] or (i == j and cell):
+                wanted = "0, as calling a row right costs nothing" if i == j else f"a number in [{d['low']:g}, {d['high']:g}]"
+                raise BadParameter(f"{name}: row {i + 1}, column {j + 1} must be {wanted}; got {quote(cell)}.")
+        if not any(row):
+            raise BadParameter(f"{name}: row {i + 1} needs a cost above 0, or its class costs nothing to miss.")
+        out.append([float(cell) + 0.0 for cell in row])
+    return out
+
+
 def _check_size(d: Mapping[str, Any], value: Sequence[int], who: str) -> None:
     longest, product = d.get("longest"), d.get("product")
     if longest is not None and len(value) > longest:
@@ -162,7 +192,7 @@ def _check_size(d: Mapping[str, Any], value: Sequence[int], who: str) -> None:
 
 
 def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
-    """Parses and checks a value typed by a person (`--set name=text`). Lists of ints: 128,16 or 128-16."""
+    """Parses and checks a value typed by a person (`--set name=text`). Lists of ints: 128,16 or 128-16. Matrices: "0 1; 5 0"."""
     kind = d["kind"]
     try:
         if kind == "bool":
@@ -171,6 +201,10 @@ def parse(d: Mapping[str, Any], text: str, who: str) -> Any:
             value = text
         elif kind == "ints":
             value = [int(part) for part in re.split(r",|(?<=\d)-", text)] if text.strip() else []
+        elif kind == MATRIX:
+            value = (
+                [[float(cell) for cell in re.split(r"[\s,]+", row.strip())] for row in text.split(";")] if text.strip() else []
+            )
         else:
             value = float(text)
             value = int(value) if kind == "int" and value.is_integer() else value
@@ -183,6 +217,8 @@ def format_value(value: Any) -> str:
     """A value as text that `parse` reads back."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, (list, tuple)) and value and isinstance(value[0], (list, tuple)):
+        return "; ".join(" ".join(format_value(cell) for cell in row) for row in value)
     if isinstance(value, (list, tuple)):
         return ",".join(str(v) for v in value)
     if isinstance(value, float):
@@ -199,6 +235,8 @@ def _describe_range(d: Mapping[str, Any]) -> str:
         return "true or false"
     if d["kind"] == "choice":
         return "one of " + ", ".join(d["choices"])
+    if d["kind"] == MATRIX:
+        return f"a square of 2 to {d['longest']} rows of numbers in [{d['low']:g}, {d['high']:g}], such as 0 1; 5 0"
     noun = {"int": "a whole number", "float": "a number", "ints": "whole numbers with commas between, each"}[d["kind"]]
     if d["low"] is not None and d["high"] is not None:
         return f"{noun} in [{d['low']:g}, {d['high']:g}]"

@@ -29,8 +29,9 @@ class TTest:
     n: int
 
 
-def t_test(values: Sequence[float] | np.ndarray, test_share: float = 0.0) -> TTest:
-    """Two-sided t test that the mean of `values` is 0; for a paired test, pass the differences. NaN values are left out.
+def t_test(values: Sequence[float] | np.ndarray, test_share: float = 0.0, level: float = LEVEL) -> TTest:
+    """Two-sided t test that the mean of `values` is 0; for a paired test, pass the differences. NaN values are left out. level: of the
+    interval.
 
     t = mean / sqrt((1/n + test_share) s^2) with n - 1 degrees of freedom, s^2 the sample variance.
 
@@ -52,7 +53,7 @@ def t_test(values: Sequence[float] | np.ndarray, test_share: float = 0.0) -> TTe
     if n < 2:
         return TTest(mean, float("nan"), float("nan"), float("nan"), n)
     error = float(np.sqrt((1 / n + test_share) * kept.var(ddof=1)))
-    half = float(stdtrit(n - 1, 0.5 + LEVEL / 2)) * error
+    half = float(stdtrit(n - 1, 0.5 + level / 2)) * error
     if error == 0:
         return TTest(mean, mean, mean, 1.0 if mean == 0 else 0.0, n)
     return TTest(mean, mean - half, mean + half, float(2 * stdtr(n - 1, -abs(mean) / error)), n)

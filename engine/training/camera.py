@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,10 +20,13 @@ from torch import Tensor
 from engine.analysis.moves import move_lengths
 from engine.analysis.unsafe import find_unsafe
 from engine.data.dataset import Rows, Task
-from engine.events import GRID, Event, Frame, Scene
+from engine.events import GRID, UNIT, Event, Frame, Scene
 from engine.models.net import Net
 from engine.seeds import numpy_stream
 from engine.training.plane import View, fit_view, rows_of, to_numpy
+
+if TYPE_CHECKING:
+    from engine.training.oversampling import Sampled
 
 MOST_REAL = 1500
 MOST_MINORITY = 1000
@@ -30,6 +34,8 @@ MOST_MINORITY = 1000
 MOST_SYNTHETIC = 300
 MOST_FAINT = 300
 """Most validation rows that are shown faintly."""
+MOST_MADE = 300
+"""Most spheres, and most moved rows, of a scene."""
 MOST_HIDDEN = 5000
 """Most test rows of the largest class that synthetic rows are compared with."""
 EVERY_OTHER = 4
@@ -84,6 +90,7 @@ class Camera:
         self.marked: dict[int, tuple[Tensor, np.ndarray]] = {}
         self.views: list[View] = []
         self.scenes: list[Scene] = []
+        self.real: list[np.ndarray] = []
         if frames and task.shape is None:
             self._fit_views()
         self.share = 1.0
@@ -93,12 +100,14 @@ class Camera:
         self.start: Rows | None = None
         self.current: Callable[[], Tensor] | None = None
         self.drawn: list[np.ndarray] = []
+        self.made: Sampled | None = None
         self.watched: Mapping[int, int] = {}
         self.snapshots: list[Snapshot] = []
 
     def _fit_views(self) -> None:
         self.views = [fit_view(self.task, self.rows, r) for r in range(len(self.task.replicates))]
-        self.scenes = [_scene(self.task, self.rows, r, view, self.features) for r, view in enumerate(self.views)]
+        self.real = [_choose_rows(self.task, self.rows, r) for r in range(len(self.views))]
+        self.scenes = [_scene(self.task, self.rows, r, view, self.features, self.real[r]) for r, view in enumerate(self.views)]
 
     def hide_rows(self) -> None:
         """Records no frames until `show_features`."""
@@ -113,13 +122,17 @@ class Camera:
         if not self.frames:
             return
         self.features = True
-        self.start = self.current = None
+        self.start = self.current = self.made = None
         self.drawn = []
         self.rows = replace(self.task.train, x=net.embed(self.task.train.x, self.task.train.mask))
         self.tested = net.embed(self.task.test.x, self.task.test.mask)
         self.marked = {}
         self.opened = False
         self._fit_views()
+
+    def describe_points(self, sampled: Sampled) -> None:
+        """Shows how the synthetic rows that are tracked next were made: seeds, spheres, walks, and rows that were moved."""
+        self.made = sampled
 
     def track_points(self, rows: Rows, current: Callable[[], Tensor]) -> None:
         """Shows synthetic rows from the next frame on: `rows` are their start, `current()` [R, n, D] their current places."""
@@ -138,7 +151,8 @@ class Camera:
                 which = np.sort(stream.permutation(count)[:MOST_SYNTHETIC])
             self.drawn.append(which)
             x, y = to_numpy(rows.x[r])[which], rows.y[r].cpu().numpy()[which]
-            self.scenes[r] = replace(self.scenes[r], parents=view.to_int16(x), parent_labels=y.astype(np.uint8))
+            scene = replace(self.scenes[r], parents=view.to_int16(x), parent_labels=y.astype(np.uint8))
+            self.scenes[r] = scene if self.made is None else _describe_made(scene, self.made, self.rows, r, view, which)
 
     def record_frame(
         self, net: Net, phase: str, epoch: int, step: int, score: Tensor, *, taken: int, planned: int
@@ -222,9 +236,10 @@ class Camera:
         *,
         everyone: bool = True,
         lasting: bool = True,
+        seen: Sequence[np.ndarray] = (),
     ) -> Iterator[Event]:
         """Yields a frame of every replicate now, or of the run's first one alone. epoch: one number, or one per replicate [R]. lasting:
-        whether the film keeps it.
+        whether the film keeps it. seen: `Frame.seen` for all training rows of each replicate that it shows.
         """
         if not self.frames:
             return
@@ -255,7 +270,8 @@ class Camera:
                 far = np.nan_to_num(1000 * to_numpy(length[r])[self.drawn[r]], nan=np.inf)
                 moved = np.rint(np.clip(far, 0, 65535)).astype(np.uint16)
             at = int(epoch[r]) if isinstance(epoch, Tensor) else epoch
-            yield Frame(task.replicates[r].number, phase, at, step, scores[r], points, moved, surface[r], unsafe)
+            lit = seen[r][self.real[r]] if seen else np.zeros(0, np.uint8)
+            yield Frame(task.replicates[r].number, phase, at, step, scores[r], points, moved, surface[r], unsafe, lit)
 
     def _find_unsafe(self, r: int, x: Tensor) -> np.ndarray:
         """Which of the points drawn of replicate r are unsafe, [n] bool; empty where there is no row to compare with. x [n, D]: all
@@ -303,16 +319,22 @@ class _Path:
         return float(self.walked.median())
 
 
-def _scene(task: Task, rows: Rows, r: int, view: View, features: bool) -> Scene:
-    x, y = rows_of(rows, r)
-    replicate, plane = task.replicates[r], view.plane
+def _choose_rows(task: Task, rows: Rows, r: int) -> np.ndarray:
+    """Which of a replicate's training rows a scene shows, by number, ascending."""
+    _, y = rows_of(rows, r)
+    replicate = task.replicates[r]
     rare, common = np.flatnonzero(y != task.largest), np.flatnonzero(y == task.largest)
     stream = numpy_stream(task.seed, "scene", replicate.seed, replicate.fold)
     common = stream.permutation(common)
     room = max(MOST_MINORITY, MOST_REAL - len(common))
     if len(rare) > room:
         rare = stream.permutation(rare)[:room]
-    kept = np.sort(np.concatenate([rare, common])[:MOST_REAL])
+    return np.sort(np.concatenate([rare, common])[:MOST_REAL])
+
+
+def _scene(task: Task, rows: Rows, r: int, view: View, features: bool, kept: np.ndarray) -> Scene:
+    x, y = rows_of(rows, r)
+    replicate, plane = task.replicates[r], view.plane
     own = ("feature 1", "feature 2") if features else task.features
     kind = "feature PC" if features else "PC"
     data_centre = data_half = None
@@ -336,6 +358,36 @@ def _scene(task: Task, rows: Rows, r: int, view: View, features: bool) -> Scene:
         data_half=data_half,
         faint=view.to_int16(task.faint[r][:MOST_FAINT]) if task.faint and not features else np.zeros((0, 2), np.int16),
     )
+
+
+def _describe_made(scene: Scene, made: Sampled, rows: Rows, r: int, view: View, which: np.ndarray) -> Scene:
+    """The scene with how its synthetic points were made. rows: the real ones, in the space of the picture. which [n]: points drawn."""
+    x = rows_of(rows, r)[0]
+    changed: dict[str, Any] = {}
+    if made.lines is not None and len(which):
+        changed["seeds"] = view.to_int16(x[to_numpy(made.lines[r])[which, 0].astype(int)])
+    if made.path is not None and len(which):
+        path = to_numpy(made.path[r])[which]
+        last = np.maximum(1, (~np.isnan(path[:, :, 0])).sum(1))
+        at = np.minimum(np.arange(max(last)), last[:, None] - 1)
+        walks = path[np.arange(len(path))[:, None], at]
+        changed["walks"] = view.to_int16(walks.reshape(-1, walks.shape[2])).reshape(*at.shape, 2)
+    if made.spheres is not None and (made.norm == 2 or view.plane.exact):  # a slice of another ball is no shape of its own
+        number, radius = (to_numpy(part[r]) for part in made.spheres)
+        some = _choose_some(number >= 0)
+        reach = np.clip(np.rint(radius[some, None] / view.half * UNIT), 0, 4 * UNIT).astype(np.int16)
+        changed["spheres"] = np.concatenate([view.to_int16(x[number[some].astype(int)]), reach], 1)
+    if made.moved is not None:
+        number, to = to_numpy(made.moved.rows[r]).astype(int), to_numpy(made.moved.to[r])
+        some = _choose_some(number >= 0)
+        changed["moves"] = np.concatenate([view.to_int16(x[number[some]]), view.to_int16(to[some])], 1)
+    return replace(scene, kind=made.kind, norm=made.norm, **changed)
+
+
+def _choose_some(there: np.ndarray) -> np.ndarray:
+    """Numbers of the entries that are there, evenly thinned to MOST_MADE."""
+    at = np.flatnonzero(there)
+    return at if len(at) <= MOST_MADE else at[np.linspace(0, len(at) - 1, MOST_MADE).round().astype(int)]
 
 
 def _pair(values: np.ndarray) -> tuple[float, float]:

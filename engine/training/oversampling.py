@@ -32,7 +32,8 @@ class Sampled:
 
     rows: the given rows, relabelled, moved and without those that are removed, where the sampler does that. new: None where no row is
     needed. lines [R, n, 3]: base and partner of a new row, as numbers among the given rows, and its share of the way between them; -1 on
-    padding. moved, kept: see `Fitted`. kind, radius, path: see `Synthetic`. spheres: (rows [R, s] padded by -1, radius [R, s]).
+    padding. moved, kept: see `Fitted`. kind, radius, path: see `Synthetic`; norm: see `Drawn`. spheres: (rows [R, s] padded by -1,
+    radius [R, s]).
     """
 
     rows: Rows
@@ -41,6 +42,7 @@ class Sampled:
     moved: Moved | None = None
     kept: Tensor | None = None
     kind: str = "line"
+    norm: int = 2
     radius: Tensor | None = None
     path: Tensor | None = None
     spheres: tuple[Tensor, Tensor] | None = None
@@ -114,10 +116,9 @@ def oversample(
         none = (new.y.new_zeros(0), new.x.new_zeros(0, dtype=torch.float64))
         given = [one.spheres or none for one in every]
         spheres = (_pad([rows for rows, _ in given], -1), _pad([radius for _, radius in given], math.nan))
-    return Sampled(
-        append(real, new), new, torch.where(along.mask.unsqueeze(2), along.x, -1.0), moved, kept,
-        kind=every[0].kind, radius=_pad_some([one.radius for one in every]), path=_pad_some([one.path for one in every]), spheres=spheres,
-    )  # fmt: skip
+    placed, first = torch.where(along.mask.unsqueeze(2), along.x, -1.0), every[0]
+    radius, path = (_pad_some([getattr(one, name) for one in every]) for name in ("radius", "path"))
+    return Sampled(append(real, new), new, placed, moved, kept, first.kind, first.norm, radius, path, spheres)
 
 
 def apply_moves(x: Tensor, moved: Moved) -> Tensor:

@@ -40,7 +40,6 @@ def find_clusters(z: np.ndarray, count: int, rng: np.random.Generator) -> tuple[
     centres = z[[rng.integers(len(z))]]
     for _ in range(count - 1):
         apart = _distances(z, centres).min(1)
-        apart[apart < 1e-12] = 0  # the same row, but for rounding
         if not apart.any():
             break
         centres = np.concatenate([centres, z[[rng.choice(len(z), p=apart / apart.sum())]]])
@@ -100,8 +99,8 @@ def make_table(z: np.ndarray, y: np.ndarray, clusters: np.ndarray, candidates: n
 
 
 def _distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Squared distances [n, m] of rows a [n, H] and b [m, H]."""
-    apart: np.ndarray = np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T, 0)
+    """Squared distances [n, m] of rows a [n, H] and b [m, H], rounded, so that of equal ones the first is taken in every stack."""
+    apart: np.ndarray = np.maximum((a * a).sum(1)[:, None] + (b * b).sum(1) - 2 * a @ b.T, 0).round(9)
     return apart
 
 

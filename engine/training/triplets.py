@@ -32,9 +32,10 @@ def choose_triplets(z: Tensor, y: Tensor, mask: Tensor, chance: Tensor) -> tuple
     """(positives [R, B], negatives [R, B], rows that have both [R, B] bool) of normalised features z [R, B, H], y, mask [R, B].
 
     The positive is a row of the same class, all alike, by chance [R, B] in [0, 1). The negative is the nearest row of another class that is
-    farther than the positive, or the farthest one where there is none.
+    farther than the positive, or the farthest one where there is none. Distances are rounded, so that of equal ones the first is taken in
+    every stack.
     """
-    apart = squared_distances(z)
+    apart = squared_distances(z).round(decimals=9 if z.dtype == torch.float64 else 5)
     both = mask.unsqueeze(2) & mask.unsqueeze(1)
     same = (y.unsqueeze(2) == y.unsqueeze(1)) & both
     other = both & ~same

@@ -202,3 +202,14 @@ def test_deviation_is_a_bar_with_a_tick_and_what_sampling_gives() -> None:
     assert deviations.table(one, NAMES, COUNTS)["CDT"].tolist() == [2.0, 3.0]
     assert "2 apart, where sampling alone gives 0.5" in gaps.describe_deviation(found[0], found[2], [5, 100]).replace("\\", "")
     assert "too few rows" in gaps.describe_deviation(found[0], found[2], [100, 5])
+
+
+def test_norms_that_a_last_layer_changed_have_their_factors() -> None:
+    entry = gaps.Entry("lws", "LWS", fabricate.result(fabricate.DIGITS))
+    table = gaps.make_table([entry], gaps.read_norms)
+    before, after = (gaps.read_norms(entry.result, state) for state in ("before", "after"))
+    assert before is not None and after is not None
+    assert table.columns[-1] == "LWS, after over before" and table.iloc[0, -1].startswith(
+        f"{(after / before)[:, 0].mean():.3f}"
+    )
+    assert not [name for name in gaps.make_table([entry], gaps.read_gap).columns if "over" in name]

@@ -6,11 +6,12 @@ classes, where synthetic points count for more as training goes on.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import numpy as np
 
-from engine.events import GRID, UNIT, Frame, Scene
+from engine.events import GRID, SEEN, UNIT, Frame, Scene
 
 
 def run(
@@ -22,10 +23,14 @@ def run(
     seed: int = 0,
     replicate: int = 0,
     hidden: int = 0,
+    made: str = "",
+    members: bool = False,
 ) -> tuple[Scene, list[Frame]]:
     """A scene and its frames: 20 of plain training (no synthetic points), then `synthetic` points moving about `move` sd.
 
-    hidden: majority rows that are not shown; where there are any, frames say which points are unsafe.
+    hidden: majority rows that are not shown; where there are any, frames say which points are unsafe. made: how the points were made:
+    "sphere" with rows that were moved, "walk", or "line"; '' for points that move. members: whether each frame but the last one is a
+    member that saw all 14 minority rows and as many others.
     """
     rng = np.random.default_rng(seed)
     angle = rng.uniform(0, math.pi, 240)
@@ -93,6 +98,11 @@ def run(
                 unsafe(places),
             )
         )
+    if members:
+        for number, frame in enumerate(out[:-1]):
+            lit = np.rint(127 * rng.random(254) ** 3).astype(np.uint8)
+            lit[[*rng.choice(240, 14, replace=False), *range(240, 254)]] += SEEN
+            out[number] = dataclasses.replace(frame, seen=lit)
     names = ("majority", "minority") if classes == 2 else ("cyt", *(f"class {n}" for n in range(1, classes)))
     scene = Scene(
         replicate,
@@ -107,4 +117,18 @@ def run(
         units(parents),
         labels[240:][chosen] if synthetic else np.zeros(0, np.uint8),
     )
-    return scene, out
+    return _add_making(scene, made) if made else scene, out
+
+
+def _add_making(scene: Scene, kind: str) -> Scene:
+    """The scene with how its points were made, of this kind."""
+    rare, common = scene.points[scene.labels > 0], scene.points[scene.labels == 0]
+    if kind == "walk":
+        way = np.linspace(0, 1, 9)[None, :, None]
+        walks = scene.parents[:, None] + way * (rare[:1] - scene.parents)[:, None] / 4
+        return dataclasses.replace(scene, kind=kind, seeds=scene.parents, walks=walks.astype(np.int16))
+    if kind != "sphere":
+        return dataclasses.replace(scene, kind=kind, seeds=scene.parents)
+    spheres = np.concatenate([rare, np.full_like(rare, UNIT // 4)], 1)
+    moves = np.concatenate([common[:20], common[:20] + UNIT // 8], 1).astype(np.int16)
+    return dataclasses.replace(scene, kind=kind, seeds=scene.parents, spheres=spheres, moves=moves)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -63,6 +64,8 @@ def test_temperatures_wait_where_they_are_deferred() -> None:
         finish(one.fit(on, camera=Camera(on, 0))).net.flat
         for one in (CE(**small), cdt.CDT(**small, gamma=0.0), cdt.CDT(**small))
     ]
+    late = finish(cdt.CDT(**small, deferred=True).fit(replace(on, patience=1), camera=Camera(on, 0)))
+    assert late.epoch.tolist() == [4] * 6
     assert torch.equal(nets[0], nets[1]) and not torch.equal(nets[0], nets[2])
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from engine.errors import BadInput
-from engine.events import Epoch, finish
+from engine.events import Epoch, Note, finish
 from engine.methods.deep_smote import DeepSMOTE
 from engine.models.generators import deep_smote
 from engine.models.generators.adversarial import Streams
@@ -186,6 +186,9 @@ def test_what_a_page_shows() -> None:
     events: list[Any] = []
     fitted = finish(DeepSMOTE(**SMALL).fit(on, camera=Camera(on, 0)), events.append)
     assert sum(isinstance(e, Epoch) and e.phase == "generator" for e in events) == 4
+    assert [e.text for e in events if isinstance(e, Note)][0].startswith(
+        "Decoded training images of the first replicate miss their own by"
+    )
     assert fitted.synthetic is not None and fitted.generated is not None and fitted.lines is not None
     shown = make_generated_artifact(on, fitted, 0)
     counts = on.train.counts(3)[0]

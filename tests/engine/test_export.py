@@ -87,7 +87,9 @@ def fitted(name: str, data: Dataset | None = None, **params) -> tuple[Dataset, t
 NETWORKS = [
     ("ce", {}), ("focal", {"activation": "tanh"}), ("smote", {"hidden": (12,)}), ("explicit-gradient", {}), ("rs", {}),
     ("eos", {}), ("eos", {"loss": "ldam", "space": "pixel"}), ("crt", {}), ("tau", {}), ("dos", {}), ("dos", {"classifier": "knn"}),
-    ("triplet", {}), ("lmle", {}), ("dos", {"classifier": "lr"}), ("ncm", {"features": "raw"}), ("ncm", {"features": "cl2n"}),
+    ("triplet", {}), ("lmle", {}), ("dos", {"classifier": "lr"}), ("cost-sensitive", {}),
+    ("ncm", {"features": "raw"}), ("ncm", {"features": "cl2n"}),
+    ("gamo", {"steps": 3}), ("gamo", {"steps": 3, "role": "classifier"}), ("gamo", {"steps": 3, "space": "feature"}),
 ]  # fmt: skip
 
 

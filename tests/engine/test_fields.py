@@ -30,6 +30,7 @@ class Example:
     flag: bool = param(False, help="Whether.", advanced=True)
     mode: str = param("a", choices=("a", "b c"), help="Which.")
     hidden: tuple[int, ...] = param((64, 32), low=1, high=1024, longest=8, product=8 << 20, help="Widths.")
+    costs: tuple[tuple[float, ...], ...] = param((), low=0.0, high=1e6, longest=4, matrix=True, help="Costs.")
 
 
 ALL = fields.describe(Example)
@@ -38,11 +39,11 @@ DEFAULTS = {d["name"]: d["default"] for d in ALL}
 
 
 def test_a_description_is_plain_and_in_order() -> None:
-    assert [d["name"] for d in ALL] == ["count", "rate", "free", "least", "flag", "mode", "hidden"]
-    assert [d["kind"] for d in ALL] == ["int", "float", "float", "int", "bool", "choice", "ints"]
+    assert [d["name"] for d in ALL] == ["count", "rate", "free", "least", "flag", "mode", "hidden", "costs"]
+    assert [d["kind"] for d in ALL] == ["int", "float", "float", "int", "bool", "choice", "ints", "matrix"]
     assert json.loads(json.dumps(ALL)) == ALL
     keys = {"name", "label", "kind", "default", "low", "high", "choices", "log", "help", "unit", "advanced"}
-    assert all(set(d) == keys | ({"longest", "product"} if d["kind"] == "ints" else set()) for d in ALL)
+    assert all(set(d) == keys | ({"longest", "product"} if d["kind"] in ("ints", "matrix") else set()) for d in ALL)
     assert BY_NAME["rate"]["label"] == "step of it" and BY_NAME["count"]["label"] == "count"
     assert BY_NAME["mode"]["choices"] == ["a", "b c"] and BY_NAME["hidden"]["default"] == [64, 32]
     assert (BY_NAME["count"]["unit"], BY_NAME["flag"]["advanced"], BY_NAME["rate"]["log"]) == ("rows", True, True)
@@ -67,7 +68,9 @@ def test_a_list_has_a_length_and_a_size() -> None:
     for wrong in ({"default": (1,)}, {"default": 1, "longest": 3}):
         with pytest.raises(TypeError, match="greatest length"):
             param(wrong.pop("default"), help="Widths.", **wrong)
-    older = [{key: value for key, value in d.items() if key not in ("longest", "product")} for d in ALL]
+    older = [
+        {key: value for key, value in d.items() if key not in ("longest", "product")} for d in ALL if d["kind"] != "matrix"
+    ]
     assert fields.check(older, {"hidden": (1024,) * 9}, "x")["hidden"] == [1024] * 9, (
         "a catalog of an older engine has no bounds"
     )
@@ -99,7 +102,7 @@ def test_defaults_are_filled_in_in_order() -> None:
 def test_an_unknown_name_is_answered_with_the_known_ones() -> None:
     with pytest.raises(UnknownName) as error:
         fields.check(ALL, {"counts": 3}, "smote")
-    assert str(error.value) == "smote has no parameter 'counts'; it has: count, flag, free, hidden, least, mode, rate."
+    assert str(error.value) == "smote has no parameter 'counts'; it has: costs, count, flag, free, hidden, least, mode, rate."
     with pytest.raises(UnknownName, match="ce has no parameter 'x'; it has: none"):
         fields.check([], {"x": 1}, "ce")
 
@@ -144,8 +147,8 @@ def test_what_is_accepted_is_of_its_kind_and_inside(value: Any) -> None:
             kept = fields.check_value(d, value, "x")
         except BadParameter:
             continue
-        assert kept == (list(value) if isinstance(value, list) else value)
-        assert type(kept) is {"int": int, "float": float, "bool": bool, "choice": str, "ints": list}[d["kind"]]
+        assert kept == (list(value) if isinstance(value, list) else type(kept)(value))  # a float rounds a large whole number
+        assert type(kept) is {"int": int, "float": float, "bool": bool, "choice": str, "ints": list, "matrix": list}[d["kind"]]
         for number in kept if isinstance(kept, list) else [kept] if d["kind"] in ("int", "float") else []:
             assert math.isfinite(number)
             assert (d["low"] is None or number >= d["low"]) and (d["high"] is None or number <= d["high"])
@@ -217,4 +220,36 @@ def test_whole_numbers_are_read_back(values: list[int], between: str) -> None:
 
 
 def test_the_example_is_a_dataclass_like_any_other() -> None:
-    assert dataclasses.asdict(Example(count=5)) == {"plain": 3} | DEFAULTS | {"count": 5, "hidden": (64, 32)}
+    assert dataclasses.asdict(Example(count=5)) == {"plain": 3} | DEFAULTS | {"count": 5, "hidden": (64, 32), "costs": ()}
+
+
+@pytest.mark.parametrize("text", ["0 1; 5 0", "0,1;5,0", " 0  1 ;5 , 0 "])
+def test_a_matrix_is_typed_row_by_row(text: str) -> None:
+    found = fields.parse(BY_NAME["costs"], text, "x")
+    assert found == [[0.0, 1.0], [5.0, 0.0]] and fields.format_value(found) == "0 1; 5 0"
+    assert fields.parse(BY_NAME["costs"], fields.format_value(found), "x") == found
+    assert fields.check(ALL, {"costs": ((0, 1), (5, 0))}, "x")["costs"] == found
+    assert fields.parse(BY_NAME["costs"], "", "x") == [] and fields.format_value([]) == ""
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ([[0, 1], [5]], "a square of 2 to 4 rows"),
+        ([[0]], "a square of 2 to 4 rows"),
+        ([[0] * 5] * 5, "a square of 2 to 4 rows"),
+        ([[0, -1], [1, 0]], r"row 1, column 2 must be a number in \[0, 1e\+06\]; got -1"),
+        ([[0, math.nan], [1, 0]], "row 1, column 2 must be a number"),
+        ([[0, math.inf], [1, 0]], "row 1, column 2 must be a number"),
+        ([[0, True], [1, 0]], "row 1, column 2 must be a number"),
+        ([[0, 1], [1, 2]], "row 2, column 2 must be 0, as calling a row right costs nothing; got 2"),
+        ([[0, 1], [0, 0]], "row 2 needs a cost above 0"),
+        ("0 1; 5 0", "must be a square"),
+        ([0, 1], "must be a square"),
+    ],
+)
+def test_a_matrix_that_is_none_is_refused(value: Any, said: str) -> None:
+    with pytest.raises(BadParameter, match=rf"^x\(costs.*{said}"):
+        fields.check(ALL, {"costs": value}, "x")
+    with pytest.raises(BadParameter, match=r"x\(costs='0 a; 1 0'\): must be a square"):
+        fields.parse(BY_NAME["costs"], "0 a; 1 0", "x")

@@ -12,7 +12,7 @@ import torch
 from imblearn.utils.estimator_checks import parametrize_with_checks
 from torch import Tensor, nn
 
-from engine.events import Epoch, Frame, finish
+from engine.events import Epoch, Frame, Note, finish
 from engine.losses import cross_entropy
 from engine.methods.gamo import GAMO
 from engine.models.generators import gamo
@@ -330,6 +330,10 @@ def test_among_features(data: Any, role: str) -> None:
 def test_weights_among_the_events_and_rows_on_the_page() -> None:
     on = task(pictures(), folds=2, seeds=1)
     events, fitted = fit(on, model="mlp")
+    said = [e.text for e in events if isinstance(e, Note)]
+    assert fitted.generated is not None and fitted.synthetic is not None
+    largest = fitted.generated.how["alpha"][0][fitted.synthetic.mask[0], 0]
+    assert len(said) == 1 and f"is {float(largest.mean()):.2f} on average" in said[0] and "near-copy" in said[0]
     told = [e.values for e in events if isinstance(e, Epoch) and e.phase == "generator"]
     assert len(told) == 5 and all({"d_loss", "g_loss", "m_loss", "top_weight", "effective_rows"} == set(v) for v in told)
     shown = make_generated_artifact(on, fitted, 0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +15,9 @@ from engine.methods.lws import LWS, ScaleSGD
 from engine.models.mlp import MLP
 from engine.models.net import Net
 from engine.training.camera import Camera
+from engine.training.heads import half_cosine
 from engine.training.loop import Batch
+from tests.engine.cards import assert_close, read_cases
 from tests.engine.tasks import blobs, task
 
 SMALL = {"hidden": (6,), "epochs": 7, "batch": 20}
@@ -34,42 +37,45 @@ def identity() -> MLP:
 TWO = batch([[2.0, 0.5, -1.0], [1.0, 0.0, 0.25]], [2, 0])
 
 
-@pytest.mark.parametrize(
-    ("decay", "factors", "after"),
-    [
-        (0.0, (0.8885400319121706, 0.9912354803929981, 0.8974940914386005), 1.81377812034646),
-        (5e-4, (0.8884400319121706, 0.9911354803929981, 0.8973940914386005), 1.8136719633059901),
-    ],
-)
-def test_one_step_by_hand(decay: float, factors: tuple[float, ...], after: float) -> None:
-    net = identity()
-    step = ScaleSGD(net, rate=0.2, decay=decay, bias=True)
-    loss, gradient = step.gradient(TWO)
-    assert loss.item() == pytest.approx(1.9256052758428766, abs=1e-9)
-    assert gradient[0].tolist() == pytest.approx([0.5572998404391474, 0.04382259803500917, 0.5125295428069976], abs=1e-9)
+@pytest.mark.parametrize("case", read_cases("lws", "loss", "slope", "factors", "loss after"))
+def test_a_step_of_the_card(case: dict[str, Any]) -> None:
+    given, net = case["input"], identity()
+    step = ScaleSGD(net, rate=given.get("rate", 0.0), decay=given.get("decay", 0.0), bias=True)
+    rows = batch(given["logits"], given["y"])
+    loss, gradient = step.gradient(rows)
+    if case["what"] in ("loss", "slope"):
+        assert_close(loss[0] if case["what"] == "loss" else gradient[0], case["value"])
+        return
     step.begin([1])
-    assert step(TWO).item() == loss.item()
-    assert step.net.flat[0].tolist() == pytest.approx(factors, abs=1e-9)
-    assert net.head_weights()[0].diagonal().tolist() == pytest.approx(factors, abs=1e-9)
-    assert step.gradient(TWO)[0].item() == pytest.approx(after, abs=1e-9)
+    assert step(rows).item() == loss.item()
+    assert torch.equal(net.head_weights()[0].diagonal(), step.net.flat[0])
+    assert_close(step.net.flat[0] if case["what"] == "factors" else step.gradient(rows)[0][0], case["value"])
 
 
-@pytest.mark.parametrize(("bias", "scaled"), [(True, (0.3, 3.75, -2.75)), (False, (0.35, 3.75, -2.7))])
-def test_factors_are_multiplied_into_the_last_layer(bias: bool, scaled: tuple[float, ...]) -> None:
-    layer = [1.0, 0.25, 0.0, -0.5, 0.75, -1.0, 0.1, 0.0, -0.2]
-    net, features = MLP((2, 3), "relu", torch.tensor([layer], **DOUBLE)), torch.tensor([[[1.5, 2.0]]], **DOUBLE)
-    assert net(features)[0, 0].tolist() == pytest.approx((0.6, 1.875, -2.2), abs=1e-9)
-    step = ScaleSGD(net, rate=0.0, decay=0.0, bias=bias)
+@pytest.mark.parametrize("case", read_cases("lws", "base", "scaled"))
+def test_factors_are_multiplied_into_the_last_layer(case: dict[str, Any]) -> None:
+    given = case["input"]
+    layer = [*torch.tensor(given["weights"], **DOUBLE).T.flatten().tolist(), *given["biases"]]
+    net, features = MLP((2, 3), "relu", torch.tensor([layer], **DOUBLE)), torch.tensor([[given["features"]]], **DOUBLE)
+    if case["what"] == "base":
+        assert_close(net(features)[0, 0], case["value"])
+        return
+    step = ScaleSGD(net, rate=0.0, decay=0.0, bias=given["bias"])
+    before = net(features)[0, 0] - (0.0 if given["bias"] else torch.tensor(given["biases"], **DOUBLE))
     step.begin([1])
     step.apply(torch.ones(1, 3, **DOUBLE), TWO)
     assert net.flat[0].tolist() == layer
-    step.net.flat = torch.tensor([[0.5, 2.0, 1.25]], **DOUBLE)
+    step.net.flat = torch.tensor([given["factors"]], **DOUBLE)
     step.apply(torch.ones(1, 3, **DOUBLE), TWO)
-    assert net(features)[0, 0].tolist() == pytest.approx(scaled, abs=1e-9)
-    moved = step.gradient(batch([[1.5, 2.0]], [0]))
-    by_hand = torch.tensor(scaled, **DOUBLE).softmax(0) - torch.tensor([1.0, 0.0, 0.0], **DOUBLE)
-    before = torch.tensor((0.6, 1.875, -2.2), **DOUBLE) - (0.0 if bias else torch.tensor((0.1, 0.0, -0.2), **DOUBLE))
-    assert moved[1][0].tolist() == pytest.approx((by_hand * before).tolist(), abs=1e-9)
+    assert_close(net(features)[0, 0], case["value"])
+    by_hand = torch.tensor(case["value"], **DOUBLE).softmax(0) - torch.tensor([1.0, 0.0, 0.0], **DOUBLE)
+    assert_close(step.gradient(batch([given["features"]], [0]))[1][0], (by_hand * before).tolist())
+
+
+@pytest.mark.parametrize("case", read_cases("lws", "rates"))
+def test_the_rate_starts_whole_and_falls_along_half_a_cosine(case: dict[str, Any]) -> None:
+    rate = half_cosine(case["input"]["rate"], case["input"]["epochs"])
+    assert_close([rate(epoch) for epoch in range(1, case["input"]["epochs"] + 1)], case["value"])
 
 
 def test_a_replicate_that_pauses_keeps_its_factors() -> None:

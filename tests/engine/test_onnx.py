@@ -22,9 +22,11 @@ from engine.export.onnx import CLOSE, check_onnx, feed_columns, run_onnx, to_onn
 from engine.export.pipeline import Pipeline
 from engine.export.read import Model, UnknownLevel
 from engine.models.committee import Bag, Committee, Folded, Member
+from engine.models.cost_head import with_costs
 from engine.models.feature_classifiers import nearest_mean
 from engine.models.mlp import MLP
 from engine.models.net import Net, WithHead
+from engine.models.voting import Voting
 from engine.training.probes import knn, logistic
 
 N = 400
@@ -81,7 +83,9 @@ def mlp(sizes: list[int], activation: str = "relu", cosine: bool = False, dtype:
 
 
 @pytest.mark.parametrize("pca", [0, 4])
-@pytest.mark.parametrize(("activation", "cosine", "precision"), [("relu", False, "float32"), ("tanh", True, "float64")])
+@pytest.mark.parametrize(
+    ("activation", "cosine", "precision"), [("relu", False, "float32"), ("tanh", True, "float64"), ("leaky", False, "float32")]
+)
 def test_a_network_is_equal(activation, cosine, precision, pca):
     pipeline, numbers, codes, x, _ = make_table(pca=pca)
     net = mlp([x.shape[1], 16, 8, 2], activation, cosine, getattr(torch, precision))
@@ -99,6 +103,15 @@ def test_other_heads_are_equal(head):
     check(make_model(pipeline, WithHead(net, classify), 3), numbers, codes)
     with pytest.raises(BadInput, match="nearest-neighbour"):
         to_onnx(make_model(pipeline, WithHead(net, knn(z, labels, mask, 3)), 3))
+
+
+def test_a_head_of_costs_is_equal_and_votes_are_refused():
+    pipeline, numbers, codes, x, _ = make_table(3)
+    net = mlp([x.shape[1], 16, 3])
+    costs = torch.tensor([[[0, 1, 1], [5, 0, 1], [10, 2, 0]]], dtype=torch.float64)
+    check(make_model(pipeline, with_costs(net, costs), 3), numbers, codes)
+    with pytest.raises(BadInput, match="Networks that vote have no ONNX file"):
+        to_onnx(make_model(pipeline, Voting([net, net], soft=True), 3))
 
 
 def estimators(classes: int) -> dict[str, Any]:

@@ -73,7 +73,17 @@ def same(one: Result, other: Result, atol: float = 0.0) -> None:
 # ---- end to end
 
 
-TELLING = ("lws", "balanced-svm", "balanced-bagging", "borderline-smote", "smotenc", "smote-enn", "smote-tomek", "cmtnn")
+TELLING = (
+    "lws",
+    "balanced-svm",
+    "balanced-bagging",
+    "borderline-smote",
+    "smotenc",
+    "smote-enn",
+    "smote-tomek",
+    "cmtnn",
+    "gamo",
+)
 """Methods that may have something to say about the rows they found."""
 
 

@@ -47,6 +47,9 @@ WAYS: list[tuple[str, dict[str, Any]]] = [
     ("explicit-gradient", {"inner": "balanced", "per_row": True}),
     ("explicit-gradient", {"reset_each_pass": True, "batch_points": 3}),
     ("meta-weight-net", {"normalise": False, "balanced_outer": False}),
+    ("logit-adjustment", {"posthoc": True}),
+    ("cdt", {"deferred": True}),
+    ("cosen", {"costs": "prior"}),
     ("dos", {"optimiser": "sgd", "rho": "w*exp(-d2)", "rho_grad": True}),
 ]
 
@@ -228,6 +231,8 @@ def test_members_that_differ_later_share_one_first_phase(name: str, monkeypatch:
         ("class-balanced", {}),
         ("class-weights", {}),
         ("remix", {}),
+        ("cdt", {}),
+        ("cosen", {}),
         ("explicit-gradient", {"meta_epochs": 12, "patience": 1}),
         ("meta-weight-net", {}),
         ("eos", {"head_epochs": 12}),

@@ -2,7 +2,7 @@
 // A chunk holds only what is new: what has arrived stays here.
 
 import { measureMove, spreadTime } from "./durations.js";
-import { GRID, UNIT } from "./units.js";
+import { GRID, SEEN, UNIT } from "./units.js";
 
 export const CHOSEN = "chosen"; // phase of the engine's last frame, the epoch that was kept: no point moves into it
 const ENDED = new Set(["finished", "cancelled", "failed", "interrupted"]); // states in which no frame follows
@@ -138,6 +138,7 @@ export class Film {
     scene.origins = reader.take16(2 * scene.parents, Int16Array);
     scene.originLabels = reader.take(scene.parents).slice();
     scene.faintPoints = reader.take16(2 * (scene.faint ?? 0), Int16Array); // validation rows that the data mark
+    scene.making = takeMaking(scene.made, reader); // how points were made; null where it is not known
     scene.rows = new Map(); // "x,y" of a minority point -> its number
     scene.labels.forEach((label, row) => {
       const key = `${scene.points[2 * row]},${scene.points[2 * row + 1]}`;
@@ -213,6 +214,12 @@ export class Film {
     return unsafe ? unsafe.reduce((sum, value) => sum + value, 0) : null;
   }
 
+  // How many of the rows drawn the member of a frame saw; null where it is of none.
+  countSeen(index) {
+    const seen = this.frames[index]?.seen;
+    return seen ? seen.reduce((sum, value) => sum + (value >= SEEN ? 1 : 0), 0) : null;
+  }
+
   get knowsUnsafe() { return this.frames.some(({ unsafe }) => unsafe); }
 
   isChosen(index) {
@@ -233,9 +240,10 @@ export class Film {
     return this.scene.origins.length === length ? this.scene.origins : this.startFrame.points;
   }
 
-  // The number of the real point that synthetic point i was copied from: the one that stands where its parent stands.
+  // The number of the real point that synthetic point i was made from: the one that stands where its seed or its parent stands.
   findSourceRow(i) {
-    const { origins, rows } = this.scene;
+    const { rows, making } = this.scene;
+    const origins = making?.seeds.length ? making.seeds : this.scene.origins;
     return rows.get(`${origins[2 * i]},${origins[2 * i + 1]}`);
   }
 
@@ -257,6 +265,17 @@ export class Film {
 // What names a film: equal for all its chunks.
 export function identify({ run, replicate, take }) {
   return JSON.stringify([run, replicate, take]);
+}
+
+// kind, norm and steps as the head says; seeds [2n], walks [2n * steps], spheres [4s], moves [4q] in units of the scene.
+function takeMaking(made, reader) {
+  if (!made) return null;
+  const { kind, norm, steps } = made;
+  const take = (count) => reader.take16(count, Int16Array);
+  return {
+    kind, norm, steps, seeds: take(2 * made.seeds), walks: take(2 * made.walks * steps), spheres: take(4 * made.spheres),
+    moves: take(4 * made.moves),
+  };
 }
 
 async function inflate(bytes) {
@@ -281,6 +300,9 @@ function readFrames(head, reader) {
   }
   frames.forEach((frame, i) => { // a byte a point; null where it is not known, as in recordings of earlier versions
     frame.unsafe = head.unsafe?.[i] ? reader.take(head.n[i]).slice() : null;
+  });
+  frames.forEach((frame, i) => { // a byte a row: which rows the member saw that this frame adds, and how hard each was; null elsewhere
+    frame.seen = head.seen?.[i] ? reader.take(head.seen[i]).slice() : null;
   });
   return frames;
 }

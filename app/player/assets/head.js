@@ -55,7 +55,7 @@ export class Head {
     if (ui.helpPanel.dataset.key === key) return;
     ui.helpPanel.dataset.key = key;
     const focused = root.getRootNode().activeElement?.textContent;
-    const make = () => makeToggles(shown, (name) => stage.toggleShown(name));
+    const make = () => makeToggles(shown, (name) => stage.toggleShown(name), Boolean(stage.clock.film.scene?.making));
     const wasInside = ui.toggles.contains(root.getRootNode().activeElement);
     ui.toggles.replaceChildren(...make());
     ui.helpPanel.replaceChildren(...makeHelp(marks, make()));

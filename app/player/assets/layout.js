@@ -1,6 +1,7 @@
 // The elements of the stage: its template, and the parts that are drawn from what is shown.
 
 import { drawEffect, drawMarker, drawStroke, drawUnsafeMark } from "./legend.js";
+import { listMakingMarks, nameUnsafe } from "./making.js";
 import { makeElement } from "./svg.js";
 import { TEXT } from "./text.js";
 
@@ -89,19 +90,27 @@ export function makeMarks(film, view) {
   if (film.scene.faintPoints.length) {
     marks.push(makeMark(drawMarker("circle", "none", palette.minority[0], 3.6), TEXT.faint));
   }
+  if (film.frames.some(({ seen }) => seen)) {
+    const mark = makeMark(drawMarker("circle", palette.synthetic, palette.edge, 3.8), TEXT.seen);
+    mark.dataset.mark = "seen";
+    marks.push(mark);
+  }
   if (film.hasPoints) {
     const isKnown = film.contributions && view.shown.contributions;
     for (const effect of isKnown ? ["lowers", "raises"] : ["unknown"]) {
-      marks.push(makeMark(drawEffect(effect, palette), { lowers: TEXT.lowers, raises: TEXT.raises, unknown: TEXT.copy }[effect]));
+      marks.push(makeMark(drawEffect(effect, palette), { lowers: TEXT.lowers, raises: TEXT.raises, unknown: film.scene.making ? TEXT.newRow : TEXT.copy }[effect]));
+    }
+    if (view.shown.making) {
+      for (const [picture, text] of listMakingMarks(film.scene.making, view.theme)) marks.push(makeMark(picture, text));
     }
     if (film.knowsUnsafe) {
-      const mark = makeMark(drawUnsafeMark(palette, ink), TEXT.unsafe);
+      const mark = makeMark(drawUnsafeMark(palette, ink), nameUnsafe(film));
       mark.dataset.mark = "unsafe";
       mark.title = TEXT.unsafeMore;
       marks.push(mark);
     }
   }
-  marks.push(makeMark(drawStroke(ink, 1.8, "2 4"), film.hasPoints ? TEXT.before : TEXT.beforeFirst));
+  marks.push(makeMark(drawStroke(ink, 1.8, "2 4"), film.hasPoints && !film.scene.making ? TEXT.before : TEXT.beforeFirst));
   marks.push(makeAxes(film.scene, view));
   if (!exact) {
     const slice = makeElement("span", "quiet slice", TEXT.slice(Math.round(100 * share)));
@@ -129,19 +138,19 @@ function makeMark(picture, text) {
   return mark;
 }
 
-// Switches for what is drawn: [name, text, whether it is].
-export function makeToggles(shown, toggle) {
+// Switches for what is drawn. isMade: whether the film knows how its points were made.
+export function makeToggles(shown, toggle, isMade) {
   const set = makeElement("div", "joined");
   set.setAttribute("role", "group");
   set.setAttribute("aria-label", TEXT.drawn);
-  for (const name of ["trails", "arrows"]) {
+  for (const name of ["trails", "arrows", ...(isMade ? ["making"] : [])]) {
     const button = makeElement("button", "", TEXT[name]);
     button.type = "button";
     button.setAttribute("aria-pressed", String(shown[name]));
     button.addEventListener("click", () => toggle(name));
     set.append(button);
   }
-  return [set, makeElement("p", "quiet", TEXT.aboutArrows)];
+  return [set, makeElement("p", "quiet", isMade ? TEXT.aboutMaking : TEXT.aboutArrows)];
 }
 
 // What "?" shows: the keys, the switches, and the marks where they have no place under the film.

@@ -1,5 +1,6 @@
 // The legend: what the marks mean, switches for what is shown, and the buttons that magnify movement.
 
+import { listMakingMarks } from "./making.js";
 import { EFFECTS, effectColour } from "./marks.js";
 import { CORNERS } from "./pen.js";
 import { TEXT } from "./text.js";
@@ -8,6 +9,7 @@ import { FACTORS } from "./view.js";
 const SWITCH_TITLES = {
   surface: "show or hide the surface: the model's probability of the minority",
   trails: "show or hide the way points came",
+  making: "show or hide how new rows were made, and the rows that were moved",
   threads: "show or hide the threads from points to the rows they were copied from",
   contributions: "show or hide, by colour, filling and size, what each synthetic point does to the validation loss at the chosen epoch, to first order: not what training without it would give",
   arrows: "show or hide, on the last frame, where the meta-gradient of all validation rows would push each point at the chosen epoch; the longest arrow has a fixed length",
@@ -91,6 +93,7 @@ export class Legend {
     if (!this.hasPoints) return switches;
     switches.push(this.makeSwitch("trails", "trails", drawStroke(palette.trail, 3, "")));
     switches.push(this.makeSwitch("threads", "threads", drawStroke(fadeInk(0.7), 1, "")));
+    if (this.film.scene.making) switches.push(this.makeSwitch("making", TEXT.making.toLowerCase(), listMakingMarks(this.film.scene.making, this.view.theme)[0][0]));
     if (contributions) switches.push(this.makeSwitch("contributions", "contributions", drawMarkerPair(palette)));
     if (contributions?.downhill) switches.push(this.makeSwitch("arrows", "meta-gradient", drawArrow(ink)));
     return switches;

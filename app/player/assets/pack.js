@@ -14,12 +14,15 @@ export async function packFilm(film, more = {}) {
     score: frames.map(({ score }) => (Number.isNaN(score) ? null : score)),
     n: frames.map(({ points }) => points.length / 2),
     ...(frames.some(({ unsafe }) => unsafe) ? { unsafe: frames.map(({ unsafe }) => (unsafe ? 1 : 0)) } : {}),
+    ...(frames.some(({ seen }) => seen) ? { seen: frames.map(({ seen }) => seen?.length ?? 0) } : {}),
     ...more,
   };
   delete head.contributions;
-  const { points, labels, origins, originLabels, rows, faintPoints = [], ...plain } = scene;
+  const { points, labels, origins, originLabels, rows, faintPoints = [], making, ...plain } = scene;
   head.scene = { ...plain, real: labels.length, parents: originLabels.length, faint: faintPoints.length / 2 };
-  const parts = [splitBytes(points), labels, splitBytes(origins), originLabels, splitBytes(faintPoints), ...packFrames(frames)];
+  const parts = [splitBytes(points), labels, splitBytes(origins), originLabels, splitBytes(faintPoints)];
+  if (making) parts.push(...[making.seeds, making.walks, making.spheres, making.moves].map(splitBytes));
+  parts.push(...packFrames(frames));
   if (contributions) {
     head.contributions = { n: contributions.values.length, arrows: Boolean(contributions.downhill) };
     for (const values of [contributions.values, contributions.downhill]) if (values) parts.push(toBytes(values));
@@ -51,6 +54,7 @@ function packFrames(frames) {
     });
   }
   for (const { unsafe } of frames) if (unsafe) parts.push(unsafe);
+  for (const { seen } of frames) if (seen) parts.push(seen);
   return parts;
 }
 

@@ -53,7 +53,7 @@ class Stage {
     this.follower = this.makeFollower();
     const showSelection = () => this.teller.showSelection();
     this.views = this.films.map((film, i) => new FilmView(this.root, this.ui.films[i], film, i ? this.follower : this.clock, { invalidate, showSelection }));
-    const shown = { majority: true, surface: true, trails: true, threads: false, contributions: true, arrows: true, scale: false };
+    const shown = { majority: true, surface: true, trails: true, threads: false, contributions: true, arrows: true, making: true, scale: false };
     this.views.forEach((view) => Object.assign(view, { shown, overlay: (pen, of) => this.eachTool("draw", pen, of) }));
     this.words = this.views.map((view) => new Words(view.film, view.clock, view));
     this.timeline = new Timeline(this.ui, this.films[0], this.clock, this.views[0], this.words[0], invalidate);

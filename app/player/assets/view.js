@@ -5,6 +5,7 @@ import { GRID } from "./units.js";
 import {
   chooseArrows, drawArrows, drawOutside, drawPoints, drawScale, drawSelectedMark, drawSelectedPath, drawThreads, drawTrails, drawUnsafe, paintRows,
 } from "./marks.js";
+import { drawMaking } from "./making.js";
 import { fitCanvas, locate, pageZoom } from "./pen.js";
 import { findBox, layOut } from "./plane.js";
 import { strokeBoundary, strokeOther, strokeStart, Surface, traceContours } from "./surface.js";
@@ -30,7 +31,7 @@ export class FilmView {
     this.dpr = 1;
     this.font = "";
     this.theme = null;
-    this.shown = { majority: true, surface: true, trails: true, threads: true, contributions: true, arrows: false, scale: true };
+    this.shown = { majority: true, surface: true, trails: true, threads: true, contributions: true, arrows: false, making: true, scale: true };
     this.factor = 1;
     this.selected = -1; // the synthetic point that was pressed
     this.hovered = null; // {synthetic: number} or {real: number}
@@ -201,7 +202,9 @@ export class FilmView {
     const { dpr, rowLayer } = this;
     const { width, height } = this.view;
     this.pen.globalAlpha = this.difference ? 0.35 : 1;
-    const key = `${this.film.number}:${width}x${height}@${dpr}|${this.theme.key}|${this.shown.majority}|${JSON.stringify(this.box)}`;
+    const member = this.findSeen() ? Math.floor(this.clock.position) : "";
+    const looks = `${this.theme.key}|${this.shown.majority}|${member}`;
+    const key = `${this.film.number}:${width}x${height}@${dpr}|${looks}|${JSON.stringify(this.box)}`;
     if (this.rowKey !== key) {
       this.rowKey = key;
       rowLayer.width = Math.round(width * dpr);
@@ -214,6 +217,13 @@ export class FilmView {
     this.pen.globalAlpha = 1;
   }
 
+  // What the member saw that the frame shown adds, a byte a row; null where it is of none.
+  findSeen() {
+    const { film, clock } = this;
+    const seen = film.frames[Math.min(film.last, Math.floor(clock.position))]?.seen;
+    return seen?.length === film.scene.labels.length ? seen : null;
+  }
+
   drawSyntheticPoints() {
     const { pen, clock, film, shown } = this;
     const places = this.placePoints(Math.min(clock.position, film.last));
@@ -224,6 +234,7 @@ export class FilmView {
     const size = n > 120 ? 3.8 : 5.2;
     const effects = this.listEffects(n);
     pen.lineCap = pen.lineJoin = "round";
+    if (shown.making && film.scene.making) drawMaking(this, places);
     if (shown.threads) drawThreads(this, places);
     if (shown.trails) drawTrails(this, places, effects);
     const selected = this.findSelected();

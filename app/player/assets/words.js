@@ -129,7 +129,8 @@ export class Words {
     if (film.frames[clock.index].unsafe?.[i]) lines.push("unsafe: nearest to a hidden majority row");
     const row = film.findSourceRow(i);
     const name = classes[originLabels[i]];
-    if (row !== undefined) lines.push(`copied from real point #${row + 1}${name ? `, ${name}` : ""}`);
+    const verb = film.scene.making ? "made" : "copied";
+    if (row !== undefined) lines.push(`${verb} from real point #${row + 1}${name ? `, ${name}` : ""}`);
     const probability = film.probabilityAt(clock.index, i);
     if (probability === null) lines.push("outside the surface");
     else lines.push(`${exact ? "" : "slice here: "}P(minority) ${probability.toFixed(2)}`);

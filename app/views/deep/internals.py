@@ -14,7 +14,7 @@ import streamlit as st
 from app.charts import costs, learning, pr_classes, variance
 from app.parts import share
 from app.parts.elements import draw_chart, draw_heading, draw_numbers
-from app.run import answer, gaps, perclass, stage, whatif
+from app.run import answer, gaps, generated, perclass, stage, whatif
 from app.run.gaps import Entry, read_interval
 from app.run.shown import Shown
 from app.session import jobs, shared, visitor
@@ -165,7 +165,8 @@ def draw_what_if(shown: Shown, other: Shown | None, catalog: Mapping[str, Any]) 
 
 
 def draw_images(inside: Inside) -> None:
-    """Training and test images of each class."""
+    """Generated images where there are any; training and test images of each class."""
+    generated.draw_generated(inside.shown, "deep")
     arrays = _read_features(inside.shown)
     if arrays is None or "thumbs" not in arrays:
         st.caption(words.NO_IMAGES if arrays is not None else words.NO_FEATURES)

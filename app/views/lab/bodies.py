@@ -15,7 +15,7 @@ from app.charts import learning, losses, norms
 from app.frame import links
 from app.parts import share
 from app.parts.elements import draw_chart, draw_heading, draw_numbers
-from app.run import answer, gaps, panel, perclass
+from app.run import answer, gaps, generated, panel, perclass
 from app.run.differences import Row, list_differences
 from app.run.shown import Shown
 from app.session import jobs, recorded, visitor
@@ -226,10 +226,15 @@ def _draw_points(body: Body) -> None:
     """Draw the choice of the replicate, how far its points moved, and what each of them does to the validation loss."""
     shown, result = body.shown, body.shown.result
     assert result is not None
-    with st.container(horizontal=True, vertical_alignment="center", gap="medium"):
+    place = st.container(horizontal=True, vertical_alignment="center", gap="medium")
+    with place:
         replicate = _choose_replicate(shown, result, body.replicate)
-        for text in list_findings(shown, replicate)[:1] if result.moves is not None else [words.NO_POINTS]:
-            st.markdown(text, width="content")
+    if generated.draw_generated(shown, "lab"):
+        found = []
+    else:
+        found = list_findings(shown, replicate)[:1] if result.moves is not None else [words.NO_POINTS]
+    for text in found:
+        place.markdown(text, width="content")
     contributions.draw_contributions(shown, replicate)
 
 

@@ -55,8 +55,8 @@ DATASETS = {
 """Dataset as printed -> its name in the catalog, where that is another (the KEEL sets have the paper's own)."""
 
 TABLES = {
-    "eos": ("I", "II", "III", "IV", "V", "text"),
-    "dos": ("1", "2", "3", "5", "6", "7", "8"),
+    "eos": ("I", "II", "III", "IV", "V", "text", "time"),
+    "dos": ("1", "2", "3", "5", "6", "7", "8", "time"),
     "adult": ("1",),
     "keel": ("3",),
     "sine": ("2", "A"),
@@ -64,7 +64,8 @@ TABLES = {
     "all-methods": ("keel",),
 }
 """Paper, or experiment of the first -> its tables of results, as the paper numbers them; `text` is a result that stands in a
-sentence only. sine: figure 2 and appendix A, which is an empty heading in the paper. moving, all-methods: studies of ours."""
+sentence only, `time` what its training takes. sine: figure 2 and appendix A, which is an empty heading in the paper. moving, all-methods:
+studies of ours."""
 
 NAMES = {"adult": "Adult", "keel": "KEEL", "sine": "Sine", "moving": "Moving", "all-methods": "All methods"}
 """The first paper's experiments, for a person; the other papers go by their name in capitals."""
@@ -203,6 +204,11 @@ def _read_table(paper: str, table: str) -> Iterator[Cell]:
             if row["what"].startswith("EOS pixel space CIFAR-10 "):
                 metric = METRICS[row["what"].rpartition(" ")[2]]
                 yield Cell(paper, table, "CIFAR-10", {"method": "EOS, in pixels"}, metric, float(row["value"]))
+        return
+    if table == "time":
+        for row in read_rows("eos_text") if paper == "eos" else ():
+            if row["what"].startswith("EOS training time"):
+                yield Cell(paper, table, "CIFAR-10", {"method": "EOS"}, "seconds", 60 * float(row["value"]))
         return
     if paper in ("sine", "moving", "all-methods"):
         return

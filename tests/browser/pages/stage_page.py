@@ -1,7 +1,8 @@
 """The stage alone, with films that never were, at the place where the Lab has it. What it is asked for stands in the address.
 
 films: 1 or 2. same: the second film is the first once more. plane: the second film has another plane. mode: done, live, empty,
-failed, cancelled. rail: whatif, differences. worth: contributions and directions. bar: whether the page has its sidebar.
+failed, cancelled. made: how points were made (see `fake.run`). rail: whatif, differences. worth: contributions and directions. bar:
+whether the page has its sidebar.
 """
 
 import time
@@ -30,7 +31,14 @@ st.html(
 if SIDEBAR:
     st.sidebar.write("Form")
 mode, count = pick("mode", "done"), pick("frames", 60)
-scene, frames = fake.run(count, pick("synthetic", 46), pick("move", 0.9), hidden=pick("hidden", 0))
+scene, frames = fake.run(
+    count,
+    pick("synthetic", 46),
+    pick("move", 0.9),
+    hidden=pick("hidden", 0),
+    made=pick("made", ""),
+    members=bool(pick("members", 0)),
+)
 _, still = fake.run(count // 2 if pick("short", 1) else count, pick("synthetic", 46), 0.0)
 still = frames if pick("same", 0) else [replace(frame, step=3 * frame.step + 7) for frame in still]
 other = replace(scene, centre=(9.0, 9.0)) if pick("plane", 0) else scene

@@ -240,7 +240,7 @@ def test_what_is_written_can_be_judged_again(
     ("words", "said"),
     [
         (("gan",), "argument paper"),
-        (("eos", "--table", "9"), "eos has no table '9'; it has: I, II, III, IV, V, text."),
+        (("eos", "--table", "9"), "eos has no table '9'; it has: I, II, III, IV, V, text, time."),
         (("eos", "--methods", "magic"), "no row is of method 'magic'; there are: "),
         (("dos", "--datasets", "adult"), "no row is of dataset 'adult'; there are: "),
         (("eos", "--seeds", "0"), "--seeds 0: must be a whole number in [1, 1000]."),

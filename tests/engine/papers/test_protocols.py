@@ -70,10 +70,33 @@ def test_what_is_measured_where():
     measured = {(p, n, r): len(table(p, n, r).arms()) for p, n, r in EVERY}
     assert measured["eos", "II", False] == 4 * 20 and measured["eos", "II", True] == 2 * 20 + 5
     assert measured["dos", "6", False] == 3 * 3 * 4 and measured["dos", "6", True] == 3 * 4
-    assert measured["eos", "V", True] == measured["dos", "5", True] == measured["dos", "8", True] == 0
-    absent = {row.labels["method"] for name in ("III",) for row in table("eos", name, False).rows if row.absent}
-    assert absent == {"GAMO", "BAGAN", "CGAN"}
-    assert {row.labels["method"] for row in table("dos", "5", False).rows if row.absent} == {"LMLE", "TL-RS-CSL"}
+    assert measured["eos", "V", True] == 6 and measured["dos", "8", True] == 2 * 6
+    assert measured["dos", "5", True] == measured["dos", "5", False] == 7 * (3 + 2)
+    assert measured["eos", "III", True] == 2 * (4 * 8 + 2)
+    assert not any(row.absent for name in ("III", "V") for row in table("eos", name, False).rows)
+    assert not any(row.absent for row in table("dos", "5", False).rows)
+
+
+def test_table_iii_says_which_cells_bear_on_nothing() -> None:
+    rows = [row for row in table("eos", "III", False).rows if row.cell and row.dataset == "CIFAR-10"]
+    why = {(row.labels["method"], row.metric): row.incomparable for row in rows}
+    assert all(why["CGAN", metric] for metric in eos.METRICS) and why["GAMO", "g_mean"]
+    assert not why["GAMO", "balanced_accuracy"] and not why["BAGAN", "f1"] and not why["EOS", "g_mean"]
+
+
+@pytest.mark.parametrize("paper", ["eos", "dos"])
+def test_timed_runs_are_no_other_tables(paper: str) -> None:
+    timed = {arm.spec(n).complete(CATALOG).run_id("") for arm in table(paper, "time", True).arms() for n in range(arm.max_runs)}
+    others = [arm for name in published.list_tables(paper) if name != "time" for arm in table(paper, name, True).arms()]
+    assert not timed & {arm.spec(n).complete(CATALOG).run_id("") for arm in others for n in range(min(20, arm.max_runs))}
+
+
+def test_table_5_removes_copies_and_beside_it_images() -> None:
+    rows = [row for row in table("dos", "5", True).rows if row.labels["method"] == "CNN"]
+    removed = {(row.labels["reduction"], row.labels.get("removed", "")) for row in rows}
+    assert removed == {("0%", ""), ("20%", ""), ("40%", ""), ("20%", "images"), ("40%", "images")}
+    falls = [claim for claim in table("dos", "5", True).claims if claim.left.less]
+    assert len(falls) == 7 and all(claim.left.less != claim.right.less for claim in falls)
 
 
 def test_the_full_eos_protocol_is_the_released_codes():
@@ -263,3 +286,9 @@ def test_rows_are_asked_for_by_the_paper_s_name_or_by_the_method_s() -> None:
     assert rows("keel", "ce", "RS") == {"CE", "RS"}
     with pytest.raises(BadParameter, match="no row is of method 'smoke'; there are: .*CE"):
         select_tables("keel", [], True, ["smoke"])
+
+
+@pytest.mark.parametrize("method", ["gamo", "bagan", "cgan", "deep-smote"])
+def test_the_full_generators_are_the_methods_own(method: str) -> None:
+    full = find_entry(CATALOG, "methods", method)["presets"]["full"]
+    assert eos.FULL.generator[method] == {name: value for name, value in full.items() if name not in ("epochs", "batch")}

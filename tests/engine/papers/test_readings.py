@@ -6,11 +6,15 @@ import numpy as np
 import pytest
 
 from engine.errors import UnknownName
+from engine.papers.protocol import Arm, Reading
 from engine.papers.readings import read_values
+from engine.papers.tables import Answers
+from engine.spec import Imbalance
 
 NAN = None  # as JSON has it
 
 RESULT = {
+    "seconds": 12.5,
     "metrics": {"balanced_accuracy": {"values": [0.5, 0.75]}, "g_mean": {"values": [0.7, NAN]}},
     "averages": {"minority": {"f1": {"values": [0.1, 0.2]}}, "majority": {"recall": {"values": [0.9, 0.8]}}},
     "per_class": {
@@ -34,6 +38,7 @@ RESULT = {
     ("what", "values"),
     [
         ("balanced_accuracy", [0.5, 0.75]),
+        ("seconds", [12.5, 12.5]),
         ("g_mean", [0.7, np.nan]),
         ("minority/f1", [0.1, 0.2]),
         ("majority/recall", [0.9, 0.8]),
@@ -58,3 +63,14 @@ def test_readings(what, values):
 def test_strange_readings_are_refused(what):
     with pytest.raises(UnknownName, match="no reading"):
         read_values(RESULT, what)
+
+
+def test_a_reading_less_another_is_their_difference_seed_by_seed() -> None:
+    whole, few = (Arm("digits", "ce", imbalance) for imbalance in (Imbalance(), Imbalance("exponential", 10.0)))
+    answers = Answers()
+    for n, (before, after) in enumerate([(0.75, 0.5), (0.5, 0.25), (0.5, 0.75)]):
+        for arm, value in ((whole, before), (few, after)):
+            answers.results[arm.key][n] = {"metrics": {"balanced_accuracy": {"values": [value]}}}
+    del answers.results[few.key][1]
+    reading = Reading(whole, "balanced_accuracy", less=few)
+    assert answers.numbers(reading) == [0, 2] and answers.list_values(reading, [0, 2]) == [0.25, -0.25]

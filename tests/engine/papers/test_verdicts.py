@@ -107,3 +107,17 @@ def test_judging_again_changes_nothing():
     claims = [claim(rng.random(20), rng.random(20)) for _ in range(4)] + [claim([], [], absent="x")]
     once = judge([row(), row(values=[])], claims)
     assert judge(*once) == once
+
+
+def test_near_is_two_one_sided_tests() -> None:
+    """n = 4, sd 1/sqrt(3) of -.5, .5 twice: the 90% half-width is 2.3534 x .28868 = .67937, the 95% one 3.1824 x .28868 = .91870."""
+    base = np.array([-0.5, 0.5, -0.5, 0.5])
+    zero = np.zeros(4)
+
+    def verdict(centre: float, margin: float) -> str:
+        return str(judge([], [claim(base + centre, zero, kind="near", margin=margin)])[1][0]["verdict"])
+
+    assert verdict(0.0, 0.680) == "holds" and verdict(0.0, 0.679) == "undecided"
+    assert verdict(1.0, 0.082) == "undecided" and verdict(1.0, 0.081) == "does not hold"
+    (one,) = judge([], [claim([0.1], [0.1], kind="near", margin=0.02)])[1]
+    assert one["verdict"] == "undecided" and one["p"] is None
