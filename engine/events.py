@@ -27,6 +27,8 @@ GRID = 48
 """The decision surface is GRID x GRID values; row 0 is the lowest y."""
 UNPACKED = 1 << 30
 """Bytes of the arrays of one npz, at most."""
+SEEN = 128
+"""In `Frame.seen`: the bit of a row that the member was fitted on; the others are its hardness."""
 UNIT = 8191
 """int16 coordinates: the view box reaches from -UNIT to UNIT, positions are kept up to 4 boxes away."""
 
@@ -125,7 +127,8 @@ class Frame:
     [GRID, GRID] uint8: 255 x probability of a minority class (any class below the largest). n = 0 before the points exist; n
     never changes afterwards. score: validation average precision, NaN if not yet known. unsafe [n] bool: points nearer to a test row of
     the largest class than to any training row of their own (`engine.analysis.unsafe`); empty where that is not known, as in recordings of
-    earlier versions.
+    earlier versions. seen [m] uint8, of an ensemble: for each of the scene's points SEEN where the member that this frame adds was
+    fitted on it, plus its hardness for the members before in 1/127; empty elsewhere.
     """
 
     replicate: int
@@ -137,7 +140,8 @@ class Frame:
     moved: np.ndarray
     surface: np.ndarray
     unsafe: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
-    arrays: ClassVar[tuple[str, ...]] = ("points", "moved", "surface", "unsafe")
+    seen: np.ndarray = field(default_factory=lambda: np.zeros(0, np.uint8))
+    arrays: ClassVar[tuple[str, ...]] = ("points", "moved", "surface", "unsafe", "seen")
 
 
 @dataclass(frozen=True)
@@ -203,6 +207,8 @@ def pack_film(scene: Scene, frames: list[Frame]) -> bytes:
     }
     if sent and all(len(f.unsafe) == len(f.points) for f in sent):
         arrays["unsafe"] = np.stack([f.unsafe for f in sent])
+    if members := [f.seen for f in frames if len(f.seen)]:
+        arrays |= {"seen": np.stack(members), "has_seen": np.array([len(f.seen) > 0 for f in frames], bool)}
     fixed = {name: getattr(scene, name) for name in Scene.arrays}
     return pack(arrays | {f"scene.{name}": array for name, array in fixed.items() if len(array) or name not in SELDOM})
 
@@ -217,15 +223,21 @@ def unpack_film(data: bytes) -> tuple[Scene, list[Frame]]:
         index = np.cumsum(arrays["has_points"]) - 1
         none = (np.zeros((0, 2), np.int16), np.zeros(0, np.uint16), np.zeros(0, bool))
         unsafe = arrays.get("unsafe", np.zeros((len(arrays["points"]), 0), bool))
+        is_member = arrays.get("has_seen", np.zeros(len(index), bool))
+        seen = [
+            arrays["seen"][i] if has else np.zeros(0, np.uint8)
+            for i, has in zip(np.cumsum(is_member) - 1, is_member, strict=True)
+        ]
         frames = [
-            Frame(scene.replicate, **plain, points=points, moved=moved, surface=surface, unsafe=marks)
-            for plain, (points, moved, marks), surface in zip(
+            Frame(scene.replicate, **plain, points=points, moved=moved, surface=surface, unsafe=marks, seen=lit)
+            for plain, (points, moved, marks), surface, lit in zip(
                 json.loads(arrays["words"].tobytes()),
                 [
                     (arrays["points"][i], arrays["moved"][i], unsafe[i]) if has else none
                     for i, has in zip(index, arrays["has_points"], strict=True)
                 ],
                 arrays["surface"],
+                seen,
                 strict=True,
             )
         ]

@@ -86,6 +86,8 @@ def encode_chunk(
     head |= {"status": BADGES[status], "alive": engine_alive, **_describe_frames(frames, labels or {})}
     if any(len(frame.unsafe) for frame in frames):
         head["unsafe"] = [int(_has_marks(frame)) for frame in frames]
+    if any(len(frame.seen) for frame in frames):
+        head["seen"] = [len(frame.seen) for frame in frames]
     head |= {"text": text, "title": title, "group": group, "autoplay": autoplay}
     head |= more or {}
     if scene is not None:
@@ -185,7 +187,8 @@ def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
     """The arrays of scene and frames, made small for zlib; contributions and directions follow them as float32.
 
     Scene: points, labels, parents, parent_labels, faint, seeds, walks, spheres, moves. Frames: all surfaces, then all points, then all
-    moved, then a byte a point of the frames that say which points are unsafe (`unsafe` of the head). 16-bit values as
+    moved, then a byte a point of the frames that say which points are unsafe (`unsafe` of the head), then a byte a row of those that say
+    which rows a member saw (`seen` of the head: how many). 16-bit values as
     all low bytes, then all high bytes. A frame holds differences (modulo 2^8 or 2^16) to the frame before it in the chunk;
     the first one, and points whose number has changed, stand as they are, the first surface as differences along its rows.
     """
@@ -208,6 +211,7 @@ def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
             parts.append(_split_bytes(values - before if is_difference else values))
             before = values
     parts += [np.asarray(frame.unsafe, np.uint8).tobytes() for frame in frames if _has_marks(frame)]
+    parts += [np.asarray(frame.seen, np.uint8).tobytes() for frame in frames]
     return b"".join(parts)
 
 
@@ -268,6 +272,7 @@ def _read_frames(head: Mapping[str, Any], reader: _Reader) -> list[Frame]:
             arrays.append(values.view(dtype).reshape((n, 2) if width == 2 else n))
     marked = head.get("unsafe", [0] * len(counts))
     unsafe = [reader.take(n if there else 0).astype(bool) for n, there in zip(counts, marked, strict=True)]
+    seen = [reader.take(m) for m in head.get("seen", [0] * len(counts))]
     return [
         Frame(
             head["replicate"],
@@ -279,6 +284,7 @@ def _read_frames(head: Mapping[str, Any], reader: _Reader) -> list[Frame]:
             moved[i],
             surfaces[i].reshape(GRID, GRID),
             unsafe[i],
+            seen[i],
         )
         for i in range(len(counts))
     ]

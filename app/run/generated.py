@@ -35,22 +35,23 @@ _RED = "light-dark({}, {})".format(*palette.DESTRUCTIVE)
 _SOFT = "light-dark({}, {})".format(*palette.SOFT_INK)
 _RULE = "light-dark(#E3E3E1, #33363A)"
 STYLE = f"""<style>
-.made {{ display: grid; grid-template-columns: minmax(90px, 150px) 1fr; gap: 14px 16px; align-items: start; margin: 0; font-size: 13px; }}
-.made > .who b {{ display: block; overflow-wrap: anywhere; }} .made > .who span {{ color: {_SOFT}; }}
-.made .row {{ display: flex; flex-wrap: wrap; gap: 8px; }}
-.made .one {{ width: {SIDE + 8}px; margin: 0; text-align: center; line-height: 1.25; }}
-.made .one > summary {{ display: block; cursor: pointer; list-style: none; border-radius: 6px; }}
-.made summary::-webkit-details-marker {{ display: none; }}
-.made .pic {{ display: block; width: {SIDE}px; height: {SIDE}px; margin: 0 auto; image-rendering: pixelated; border: 1px solid {_RULE};
+.generated {{ display: grid; grid-template-columns: minmax(90px, 150px) 1fr; gap: 14px 16px; align-items: start; margin: 0;
+  font-size: 13px; }}
+.generated > .who b {{ display: block; overflow-wrap: anywhere; }} .generated > .who span {{ color: {_SOFT}; }}
+.generated .row {{ display: flex; flex-wrap: wrap; gap: 8px; }}
+.generated .one {{ width: {SIDE + 8}px; margin: 0; text-align: center; line-height: 1.25; }}
+.generated .one > summary {{ display: block; cursor: pointer; list-style: none; border-radius: 6px; }}
+.generated summary::-webkit-details-marker {{ display: none; }}
+.generated .pic {{ display: block; width: {SIDE}px; height: {SIDE}px; margin: 0 auto; image-rendering: pixelated; border: 1px solid {_RULE};
   border-radius: 3px; box-sizing: content-box; }}
-.made .near {{ margin-top: 3px; opacity: .85; }}
-.made .wrong > summary > .pic:first-child, .made .wrong > .pic:first-child {{ border: 3px dashed {_RED}; margin: -2px auto; }}
-.made .called {{ display: block; color: {_RED}; font-weight: 650; overflow-wrap: anywhere; }}
-.made .far {{ display: block; color: {_SOFT}; font-variant-numeric: tabular-nums; }}
-.made .one[open] {{ width: auto; max-width: 100%; }} .made .one[open] .near {{ display: none; }}
-.made .strip {{ display: block; height: {SIDE}px; max-width: 100%; margin: 3px auto; image-rendering: pixelated;
+.generated .near {{ margin-top: 3px; }}
+.generated .wrong > summary > .pic:first-child, .generated .wrong > .pic:first-child {{ border: 3px dashed {_RED}; margin: -2px auto; }}
+.generated .called {{ display: block; color: {_RED}; font-weight: 650; overflow-wrap: anywhere; }}
+.generated .far {{ display: block; color: {_SOFT}; font-variant-numeric: tabular-nums; }}
+.generated .one[open] {{ width: auto; max-width: 100%; }} .generated .one[open] .near {{ display: none; }}
+.generated .strip {{ display: block; height: {SIDE}px; max-width: 100%; margin: 3px auto; image-rendering: pixelated;
   border: 1px solid {_RULE}; }}
-@media (max-width: 767px) {{ .made {{ grid-template-columns: 1fr; gap: 6px; }} }}
+@media (max-width: 767px) {{ .generated {{ grid-template-columns: 1fr; gap: 6px; }} }}
 </style>"""
 
 
@@ -72,8 +73,8 @@ def draw_generated(shown: Shown, key: str) -> bool:
         st.caption(words.NONE_MADE)
         return True
     checks = read_checks(arrays)
-    for text in describe(arrays, checks):
-        st.markdown(text)
+    st.markdown(" ".join(describe(arrays, checks)))
+    st.caption(words.LEGEND)
     order = [c for c in np.argsort(counts, kind="stable").tolist() if arrays["count"][c]][:CLASSES]
     st.html(write_classes(arrays, checks, classes, order))
     if checks is not None:
@@ -139,7 +140,7 @@ def write_classes(
         who = f'<div class="who"><b>{_name(classes, c)}</b><span>{html.escape(word)}</span></div>'
         images = "".join(_write_one(arrays, one, classes, c, k) for k in range(min(EACH, int(arrays["count"][c]))))
         lines.append(f'{who}<div class="row">{images}</div>')
-    return f'{STYLE}<div class="made">{"".join(lines)}</div>'
+    return f'{STYLE}<div class="generated">{"".join(lines)}</div>'
 
 
 def _write_one(
@@ -193,8 +194,9 @@ def _name(classes: Sequence[str], c: int) -> str:
 
 
 def _join(images: np.ndarray) -> np.ndarray:
-    """Return images [n, h, w, channels] side by side."""
-    return np.concatenate(list(images), axis=1)
+    """Return images [n, h, w, channels] side by side, a grey line of one pixel between them."""
+    line = np.full((len(images), images.shape[1], 1, images.shape[3]), 128, np.uint8)
+    return np.concatenate(list(np.concatenate([images, line], axis=2)), axis=1)[:, :-1]
 
 
 def _picture(image: np.ndarray, alt: str, kind: str) -> str:

@@ -85,6 +85,14 @@ TERMS: dict[str, str] = {
         "Over-sampling that keeps a row's distance from the other classes. It reads the majority, so it works from a single minority "
         "row."
     ),
+    "CCR": (
+        "Over-sampling in spheres. Each minority row has one, small where majority rows are near. Majority rows inside are pushed out, "
+        "and new rows are drawn within. MC-CCR is for many classes; RB-CCR chooses where inside."
+    ),
+    "RBO": (
+        "Over-sampling by walks. A copy of a minority row takes small steps to where both classes are equally near. MC-RBO is for many "
+        "classes."
+    ),
     "SUGAR": "Over-sampling where a class is thin. New rows are then pulled along the shape of the class.",
     "Manifold over-sampling": (
         "Over-sampling along the plane or surface in which a class lies. The plane comes from principal components, the surface from an "
@@ -120,6 +128,25 @@ TERMS: dict[str, str] = {
     ),
     "Mixup": (
         "Training on mixtures of two rows, with both labels in the same proportion. It makes the network smoother between rows."
+    ),
+    "Metric learning": (
+        "Training features so that rows of one class lie near each other and others farther. Nearest rows then decide. LMNN and NCA "
+        "learn a linear map of finished features."
+    ),
+    "Triplet": (
+        "A row, one of its class and one of another class. The loss asks that the second lie nearer to the first than the third does, "
+        "by a margin."
+    ),
+    "Quintuplet": (
+        "A row and four others. Two bound its cluster and its class, one is in another cluster, one of another class. Each lies "
+        "farther than the one before."
+    ),
+    "Memory of class means": (
+        "The mean features of every class. Each row takes a share of them before it is classified. Rare classes borrow from common ones."
+    ),
+    "Two branches": (
+        "Two last blocks on shared layers. One learns from rows as they come, the other from rare classes more often. A weight moves "
+        "from one to the other."
     ),
     "Cost matrix": (
         "What each mistake costs: a row for every true class, a column for the class that is chosen. The answer of lowest expected cost "

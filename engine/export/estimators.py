@@ -57,6 +57,9 @@ def pack_estimator(member: Member, shift: np.ndarray | None) -> tuple[dict[str, 
         kind = "logistic"
     else:
         raise BadInput(f"A {type(estimator).__name__} cannot be exported: only models of scikit-learn and the network can.")
+    if isinstance(estimator, Bag):
+        for tree in (tree for trees, _ in estimator.groups for tree in trees):
+            check_tree(tree, tree.tree_.n_features, len(estimator.classes_))
     if (nodes := count_nodes(estimator)) > MAX_NODES:
         raise BadInput(f"These trees have {nodes:,} nodes; models of up to {MAX_NODES:,} are exported. Grow fewer trees.")
     data: bytes = skops.io.dumps(whole)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from engine.data.dataset import Task
 from engine.errors import BadParameter
 from engine.events import Event, Phase
 from engine.losses import Loss, cross_entropy, mean_weights
-from engine.methods.base import SCHEDULES, DeepMethod, param
+from engine.methods.base import EPOCH_OVERHEAD, SCHEDULES, DeepMethod, param
 from engine.models.cnn import BRANCHED, CNN
 from engine.models.net import Net
 from engine.spec.pens import Pen
@@ -21,7 +21,7 @@ from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from engine.training.loop import Batch, Meter, new_net, streams, train
 from engine.training.optimisers import Descent, Number, Rate
-from engine.training.two_laws import TwoLaws
+from engine.training.two_laws import TwoLaws, reversed_law
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class BBN(DeepMethod):
     pen = Pen("sky", "longdashdot", "hexagon")
     control_pens: ClassVar = {"both branches as the classes come": Pen("sky", "dash", "pentagon")}
     cost = 2.0
+    comparison = 96
 
     schedule: str = param(
         "constant", choices=SCHEDULES, advanced=True,
@@ -69,6 +70,19 @@ class BBN(DeepMethod):
         return CNN.create(
             BRANCHED + network, task.shape, len(task.classes), streams(task, "init"), device=task.device, dtype=task.dtype
         )
+
+    @classmethod
+    def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
+        """See Method.estimate_rows. All epochs are trained, on rows of two laws."""
+        return float(params["epochs"] * (2 * sum(counts) + EPOCH_OVERHEAD))
+
+    def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
+        """See Method.class_shares. Those of both laws by the mean weight of their branch over the epochs."""
+        counts = super().class_shares(task, fitted)
+        natural = counts / counts.sum(1, keepdim=True)
+        other = torch.stack([reversed_law(own) for own in counts]) if self.reverse else natural
+        first = sum(weigh_first(epoch, self.epochs) for epoch in range(1, self.epochs + 1)) / self.epochs
+        return first * natural + (1 - first) * other
 
     def lower_rate(self, rate: Number) -> Rate:
         """See DeepMethod."""

@@ -18,7 +18,7 @@ from engine.analysis.stacked import macro_average_precision
 from engine.data.dataset import Rows, Task
 from engine.data.rows import take
 from engine.errors import BadInput
-from engine.events import Epoch, Event, Note, Phase, Progress
+from engine.events import SEEN, Epoch, Event, Note, Phase, Progress
 from engine.methods.base import EPOCH_OVERHEAD, Method, param
 from engine.models.committee import Committee, Member, one_thread, take_log
 from engine.models.net import Net
@@ -140,7 +140,7 @@ class EstimatorMethod(Method, abc.ABC):
             values = {name: [one.get(name, math.nan) for one in at] for name in ("train_loss", "valid_loss", "valid_ap")}
             if self.filmed and camera.frames:
                 scores = torch.tensor(values["valid_ap"], dtype=torch.float64)
-                yield from film_stage(camera, net, phase, epoch, longest, scores)
+                yield from film_stage(camera, net, samples, phase, epoch, longest, scores)
             yield Epoch(phase, epoch, epoch, first, values)
         net = self.tune_decision(net, task)
         epochs = torch.tensor([len(own) for own in grown])
@@ -273,14 +273,27 @@ def choose_smote(levels: Sequence[int]) -> Draw:
     return partial(smotenc, levels=several) if levels and len(several) == len(levels) else smote
 
 
-def film_stage(camera: Camera, net: Committee, phase: str, epoch: int, longest: int, score: Tensor) -> Iterator[Event]:
-    """Records the committee of the first `epoch` members, where it is among the STAGES that a film shows."""
+def film_stage(
+    camera: Camera, net: Committee, samples: Sequence[Sample], phase: str, epoch: int, longest: int, score: Tensor
+) -> Iterator[Event]:
+    """Records the committee of the first `epoch` members and the rows that the last of them saw, at most STAGES times."""
     shown = np.unique(np.linspace(1, longest, min(longest, STAGES, camera.frames)).round()).tolist()
     if epoch in shown:
         everyone = shown.index(epoch) % EVERY_OTHER == 0
+        seen = [mark_seen(sample, net, epoch - 1) for sample in (samples if everyone else samples[:1])]
         yield from camera.record_final_frame(
-            net.reach(epoch), phase, epoch, epoch, score, everyone=everyone, lasting=epoch == shown[0]
+            net.reach(epoch), phase, epoch, epoch, score, everyone=everyone, lasting=epoch == shown[0], seen=seen
         )
+
+
+def mark_seen(sample: Sample, net: Committee, t: int) -> np.ndarray:
+    """`Frame.seen` [n] of the replicate's training rows for member t."""
+    marks = np.zeros(len(sample.y), np.uint8)
+    if t:
+        p = net.members[sample.r].reach(t).predict(sample.x)
+        marks += np.rint((SEEN - 1) * np.clip(1 - p[np.arange(len(p)), sample.y], 0, 1)).astype(np.uint8)
+    marks[np.unique(sample.picked[t])] += SEEN
+    return marks
 
 
 def stack_picked(each: Sequence[Sequence[np.ndarray]]) -> Tensor | None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 
@@ -12,7 +12,7 @@ from engine.data.dataset import Rows, Task
 from engine.errors import BadParameter
 from engine.events import Event, Note, Phase
 from engine.losses import cross_entropy
-from engine.methods.base import param
+from engine.methods.base import balanced_rows, param
 from engine.methods.decoupled import DecoupledMethod, Refit
 from engine.models.centres import Centres
 from engine.models.feature_classifiers import class_biases
@@ -25,7 +25,7 @@ from engine.training.camera import Camera
 from engine.training.class_means import RunningMeans
 from engine.training.loop import Chosen, Meter, streams, train
 from engine.training.optimisers import Descent
-from engine.training.quintuplets import QuintupletObjective, Quintuplets, cluster_classes, list_features
+from engine.training.quintuplets import PLACES, QuintupletObjective, Quintuplets, cluster_classes, list_features
 
 MOST_CENTRES = 20
 """Most centres that decide."""
@@ -59,6 +59,7 @@ class LMLE(DecoupledMethod):
     control_pens: ClassVar = {"one cluster per class": Pen("sky", "dot", "circle")}
     share = 0.3
     cost = 6.0
+    comparison = 88
 
     head_epochs: int = param(
         50, low=1, high=500, log=True, help="Passes over the largest class on quintuplets; all layers learn."
@@ -91,6 +92,11 @@ class LMLE(DecoupledMethod):
         if not net.flat.shape[1] > (net.width + 1) * net.classes:
             raise BadParameter("lmle(hidden): it needs a hidden layer, whose features it trains.")
         return net
+
+    @classmethod
+    def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
+        """See Method.estimate_rows. Every anchor takes PLACES rows."""
+        return float(super().estimate_rows(params, counts) + PLACES * params["head_epochs"] * balanced_rows(counts))
 
     def anchors(self, task: Task) -> Balanced:
         """Batches of anchors, equally many of every class."""

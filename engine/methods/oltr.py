@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -12,13 +12,14 @@ from torch import Tensor
 from engine.data.dataset import Rows, Task
 from engine.events import Event, Phase
 from engine.losses import cross_entropy
-from engine.methods.base import param
+from engine.methods.base import balanced_rows, param
 from engine.methods.decoupled import DecoupledMethod, Refit, head_batches, head_frames
 from engine.models.memory import Memory, attract_gradient, attract_loss, repel_loss, squared_distances
 from engine.models.net import Net, WithHead, fresh_head
 from engine.spec.fields import LATER
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
+from engine.training.fitted import Fitted
 from engine.training.heads import embedded, half_cosine
 from engine.training.loop import Batch, Chosen, Meter, streams, train
 from engine.training.optimisers import SGD, Rate, mean_under
@@ -42,6 +43,7 @@ class OLTR(DecoupledMethod):
         "and without open classes."
     )
     share = 0.7
+    comparison = 95
     controls: ClassVar = {"memory as the classes come": {"balanced": False}}
     pen = Pen("green", "dashdot", "circle")
     control_pens: ClassVar = {"memory as the classes come": Pen("green", "dash", "circle")}
@@ -55,6 +57,16 @@ class OLTR(DecoupledMethod):
         help="Class means stay, learn by their losses at a tenth of the step size, or by the smaller gradient of the authors' code.",
     )  # fmt: skip
     balanced: bool = param(True, advanced=True, help="Batches have as many rows of every class.")
+
+    @classmethod
+    def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
+        """See Method.estimate_rows. A row of the head's training costs about a fifth of one of the network's."""
+        return float(super().estimate_rows(params, counts) + params["head_epochs"] * balanced_rows(counts) / 5)
+
+    def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
+        """See Method.class_shares. The memory is trained on as many rows of every class."""
+        counts = super().class_shares(task, fitted)
+        return (counts > 0).double() if self.balanced else counts
 
     def head_steps(self, task: Task) -> int:
         """See DecoupledMethod."""

@@ -49,6 +49,7 @@ class Triplet(DeepMethod):
     pen = Pen("sky", "dot", "hexagon")
     control_pens: ClassVar = {"triplet alone": Pen("sky", "dot", "cross")}
     cost = 3.0
+    comparison = 87
 
     margin: float = param(
         0.2, low=0.0, high=2.0, stacks=FIRST, help="How much farther the row of another class shall lie, in squared distance."

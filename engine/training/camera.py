@@ -90,6 +90,7 @@ class Camera:
         self.marked: dict[int, tuple[Tensor, np.ndarray]] = {}
         self.views: list[View] = []
         self.scenes: list[Scene] = []
+        self.real: list[np.ndarray] = []
         if frames and task.shape is None:
             self._fit_views()
         self.share = 1.0
@@ -105,7 +106,8 @@ class Camera:
 
     def _fit_views(self) -> None:
         self.views = [fit_view(self.task, self.rows, r) for r in range(len(self.task.replicates))]
-        self.scenes = [_scene(self.task, self.rows, r, view, self.features) for r, view in enumerate(self.views)]
+        self.real = [_choose_rows(self.task, self.rows, r) for r in range(len(self.views))]
+        self.scenes = [_scene(self.task, self.rows, r, view, self.features, self.real[r]) for r, view in enumerate(self.views)]
 
     def hide_rows(self) -> None:
         """Records no frames until `show_features`."""
@@ -234,9 +236,10 @@ class Camera:
         *,
         everyone: bool = True,
         lasting: bool = True,
+        seen: Sequence[np.ndarray] = (),
     ) -> Iterator[Event]:
         """Yields a frame of every replicate now, or of the run's first one alone. epoch: one number, or one per replicate [R]. lasting:
-        whether the film keeps it.
+        whether the film keeps it. seen: `Frame.seen` for all training rows of each replicate that it shows.
         """
         if not self.frames:
             return
@@ -267,7 +270,8 @@ class Camera:
                 far = np.nan_to_num(1000 * to_numpy(length[r])[self.drawn[r]], nan=np.inf)
                 moved = np.rint(np.clip(far, 0, 65535)).astype(np.uint16)
             at = int(epoch[r]) if isinstance(epoch, Tensor) else epoch
-            yield Frame(task.replicates[r].number, phase, at, step, scores[r], points, moved, surface[r], unsafe)
+            lit = seen[r][self.real[r]] if seen else np.zeros(0, np.uint8)
+            yield Frame(task.replicates[r].number, phase, at, step, scores[r], points, moved, surface[r], unsafe, lit)
 
     def _find_unsafe(self, r: int, x: Tensor) -> np.ndarray:
         """Which of the points drawn of replicate r are unsafe, [n] bool; empty where there is no row to compare with. x [n, D]: all
@@ -315,16 +319,22 @@ class _Path:
         return float(self.walked.median())
 
 
-def _scene(task: Task, rows: Rows, r: int, view: View, features: bool) -> Scene:
-    x, y = rows_of(rows, r)
-    replicate, plane = task.replicates[r], view.plane
+def _choose_rows(task: Task, rows: Rows, r: int) -> np.ndarray:
+    """Which of a replicate's training rows a scene shows, by number, ascending."""
+    _, y = rows_of(rows, r)
+    replicate = task.replicates[r]
     rare, common = np.flatnonzero(y != task.largest), np.flatnonzero(y == task.largest)
     stream = numpy_stream(task.seed, "scene", replicate.seed, replicate.fold)
     common = stream.permutation(common)
     room = max(MOST_MINORITY, MOST_REAL - len(common))
     if len(rare) > room:
         rare = stream.permutation(rare)[:room]
-    kept = np.sort(np.concatenate([rare, common])[:MOST_REAL])
+    return np.sort(np.concatenate([rare, common])[:MOST_REAL])
+
+
+def _scene(task: Task, rows: Rows, r: int, view: View, features: bool, kept: np.ndarray) -> Scene:
+    x, y = rows_of(rows, r)
+    replicate, plane = task.replicates[r], view.plane
     own = ("feature 1", "feature 2") if features else task.features
     kind = "feature PC" if features else "PC"
     data_centre = data_half = None

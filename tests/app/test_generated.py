@@ -68,7 +68,7 @@ def pages(run: Job) -> list[AppTest]:
 
 
 def html_of(page: AppTest) -> str:
-    found = [e.proto.body for e in page.get("html") if 'class="made"' in e.proto.body]
+    found = [e.proto.body for e in page.get("html") if 'class="generated"' in e.proto.body]
     assert len(found) == 1
     return str(found[0])
 

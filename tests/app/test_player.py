@@ -15,7 +15,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.player import ASSETS, Feed, decode_chunk, encode_chunk, join_chunks, split_chunks
-from engine.events import Epoch, Frame, Phase, Scene
+from engine.events import SEEN, Epoch, Frame, Phase, Scene
 from tests.browser import fake
 
 
@@ -127,6 +127,16 @@ def test_contributions_follow_the_frames_and_change_nothing_of_them(film):
         encode(scene, frames, contributions=value, downhill=ways[:3])
     with pytest.raises(ValueError, match="direction"):
         encode(scene, frames, downhill=ways)
+
+
+def test_rows_that_a_member_saw_are_told(film):
+    scene, frames = fake.run(frames=5, synthetic=0, members=True)
+    chunk = decode_chunk(encode(scene, frames, contributions=np.ones(3, np.float32)))
+    assert chunk.head["seen"] == [254, 254, 254, 254, 0] and len(chunk.contributions) == 3
+    for sent, read in zip(frames, chunk.frames, strict=True):
+        same(sent, read)
+    assert {int((frame.seen >= SEEN).sum()) for frame in chunk.frames[:4]} == {28}
+    assert "seen" not in decode_chunk(encode(*film)).head
 
 
 def test_unsafe_points_are_told_and_old_frames_say_nothing(film):

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from engine.events import GRID, UNIT, Frame, Scene
+from engine.events import GRID, SEEN, UNIT, Frame, Scene
 
 
 def run(
@@ -24,11 +24,13 @@ def run(
     replicate: int = 0,
     hidden: int = 0,
     made: str = "",
+    members: bool = False,
 ) -> tuple[Scene, list[Frame]]:
     """A scene and its frames: 20 of plain training (no synthetic points), then `synthetic` points moving about `move` sd.
 
     hidden: majority rows that are not shown; where there are any, frames say which points are unsafe. made: how the points were made:
-    "sphere" with rows that were moved, "walk", or "line"; '' for points that move.
+    "sphere" with rows that were moved, "walk", or "line"; '' for points that move. members: whether each frame but the last one is a
+    member that saw all 14 minority rows and as many others.
     """
     rng = np.random.default_rng(seed)
     angle = rng.uniform(0, math.pi, 240)
@@ -96,6 +98,11 @@ def run(
                 unsafe(places),
             )
         )
+    if members:
+        for number, frame in enumerate(out[:-1]):
+            lit = np.rint(127 * rng.random(254) ** 3).astype(np.uint8)
+            lit[[*rng.choice(240, 14, replace=False), *range(240, 254)]] += SEEN
+            out[number] = dataclasses.replace(frame, seen=lit)
     names = ("majority", "minority") if classes == 2 else ("cyt", *(f"class {n}" for n in range(1, classes)))
     scene = Scene(
         replicate,

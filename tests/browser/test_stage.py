@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from urllib.parse import urlencode
 
@@ -77,6 +78,24 @@ def test_unsafe_copies_are_counted_in_the_key(stage, until):
     s.press("Home")
     until(lambda: s["frame"] == "0")
     assert s["unsafe"] == "" and "unsafe copy" in s.root.locator(".panel > .marks").inner_text()
+
+
+def test_the_rows_that_a_member_saw_are_lit(stage, until):
+    s = stage(synthetic=0, members=1)
+    until(lambda: s.number("frame") >= 0, 20)
+    s.press("Home")
+    until(lambda: s["frame"] == "0" and s["seen"] == "28")
+    first = s.pixels()
+    mark = s.root.locator(".panel > .marks [data-mark=seen]")
+    assert mark.inner_text() == "lit: 28 rows this member saw" and mark.locator("rect").count() == 10
+    told = mark.get_attribute("title")
+    assert sum(int(n) for n in re.findall(r"(\d+) of", told)) == 14
+    s.press("ArrowRight")
+    until(lambda: s["frame"] == "1")
+    assert s.pixels() != first and mark.get_attribute("title") != told
+    s.press("End")
+    until(lambda: s["frame"] == "59")
+    assert s["seen"] == ""
 
 
 @pytest.mark.parametrize(

@@ -167,3 +167,14 @@ def test_the_authors_step_size() -> None:
     at = third_and_drops(0.3, 200)
     found = [at(epoch) for epoch in (1, 2, 6, 120, 121, 160, 161, 200)]
     assert_close(found, [0.1, 0.14, 0.3, 0.3, 0.003, 0.003, 0.00003, 0.00003])
+
+
+def test_its_class_shares_are_those_of_both_laws() -> None:
+    on = task(blobs((61, 34, 23)), seeds=1, ratio=None)
+    for reverse in (True, False):
+        method = BBN(**SMALL, reverse=reverse)
+        shares = method.class_shares(on, finish(method.fit(on, camera=Camera(on, 0))))
+        first = sum(1 - ((t - 1) / 6) ** 2 for t in range(1, 7)) / 6
+        for found, counts in zip(shares, on.train.counts(3), strict=True):
+            natural = counts / counts.sum()
+            assert_close(found, first * natural + (1 - first) * reversed_law(counts) if reverse else natural, 1e-6)

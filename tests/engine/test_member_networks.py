@@ -12,7 +12,7 @@ import torch
 
 from engine.data.dataset import Replicate, Task
 from engine.errors import BadInput
-from engine.events import Epoch, Frame, Phase, Progress, Running, Scene
+from engine.events import SEEN, Epoch, Frame, Phase, Progress, Running, Scene, pack_film, unpack_film
 from engine.export.write import save_model
 from engine.methods import method, methods
 from engine.methods.picked_base import PickedMethod
@@ -217,6 +217,23 @@ def test_the_film_shows_the_ensemble_grow(learner):
     reached = fitted.net.reach(1)
     first = next(e for e in camera.record_final_frame(reached, "x", 1, 1, torch.zeros(1)) if isinstance(e, Frame))
     assert np.array_equal(first.surface, frames[0].surface)
+
+
+def test_frames_tell_which_rows_the_member_saw_and_how_hard_they_were():
+    on = task(blobs((101, 34), features=2), folds=1, seeds=1)
+    events, fitted = fit(method("self-paced")(members=3), on, frames=20)
+    frames = [e for e in events if isinstance(e, Frame)]
+    assert [len(f.seen) for f in frames] == [int(on.train.mask[0].sum())] * 3 + [0]
+    x, y = on.train.x[0][on.train.mask[0]].numpy(), on.train.y[0][on.train.mask[0]].numpy()
+    stages = list(fitted.net.members[0].stages(x))
+    for t, frame in enumerate(frames[:3]):
+        assert np.flatnonzero(frame.seen >= SEEN).tolist() == fitted.picked[0, t].tolist()
+        hardness = (frame.seen % SEEN) / (SEEN - 1)
+        expected = np.zeros(len(y)) if t == 0 else 1 - stages[t - 1][np.arange(len(y)), y]
+        assert np.abs(hardness - expected).max() <= 0.5 / (SEEN - 1) + 1e-12
+    scene = next(e for e in events if isinstance(e, Scene))
+    back = unpack_film(pack_film(scene, frames))[1]
+    assert all(np.array_equal(one.seen, two.seen) for one, two in zip(back, frames, strict=True))
 
 
 @ALL

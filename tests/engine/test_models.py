@@ -291,13 +291,16 @@ def repack(file: bytes, change: Any, words: dict[str, Any] | None = None) -> io.
     return out
 
 
-def spoil(field: str, value: int) -> Any:
+def spoil(field: str, value: float | str) -> Any:
+    """value: a number, or "own": the node's own number, "count": that of nodes, "width": that of columns."""
+
     def change(whole: Any) -> Any:
         trees = whole["groups"][0][0] if isinstance(whole, dict) else whole.estimators_
         state = trees[0].tree_.__getstate__()
         inner = np.flatnonzero(state["nodes"]["left_child"] >= 0)[0]
         state["nodes"] = state["nodes"].copy()
-        state["nodes"][field][inner] = value
+        named = {"own": inner, "count": state["node_count"], "width": trees[0].tree_.n_features}
+        state["nodes"][field][inner] = named.get(value, value)
         tree = type(trees[0].tree_)(trees[0].tree_.n_features, trees[0].tree_.n_classes, 1)
         tree.__setstate__(state)
         trees[0].tree_ = tree
@@ -308,8 +311,12 @@ def spoil(field: str, value: int) -> Any:
 
 @pytest.mark.parametrize("name", ["forest", "self-paced"])
 @pytest.mark.parametrize(
-    ("field", "value"), [("left_child", 0), ("right_child", 10_000), ("feature", 99), ("feature", -3), ("threshold", np.nan)]
-)
+    ("field", "value"),
+    [
+        ("left_child", 0), ("right_child", 10_000), ("feature", 99), ("feature", -3), ("threshold", np.nan), ("left_child", "own"),
+        ("right_child", "own"), ("left_child", "count"), ("right_child", "count"), ("feature", "width"), ("right_child", -1),
+    ],
+)  # fmt: skip
 def test_nodes_that_lead_astray_are_refused(name, field, value):
     file = exported(name)[0]
     with pytest.raises(BadData, match="no exported model, or it is damaged"):

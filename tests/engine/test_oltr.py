@@ -177,3 +177,11 @@ def test_a_model_file_keeps_the_memory() -> None:
     assert_close(now, fitted.net(on.test.x)[1][on.test.mask[1]].double().softmax(-1), 1e-6)
     with pytest.raises(BadInput, match="memory of class means has no ONNX file"):
         to_onnx(model)
+
+
+@pytest.mark.parametrize("balanced", [True, False])
+def test_its_class_shares_are_those_of_its_batches(balanced: bool) -> None:
+    on = task(blobs((61, 34, 23)), seeds=1, ratio=None)
+    method = OLTR(**SMALL, balanced=balanced)
+    shares = method.class_shares(on, finish(method.fit(on, camera=Camera(on, 0))))
+    assert_close(shares, torch.ones(3, 3) if balanced else on.train.counts(3))

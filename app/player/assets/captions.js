@@ -1,5 +1,6 @@
 // The texts around a player's picture: caption, readout, hint, tip, and what a screen reader is told.
 
+import { TEXT } from "./text.js";
 import { FACTORS } from "./view.js";
 import { formatSd, median, NO_SCORE } from "./words.js";
 
@@ -49,6 +50,7 @@ export class Captions {
     data.frame = index < 0 ? "" : index;
     data.points = n;
     data.unsafe = film.countUnsafe(index) ?? "";
+    data.seen = film.countSeen(index) ?? "";
     data.drawn = moves.length ? median(moves).toFixed(2) : "";
     data.contributions = index >= 0 && view.shown.contributions && film.contributionsOf(n) ? "shown" : "";
     data.arrows = index >= 0 && view.showsArrows(n) ? "shown" : "";
@@ -83,6 +85,8 @@ export class Captions {
       const unsafe = film.countUnsafe(index);
       if (unsafe !== null) ui.readout.append(", unsafe ", bold(String(unsafe)));
     }
+    const seen = film.countSeen(index);
+    if (seen !== null) ui.readout.append(TEXT.seenCount(seen));
     const moves = view.measureMoves(index);
     const largest = moves.length ? moves.at(-1) / view.factor : 0;
     const suggested = FACTORS.find((factor) => factor > view.factor && largest * factor >= 20) ?? FACTORS.at(-1);

@@ -2,7 +2,7 @@
 // A chunk holds only what is new: what has arrived stays here.
 
 import { measureMove, spreadTime } from "./durations.js";
-import { GRID, UNIT } from "./units.js";
+import { GRID, SEEN, UNIT } from "./units.js";
 
 export const CHOSEN = "chosen"; // phase of the engine's last frame, the epoch that was kept: no point moves into it
 const ENDED = new Set(["finished", "cancelled", "failed", "interrupted"]); // states in which no frame follows
@@ -214,6 +214,12 @@ export class Film {
     return unsafe ? unsafe.reduce((sum, value) => sum + value, 0) : null;
   }
 
+  // How many of the rows drawn the member of a frame saw; null where it is of none.
+  countSeen(index) {
+    const seen = this.frames[index]?.seen;
+    return seen ? seen.reduce((sum, value) => sum + (value >= SEEN ? 1 : 0), 0) : null;
+  }
+
   get knowsUnsafe() { return this.frames.some(({ unsafe }) => unsafe); }
 
   isChosen(index) {
@@ -294,6 +300,9 @@ function readFrames(head, reader) {
   }
   frames.forEach((frame, i) => { // a byte a point; null where it is not known, as in recordings of earlier versions
     frame.unsafe = head.unsafe?.[i] ? reader.take(head.n[i]).slice() : null;
+  });
+  frames.forEach((frame, i) => { // a byte a row: which rows the member saw that this frame adds, and how hard each was; null elsewhere
+    frame.seen = head.seen?.[i] ? reader.take(head.seen[i]).slice() : null;
   });
   return frames;
 }

@@ -90,6 +90,11 @@ export function makeMarks(film, view) {
   if (film.scene.faintPoints.length) {
     marks.push(makeMark(drawMarker("circle", "none", palette.minority[0], 3.6), TEXT.faint));
   }
+  if (film.frames.some(({ seen }) => seen)) {
+    const mark = makeMark(drawMarker("circle", palette.synthetic, palette.edge, 3.8), TEXT.seen);
+    mark.dataset.mark = "seen";
+    marks.push(mark);
+  }
   if (film.hasPoints) {
     const isKnown = film.contributions && view.shown.contributions;
     for (const effect of isKnown ? ["lowers", "raises"] : ["unknown"]) {

@@ -1,6 +1,7 @@
 // Rows and synthetic points, their ways and their arrows, drawn into one film view.
 
 import { strokePath, traceShape } from "./pen.js";
+import { SEEN } from "./units.js";
 
 const MANY = 120; // points: while more of them move, a halo costs more than it shows
 const FEW = 60; // points: the trails of more are thinner
@@ -8,6 +9,7 @@ const TRAIL_SECONDS = 1;
 const MOST_ARROWS = 120; // more points than this: only the strongest arrows are drawn
 const STRONGEST = 60;
 const FAINT_SIZE = 3.2; // px
+const DIM = 0.22; // of rows that a member did not see
 const EDGE = 10; // px from the stage's edge to the mark of a point outside it
 
 // What a synthetic point does to the validation loss, to a shape, filled or open.
@@ -21,9 +23,11 @@ export function effectColour(effect, palette) {
   return effect === "lowers" ? palette.helps : palette.synthetic;
 }
 
-// Real rows on a pen of their own: they never move.
+// Real rows on a pen of their own: they never move. Of an ensemble those that the member saw are lit, and of these the majority rows are
+// the more of the synthetic colour, the harder they were.
 export function paintRows(pen, view) {
   const { points, labels, majority } = view.film.scene;
+  const seen = view.findSeen();
   paintFaint(pen, view);
   const majoritySize = labels.length > 600 ? 2.4 : 2.8;
   const order = [...labels.keys()].sort((p, q) => (labels[q] === majority) - (labels[p] === majority));
@@ -31,11 +35,19 @@ export function paintRows(pen, view) {
     const isMajority = labels[i] === majority;
     if (isMajority && !view.shown.majority) continue;
     const { shape, colour } = view.markerOf(labels[i]);
-    pen.globalAlpha = isMajority ? 0.8 : 1;
+    const isLit = !seen || seen[i] >= SEEN;
+    pen.globalAlpha = isLit ? (isMajority && !seen ? 0.8 : 1) : DIM;
     pen.beginPath();
-    traceShape(pen, shape, ...view.toPixels(points, i), isMajority ? majoritySize : shape === "circle" ? 5 : 5.6);
+    const size = isMajority ? majoritySize + (seen && isLit ? 1.2 : 0) : shape === "circle" ? 5 : 5.6;
+    traceShape(pen, shape, ...view.toPixels(points, i), size);
     pen.fillStyle = colour;
     pen.fill();
+    if (seen && isLit && isMajority) {
+      pen.globalAlpha = (seen[i] - SEEN) / (SEEN - 1);
+      pen.fillStyle = view.theme.palette.synthetic;
+      pen.fill();
+      pen.globalAlpha = 1;
+    }
     strokePath(pen, view.theme.palette.edge, isMajority ? 0.7 : 1.5);
   }
 }

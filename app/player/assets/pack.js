@@ -14,6 +14,7 @@ export async function packFilm(film, more = {}) {
     score: frames.map(({ score }) => (Number.isNaN(score) ? null : score)),
     n: frames.map(({ points }) => points.length / 2),
     ...(frames.some(({ unsafe }) => unsafe) ? { unsafe: frames.map(({ unsafe }) => (unsafe ? 1 : 0)) } : {}),
+    ...(frames.some(({ seen }) => seen) ? { seen: frames.map(({ seen }) => seen?.length ?? 0) } : {}),
     ...more,
   };
   delete head.contributions;
@@ -53,6 +54,7 @@ function packFrames(frames) {
     });
   }
   for (const { unsafe } of frames) if (unsafe) parts.push(unsafe);
+  for (const { seen } of frames) if (seen) parts.push(seen);
   return parts;
 }
 

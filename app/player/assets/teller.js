@@ -1,5 +1,6 @@
 // What the stage says of the frame that it shows: to a screen reader, in tips and facts, and in attributes that tests read.
 
+import { countBins, describeBins, drawBins } from "./hardness.js";
 import { nameUnsafe } from "./making.js";
 import { formatShare, makeElement } from "./svg.js";
 import { TEXT } from "./text.js";
@@ -47,6 +48,7 @@ export class Teller {
     data.unsafe = unsafe ?? "";
     const mark = stage.ui.marks.querySelector("[data-mark=unsafe] span");
     if (mark) mark.textContent = unsafe === null ? nameUnsafe(film) : TEXT.unsafeCount(unsafe, n, !film.scene.making);
+    this.tellSeen(index);
     data.drawn = moves.length ? moves[moves.length >> 1].toFixed(2) : "";
     data.arrows = n && left.showsArrows(n) ? left.drawnArrows : "";
     data.lowers = effects.filter((effect) => effect === "lowers").length;
@@ -54,6 +56,20 @@ export class Teller {
     data.other = stage.isPair ? Math.max(-1, stage.follower.index) : "";
     data.otherPhase = stage.isPair ? right.film.frames[stage.follower.index]?.phase ?? "" : "";
     data.seconds = film.seconds.map((value) => value.toFixed(3)).join(" ");
+  }
+
+  // How many rows the member saw that the frame adds, and how hard they were.
+  tellSeen(index) {
+    const { stage } = this;
+    const [{ film, theme }] = stage.views;
+    const count = film.countSeen(index);
+    stage.root.dataset.seen = count ?? "";
+    const mark = stage.ui.marks.querySelector("[data-mark=seen]");
+    if (!mark || count === null) return;
+    const bins = countBins(film, index);
+    mark.querySelector("svg").replaceWith(drawBins(bins, theme.palette));
+    mark.querySelector("span").textContent = TEXT.seenCount(count);
+    mark.title = describeBins(bins);
   }
 
   tellDifference() {

@@ -25,6 +25,8 @@ export const TEXT = {
   unsafeMore: "Unsafe: nearer to a hidden majority row than to any row of its class. Hidden rows are test rows.",
   unsafeCount: (count, n, isCopy) => `unsafe ${isCopy ? "copies" : "rows"}: ${count} of ${n}`,
   unsafeFact: { name: "Unsafe", yes: "yes, a hidden majority row is nearest", no: "no" },
+  seen: "lit: seen by this member",
+  seenCount: (count) => `lit: ${count} rows this member saw`,
   faint: "validation row",
   newRow: "new row",
   sphere: "sphere of a row",

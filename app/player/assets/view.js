@@ -202,7 +202,9 @@ export class FilmView {
     const { dpr, rowLayer } = this;
     const { width, height } = this.view;
     this.pen.globalAlpha = this.difference ? 0.35 : 1;
-    const key = `${this.film.number}:${width}x${height}@${dpr}|${this.theme.key}|${this.shown.majority}|${JSON.stringify(this.box)}`;
+    const member = this.findSeen() ? Math.floor(this.clock.position) : "";
+    const looks = `${this.theme.key}|${this.shown.majority}|${member}`;
+    const key = `${this.film.number}:${width}x${height}@${dpr}|${looks}|${JSON.stringify(this.box)}`;
     if (this.rowKey !== key) {
       this.rowKey = key;
       rowLayer.width = Math.round(width * dpr);
@@ -213,6 +215,13 @@ export class FilmView {
     }
     this.pen.drawImage(rowLayer, 0, 0, width, height);
     this.pen.globalAlpha = 1;
+  }
+
+  // What the member saw that the frame shown adds, a byte a row; null where it is of none.
+  findSeen() {
+    const { film, clock } = this;
+    const seen = film.frames[Math.min(film.last, Math.floor(clock.position))]?.seen;
+    return seen?.length === film.scene.labels.length ? seen : null;
   }
 
   drawSyntheticPoints() {

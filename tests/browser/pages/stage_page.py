@@ -31,7 +31,14 @@ st.html(
 if SIDEBAR:
     st.sidebar.write("Form")
 mode, count = pick("mode", "done"), pick("frames", 60)
-scene, frames = fake.run(count, pick("synthetic", 46), pick("move", 0.9), hidden=pick("hidden", 0), made=pick("made", ""))
+scene, frames = fake.run(
+    count,
+    pick("synthetic", 46),
+    pick("move", 0.9),
+    hidden=pick("hidden", 0),
+    made=pick("made", ""),
+    members=bool(pick("members", 0)),
+)
 _, still = fake.run(count // 2 if pick("short", 1) else count, pick("synthetic", 46), 0.0)
 still = frames if pick("same", 0) else [replace(frame, step=3 * frame.step + 7) for frame in still]
 other = replace(scene, centre=(9.0, 9.0)) if pick("plane", 0) else scene
