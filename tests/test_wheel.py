@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -18,6 +19,7 @@ import pytest
 
 from app import launch
 from tests.app.test_server import ask, until
+from tests.engine.plugged import make_folder
 from tests.test_imports import ROOT
 
 SOURCE = ("engine", "app", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
@@ -84,6 +86,32 @@ def test_what_is_missing_is_named(installed, tmp_path):
     needed = launch.read_requirements()
     assert done.stderr.startswith(f"Not installed: {', '.join(needed[:5])} and {len(needed) - 5} more. ")
     assert done.stderr.count("\n") == 1 and "-m pip install .` in the folder of its source installs" in done.stderr
+
+
+@pytest.mark.long
+@pytest.mark.timeout(900)
+def test_a_folder_of_ones_own_takes_part_everywhere(installed, tmp_path):
+    """A method of five lines and two tables outside of the package: listed, conforming, and in the table of all methods."""
+    (site,) = installed.parent.rglob("site-packages")
+    (site / "libraries.pth").write_text(f"{sysconfig.get_path('purelib')}\n", encoding="utf-8")
+    folder = make_folder(tmp_path / "own")
+
+    def ask(*words: str) -> str:
+        done = subprocess.run(
+            [installed / "python", "-m", "engine", *words],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            env=bare_environment(LAB_PLUGINS=str(folder), LAB_STORE=f"sqlite:///{tmp_path / 'lab.db'}", LAB_DATA=str(tmp_path)),
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    assert "naive-bayes" in ask("list", "methods") and {"tables/apples", "tables/pears"} <= set(ask("list", "datasets").split())
+    assert json.loads(ask("conform", "--json"))["holds"]
+    asked = ("--methods", "naive-bayes", "ce", "--datasets", "tables/apples", "tables/pears", "--seeds", "1", "--json")
+    rows = json.loads(ask("table", "all-methods", "--reduced", *asked))["rows"]
+    assert len(rows) == 4 and all(row["ours"]["n"] == 4 for row in rows)
 
 
 def test_the_page_and_its_engine_start_from_another_folder(installed, tmp_path):

@@ -9,6 +9,9 @@ import plotly.graph_objects as go
 
 from app.charts.palette import COLOURS, NEUTRAL, frame, safe
 
+MANY = 24
+"""Methods above which lines stand closer."""
+
 
 def figure(result: Mapping[str, Any]) -> go.Figure:
     """One line a method, the best at the top; bars at the right join methods within the critical difference.
@@ -19,7 +22,7 @@ def figure(result: Mapping[str, Any]) -> go.Figure:
     order = sorted(result["ranks"], key=result["ranks"].__getitem__)
     names = [f"{i}. {safe(name, 30)}" for i, name in enumerate(order, 1)]  # numbered: two may be cut to the same text
     values = [result["ranks"][name] for name in order]
-    fig = frame("Mean rank, 1 is best", "", height=30 * len(order) + 20)
+    fig = frame("Mean rank, 1 is best", "", height=(30 if len(order) <= MANY else 20) * len(order) + 20)
     best, width = values[0], result["critical_difference"]
     fig.add_trace(
         go.Scatter(
@@ -39,7 +42,7 @@ def figure(result: Mapping[str, Any]) -> go.Figure:
             mode="markers+text",
             marker={"color": COLOURS["green"][0], "size": 10},
             text=[f"{v:.2f}" for v in values],
-            textposition="top center",
+            textposition="top center" if len(order) <= MANY else "middle right",
             cliponaxis=False,
             name="",
         )

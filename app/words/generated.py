@@ -18,7 +18,12 @@ NUMBERS_HELP = (
     "Recall: the share of images that another classifier takes for their class. It has never seen these training rows. "
     "Copies score as real rows do, so recall says nothing of diversity. Brackets hold 95% intervals over rows."
 )
-NEAREST = "nearest training row"
+NEAREST = "distance to the nearest training row"
+LEGEND = "Above, the generated image. Below, its nearest training row and their distance; 1× is usual for real rows held out."
+LEGEND_FEATURES = (
+    "Rows made among features are no images. These training rows are mixed, with their weights. Below, the distance to the nearest "
+    "training row among the features; 1× is usual for real rows held out."
+)
 UNIT = "{value}×"
 NO_UNIT = "–"
 CALLED = "called {name}"

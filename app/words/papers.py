@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 GROUPS = {
-    "explicit": "Explicit gradient", "eos": "EOS", "dos": "DOS", "methods": "Methods", "coverage": "Coverage",
+    "explicit": "Explicit gradient", "eos": "EOS", "dos": "DOS", "all-methods": "All methods", "methods": "Methods",
+    "coverage": "Coverage",
 }  # fmt: skip
 """Parts of the page: a paper's tables, the list of methods, the coverage of intervals."""
 TABLES = {
     ("keel", "3"): "KEEL", ("adult", "1"): "Adult", ("sine", "2"): "Sine", ("sine", "A"): "Sine, appendix",
-    ("moving", "steps"): "Step size",
+    ("moving", "steps"): "Step size", ("all-methods", "keel"): "KEEL",
 }  # fmt: skip
 """Names of the first paper's tables on their switch."""
 TABLE, TEXT = "Table {name}", "Text"
@@ -22,6 +23,8 @@ FULL = "full protocol"
 MEASURED = "{done} of {cells} measured"
 REPLICATES = "{n} replicates"
 PRINTED_ONLY = "printed numbers only"
+NO_TABLE, NO_TABLE_YET = "no measured table yet", "No measured table yet. Run this table to have one."
+LEFT_OUT_OF_RANKS = "Not ranked, without a number on every set: {names}."
 NOTHING_PRINTED = "The paper prints no numbers of this table."
 UNREADABLE = "The printed numbers are shown alone."
 

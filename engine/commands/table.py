@@ -25,7 +25,7 @@ ORDER = 20
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """See `engine.commands.main.Command`."""
-    parser.add_argument("paper", choices=("eos", "dos", "adult", "keel", "sine", "moving"))
+    parser.add_argument("paper", choices=("eos", "dos", "adult", "keel", "sine", "moving", "all-methods"))
     parser.add_argument("--table", nargs="+", default=[], metavar="NAME", help="such as II, or 6; default: all of the paper's")
     parser.add_argument(
         "--reduced", action="store_true", help="the small protocol for two cores; never held against the paper's numbers"
@@ -66,20 +66,24 @@ def run(arguments: argparse.Namespace) -> int:
     from engine.catalog import build_catalog
     from engine.papers.result_cache import FolderCache, ResultCache, StoreCache
     from engine.papers.tables import compute_extras, judge_tables, select_tables
+    from engine.plugins import SETTING, find_folder
     from engine.reproduce.document import summarise_tables
     from engine.reproduce.table_runner import TableRunner
 
-    tables = select_tables(arguments.paper, arguments.table, arguments.reduced, arguments.methods, arguments.datasets)
+    catalog = build_catalog(found=True)
+    tables = select_tables(arguments.paper, arguments.table, arguments.reduced, arguments.methods, arguments.datasets, catalog)
     _check_arguments(arguments)
     if arguments.check:
         return _check_tables(tables, arguments)
     if arguments.ship and (arguments.methods or arguments.datasets):
         raise BadParameter("--ship writes whole tables: leave --methods and --datasets out.")
+    if arguments.ship and find_folder() is not None:
+        raise BadParameter(f"--ship writes what every copy of this engine can run: leave {SETTING} out.")
     tuning: list[dict[str, Any]] = []
     if arguments.tune is not None:
         tables, tuning = _tune_tables(tables, arguments)
     cache: ResultCache = FolderCache(arguments.folder) if arguments.folder is not None else StoreCache(arguments.store)
-    runner = TableRunner(build_catalog(found=True), cache, say, arguments.device, arguments.jobs)
+    runner = TableRunner(catalog, cache, say, arguments.device, arguments.jobs)
     say(tables[0].description)
     try:
         answers = runner.run(tables, arguments.seeds, arguments.folds)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import BadParameter
-from engine.papers import adult, dos, eos, keel, moving, published, sine
+from engine.papers import adult, all_methods, dos, eos, keel, moving, published, sine
 from engine.papers.protocol import Arm, Claim, Reading, Row, Table
 from engine.papers.readings import read_values
 from engine.papers.verdicts import judge
@@ -18,16 +18,31 @@ from engine.plain import to_plain
 from engine.stats.significance import find_test_share
 
 PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
+PAPERS["all-methods"] = all_methods
+
+
+def build_table(paper: str, name: str, reduced: bool = False, catalog: Mapping[str, Any] | None = None) -> Table:
+    """One table as a protocol. catalog: of this engine, for those whose rows are its methods."""
+    module = PAPERS[paper]
+    table: Table = (
+        module.table(name, reduced, catalog=catalog) if hasattr(module, "OF_CATALOG") else module.table(name, reduced)
+    )
+    return table
 
 
 def select_tables(
-    paper: str, names: Sequence[str], reduced: bool, methods: Sequence[str] = (), datasets: Sequence[str] = ()
+    paper: str,
+    names: Sequence[str],
+    reduced: bool,
+    methods: Sequence[str] = (),
+    datasets: Sequence[str] = (),
+    catalog: Mapping[str, Any] | None = None,
 ) -> list[Table]:
     """The tables of these names, cut down to methods (as the paper or the catalog names them) and datasets (as the catalog does).
 
     Raises UnknownName, BadParameter where a method or dataset is in none of them.
     """
-    out = [PAPERS[paper].table(name, reduced) for name in names or published.list_tables(paper)]
+    out = [build_table(paper, name, reduced, catalog) for name in names or published.list_tables(paper)]
     rows = [row for table in out for row in table.rows]
     wanted = {word: _find_rows(word, rows) for word in methods}
     if unknown := sorted(word.lower() for word, found in wanted.items() if not found):

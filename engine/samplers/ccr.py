@@ -53,8 +53,8 @@ def ccr(
 
     cleaning: "remove" removes the rows inside, "ignore" leaves them. classes: with more than two, each that gets rows is treated in turn,
     the largest first; its others are all rows of other classes as they lie then ("one-by-one"), or as many rows of each larger class as
-    the largest class has, divided by the number of the turn, without replacement ("sampling"). variant: "released" divides by one row too
-    few where all others are inside. fixed: in so many last columns no row is moved.
+    the largest class has, divided by the number of the turn, without replacement ("sampling"; the first turn takes all). variant:
+    "released" divides by one row too few where all others are inside. fixed: in so many last columns no row is moved.
 
     Draws for each class: rows of the larger classes, directions of rows that lie on a seed, directions and shares of the new rows.
     """
@@ -231,7 +231,9 @@ def _find_others(ground: _Ground, c: int, larger: list[int], each: int, classes:
     parts = []
     for one in larger:
         own = torch.nonzero((ground.y == one) & ground.alive).squeeze(1)
-        parts.append(own[torch.from_numpy(rng.permutation(len(own))[:each]).to(own.device)])
+        if each < len(own):
+            own = own[torch.from_numpy(rng.permutation(len(own))[:each]).to(own.device)]
+        parts.append(own)
     return torch.cat([*parts, ground.y.new_zeros(0)])
 
 

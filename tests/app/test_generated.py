@@ -68,7 +68,7 @@ def pages(run: Job) -> list[AppTest]:
 
 
 def html_of(page: AppTest) -> str:
-    found = [e.proto.body for e in page.get("html") if 'class="made"' in e.proto.body]
+    found = [e.proto.body for e in page.get("html") if 'class="generated"' in e.proto.body]
     assert len(found) == 1
     return str(found[0])
 
@@ -109,6 +109,16 @@ def test_a_run_of_an_earlier_version_shows_its_images(store: Store) -> None:
 def test_runs_without_a_generator_show_nothing(store: Store) -> None:
     for page in pages(keep(store, None)):
         assert said.TITLE not in words(page)
+
+
+def test_mixtures_among_features_show_their_rows_alone(store: Store) -> None:
+    arrays = {
+        name: a for name, a in make_arrays(mixed=True, judged=False).items() if name not in ("x", "near_x", "near", "judged")
+    }
+    for page in pages(keep(store, arrays)):
+        assert said.LEGEND_FEATURES in words(page) and said.PRESS not in words(page)
+        body = html_of(page)
+        assert body.count("<img") == 8 * 8 + 3 and "70% · 20% · 10%" in body and "1.50×" in body
 
 
 @pytest.mark.parametrize("name", [*fabricate.HOSTILE, '" onload="alert(1)', "</style><script>alert(1)</script>"])

@@ -123,7 +123,7 @@ def test_each_tab_shows_what_it_says(store: Store, look: Look) -> None:
         assert chart.alt and json.loads(chart.config)["showSendToCloud"] is False
         assert json.loads(chart.spec)["layout"]["showlegend"] is False, "lines are labelled at their ends"
     page = look(run=run.id, tab="classes")
-    assert len(charts(page)) == 2 and len(page.dataframe) == 2
+    assert len(charts(page)) == 3 and len(page.dataframe) == 2
     page = look(run=run.id, tab="numbers")
     said = words(page)
     assert (

@@ -26,12 +26,15 @@ from engine.data.sources import load
 from engine.errors import BadInput
 from engine.runner.execute import drive, run
 from engine.spec import RunSpec
+from engine.sweep import SweepSpec
 live, committed = build_catalog(live=True), build_catalog()
 told = {"names": [[e["name"] for e in c[k]] for c in (live, committed) for k in ("methods", "datasets")], "unreadable": live["unreadable"]}
 told["entries"] = [e for k in ("methods", "datasets") for e in live[k] if e["name"] in ("naive-bayes", "stripes", "tables/apples")]
 told["digests"] = plugins.list_digests()
 if "naive-bayes" in told["names"][0]:
     spec = RunSpec("stripes", "naive-bayes").complete(live)
+    plan = SweepSpec(("stripes", "tables/apples"), ("naive-bayes",), (2.0,), folds=2, seeds=1)
+    told["cells"] = [[cell.spec.dataset, cell.spec.plugin] for cell in plan.cells(live) if cell.spec.method == "naive-bayes"]
     _, result, _ = drive(run(spec, frames=0))
     told |= {"id": result.run_id, "spec": result.spec, "provenance": result.provenance}
     try:
@@ -78,6 +81,7 @@ def test_a_folder_adds_methods_sources_and_tables(tmp_path):
     by_name = {entry["name"]: entry for entry in told["entries"]}
     assert by_name["naive-bayes"]["plugin"] == digest == told["spec"]["plugin"] and by_name["naive-bayes"]["pen"]
     assert told["digests"]["stripes.py"] in by_name["stripes"]["fingerprint"]
+    assert told["cells"] == [["stripes", digest], ["tables/apples", digest]], "as Compare asks for them"
     assert told["provenance"]["plugins"] == told["digests"]
     assert "has changed: start the engine anew" in told["stale"] and told["classifier"] == "NaiveBayesClassifier"
     for name in FAULTS:

@@ -14,7 +14,7 @@ from app.words.text import escape, format_count, format_duration
 from engine.errors import LabError
 from engine.papers import measured, stored
 from engine.papers.stored import ENDED, Plan, Run, State
-from engine.papers.tables import PAPERS
+from engine.papers.tables import build_table
 from engine.store import ACTIVE, Store
 
 EVERY = 2.0
@@ -41,7 +41,7 @@ def settle_protocol(paper: str, table: str) -> str:
 
 def read_mine(paper: str, table: str, catalog: Mapping[str, Any], store: Store) -> dict[str, Any] | None:
     """Return what this store's runs give for the table (`engine.papers.stored.build_stored_document`), None where they give nothing."""
-    whole = PAPERS[paper].table(table, settle_protocol(paper, table) == "reduced")
+    whole = build_table(paper, table, settle_protocol(paper, table) == "reduced", catalog)
     return _read_document(_read_plan(whole, [], catalog), store)
 
 
@@ -54,7 +54,7 @@ def draw_measuring(paper: str, table: str, catalog: Mapping[str, Any], store: St
         words.PROTOCOL, list(words.PROTOCOLS), format_func=words.PROTOCOLS.__getitem__, key="papers.protocol", required=True,
         help=words.PROTOCOL_HELP, on_change=lambda: state.update({_PROTOCOL: state["papers.protocol"]}),
     )  # fmt: skip
-    whole = PAPERS[paper].table(table, protocol == "reduced")
+    whole = build_table(paper, table, protocol == "reduced", catalog)
     names = {row.dataset_name: row.dataset for row in whole.rows if row.reading}
     chosen: Sequence[str] = []
     if len(names) > 1:

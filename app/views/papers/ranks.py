@@ -39,6 +39,8 @@ def draw_ranks(tables: Mapping[str, Mapping[str, Any]]) -> None:
     st.markdown(escape(text, 400))
     draw_chart(ranks.figure(one), "chart-papers-ranks", ranks.alt(one))
     st.caption(words.RANKS_NOTE)
+    if one.get("left_out"):
+        st.caption(escape(words.LEFT_OUT_OF_RANKS.format(names=", ".join(one["left_out"])), 600))
     rows = [
         {
             words.PAIRS["pair"]: words.AGAINST.format(left=q["left"], right=q["right"]),

@@ -26,6 +26,8 @@ from engine.store import Store
 
 FIRST = ("keel", "3")
 """The table that the page opens on."""
+STUDIES = ("moving", "all-methods")
+"""What is measured here alone: no paper prints it."""
 ADDRESS = Address("papers", {"paper": FIRST[0], "table": FIRST[1]}, echo_seconds=1.5)
 GROUP, TABS = "papers.group", "papers.tab"
 """Keys of the part of the page and of the open tab."""
@@ -71,7 +73,8 @@ def page() -> None:
 
 def list_choices(group: str) -> list[tuple[str, str]]:
     """Return (paper, table) of a part of the page, those that are measured first."""
-    papers = list(dict.fromkeys(paper for paper, _ in words.TABLES)) if group == "explicit" else [group]
+    own = [paper for paper, _ in words.TABLES if paper not in words.GROUPS]
+    papers = list(dict.fromkeys(own)) if group == "explicit" else [group]
     there = {(paper, table) for paper, table, _ in measured.list_tables()}
     choices = [(paper, table) for paper in papers for table in published.list_tables(paper)]
     return sorted(choices, key=lambda choice: choice not in there) if group != "explicit" else choices
@@ -149,7 +152,9 @@ def _draw_table(paper: str, table: str, store: Store, catalog: Mapping[str, Any]
     name, place = tabs.draw_tabs(titles, TABS)
     with place:
         if name == "cells":
-            cells.draw_cells(shown["rows"], done) if shown["rows"] else st.caption(words.NOTHING_PRINTED)
+            cells.draw_cells(shown["rows"], done) if shown["rows"] else st.caption(
+                words.NO_TABLE_YET if paper in STUDIES else words.NOTHING_PRINTED
+            )
         elif name == "numbers":
             numbers.draw_numbers(shown["rows"], store, mine, lab)
         elif name == "claims":
@@ -220,7 +225,7 @@ def _draw_verdict(shown: Mapping[str, Any], cards: list[Card], is_measured: bool
                 headline.draw_title(words.NO_CLAIM)
             else:
                 headline.draw_headline(said)
-        headline.draw_chips(list_facts(shown) if is_measured else [words.PRINTED_ONLY])
+        headline.draw_chips(list_facts(shown) if is_measured else [words.PRINTED_ONLY if shown["rows"] else words.NO_TABLE])
 
 
 def list_facts(shown: Mapping[str, Any]) -> list[str]:

@@ -143,15 +143,27 @@ def datasets(found: bool = False) -> list[dict[str, Any]]:
     official test part), test_counts (those of the official test part, None without), parts (part -> rows per class, where the rows name
     their part and every seed draws them anew; `counts` are then those of training; else None), shape (channels, height, width of images,
     else None), ratio (largest / smallest class), licence ("not stated" where it is not), citation, url, fields (its options, as
-    engine.spec.fields describes them), fingerprint (changes when the rows change), how_to_get, summary. Counts are those of the
+    engine.spec.fields describes them), fingerprint (changes when the rows change), how_to_get, summary; plugin, True,
+    for sets of a person's plugin folder alone. Counts are those of the
     default options.
 
     found: entries as they are on this machine, with local sets, those of the plugin folder, and the fingerprints of local copies.
     """
     here = found and _has_folder()
     common = [source for source in _common() if found or not isinstance(source, PluginSource)]
-    entries = [facts.entry() | (_live(source, facts.name) if here else {}) for source in common for facts in source.facts()]
-    return [*entries, *(facts.entry() for source in _local(here) for facts in source.facts())] if found else entries
+    own: dict[str, Any] = {"plugin": True}
+    entries = [
+        facts.entry() | (_live(source, facts.name) if here else {}) | (own if isinstance(source, PluginSource) else {})
+        for source in common
+        for facts in source.facts()
+    ]
+    if found:
+        entries += [
+            facts.entry() | (own if hasattr(source, "OWN_FOLDER") else {})
+            for source in _local(here)
+            for facts in source.facts()
+        ]
+    return entries
 
 
 def _has_folder() -> bool:

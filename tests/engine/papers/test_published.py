@@ -33,6 +33,7 @@ COUNTS = {
     ("sine", "2"): 0,
     ("sine", "A"): 0,
     ("moving", "steps"): 0,
+    ("all-methods", "keel"): 0,
 }
 
 

@@ -1,0 +1,135 @@
+"""Does anything beat plain training? A study of ours: every method that takes tables on the first paper's 22 KEEL sets.
+
+Each seed is a run of its own, its four folds trained together, so that whoever has more time adds seeds. Methods are those of the catalog,
+oracles apart, with the same network and length of training for all; models and ensembles have their own defaults. Methods and tables of a
+person's own folder (`engine.plugins`) take part like all others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from engine.errors import UnknownName
+from engine.papers import keel
+from engine.papers.protocol import REDUCED, Arm, Claim, Reading, Row, Table
+from engine.spec import Imbalance
+from engine.spec.companions import BASELINE
+from engine.stats.significance import compare_over_sets
+
+PAPER = "all-methods"
+METHOD = ""
+"""No paper's own method: nothing is left open here."""
+OF_CATALOG = True
+"""Its rows are those of a catalog (`engine.papers.tables.build_table`)."""
+METRIC = "average_precision"
+FILE = Path(__file__).parents[1] / "catalog.json"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What differs between protocols. params: of every method that has them; quick: whether each method's own quick values hold too."""
+
+    reduced: bool
+    description: str
+    seeds: int
+    folds: int
+    datasets: tuple[str, ...]
+    params: Mapping[str, Any]
+    quick: bool
+
+
+_SAME = (
+    "22 KEEL sets as they come, and those of one's own folder. A fifth is validation, which chooses the epoch; the rest are four folds, "
+    "each in turn the test part. Each seed is a run. Networks are an MLP 64-64 by Adam 0.001 with batches of 128; models and ensembles "
+    "have their own defaults."
+)
+FULL = Settings(
+    False, f"Full protocol: {_SAME} 200 epochs; second phases have at most 200.", 5, 4, keel.FULL.datasets,
+    {**keel.FULL.params, "meta_epochs": 200, "patience": 20}, False,
+)  # fmt: skip
+SMALL = Settings(
+    True, f"Reduced protocol: {_SAME} 40 epochs; second phases have at most 40; slow methods take their quick values.", 5, 4,
+    keel.FULL.datasets, {**keel.SMALL.params, "meta_epochs": 40, "patience": 20}, True,
+)  # fmt: skip
+
+
+def table(
+    name: str, reduced: bool = False, settings: Settings | None = None, catalog: Mapping[str, Any] | None = None
+) -> Table:
+    """The study as a protocol. catalog: whose methods take part, the committed one by default. Raises UnknownName."""
+    settings, catalog = settings or (SMALL if reduced else FULL), catalog or _read_catalog()
+    if name not in _TABLES:
+        raise UnknownName(f"{PAPER} has no table {name!r}; it has: {', '.join(_TABLES)}.")
+    methods = list_methods(catalog)
+    own = [entry["name"] for entry in catalog["datasets"] if entry.get("plugin") and entry["kind"] == "tabular"]
+    why = REDUCED if settings.reduced else ""
+    rows: list[Row] = []
+    claims: list[Claim] = []
+    for dataset in (*settings.datasets, *own):
+        readings = {
+            entry["title"]: Reading(Arm(dataset, entry["name"], Imbalance(), choose_params(entry, settings)), METRIC)
+            for entry in methods
+        }
+        plain = next(entry["title"] for entry in methods if entry["name"] == BASELINE)
+        rows += [
+            Row(None, dataset, {"method": title}, METRIC, reading, incomparable=why) for title, reading in readings.items()
+        ]
+        claims += [
+            Claim(f"{title} above {plain}, average precision", dataset, reading, readings[plain])
+            for title, reading in readings.items()
+            if title != plain
+        ]
+    return Table(
+        PAPER, name, _TABLES[name], settings.reduced, settings.description, settings.seeds, tuple(rows), tuple(claims),
+        settings.folds,
+    )  # fmt: skip
+
+
+def list_methods(catalog: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Entries of the methods that take part: plain training first, and those that go on from its network next to it."""
+    entries = [entry for entry in catalog["methods"] if entry["ranked"] and "tabular" in entry["kinds"]]
+    return sorted(entries, key=lambda entry: (entry["name"] != BASELINE, not entry["reuses_plain"]))
+
+
+def choose_params(entry: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
+    """A method's parameters: those of the protocol that it has, within its ranges, over its own quick values where they hold."""
+    out = dict(entry["quick"]) if settings.quick else {}
+    for described in entry["fields"]:
+        name = described["name"]
+        if name in settings.params:
+            out[name] = settings.params[name]
+    return out
+
+
+def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Tests over the sets: plain training against every method, with Holm's correction over all of them, and mean ranks.
+
+    rows: of this table, as `engine.papers.verdicts.judge` gives them. A method without a score on a set that plain training has one on is
+    left out, and named under `left_out`. See `engine.papers.keel.compare_methods`.
+    """
+    found = {(row["dataset"], row["labels"]["method"]): row["ours"]["mean"] for row in rows if row["ours"]}
+    methods = list(dict.fromkeys(row["labels"]["method"] for row in rows))
+    if not methods:
+        return {}
+    plain = methods[0]
+    sets = [dataset for dataset in dict.fromkeys(row["dataset"] for row in rows) if (dataset, plain) in found]
+    there = [method for method in methods if sets and all((dataset, method) in found for dataset in sets)]
+    if plain not in there or len(there) < 2:
+        return {}
+    scores = {method: [found[dataset, method] for dataset in sets] for method in there}
+    tested = compare_over_sets(scores, plain, keel.MARGIN)
+    return {"all methods": tested | {"left_out": [method for method in methods if method not in there]}}
+
+
+@cache
+def _read_catalog() -> dict[str, Any]:
+    catalog: dict[str, Any] = json.loads(FILE.read_text(encoding="utf-8"))
+    return catalog
+
+
+_TABLES = {"keel": "Every method for tables against plain training on 22 KEEL sets"}
