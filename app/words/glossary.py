@@ -85,6 +85,14 @@ TERMS: dict[str, str] = {
         "Over-sampling that keeps a row's distance from the other classes. It reads the majority, so it works from a single minority "
         "row."
     ),
+    "CCR": (
+        "Over-sampling in spheres. Each minority row has one, small where majority rows are near. Majority rows inside are pushed out, "
+        "and new rows are drawn within. MC-CCR is for many classes; RB-CCR chooses where inside."
+    ),
+    "RBO": (
+        "Over-sampling by walks. A copy of a minority row takes small steps to where both classes are equally near. MC-RBO is for many "
+        "classes."
+    ),
     "SUGAR": "Over-sampling where a class is thin. New rows are then pulled along the shape of the class.",
     "Manifold over-sampling": (
         "Over-sampling along the plane or surface in which a class lies. The plane comes from principal components, the surface from an "
