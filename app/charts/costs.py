@@ -37,7 +37,11 @@ def figure(costs: Mapping[tuple[int, int], np.ndarray], classes: Sequence[str]) 
     values = np.stack(list(rows.values())).astype(np.float32)
     far = float(np.nanmax(np.abs(values), initial=0.0)) or 1.0
     fig = frame(
-        "Epoch", "", height=max(120, 18 * len(rows)), margin={"l": 170}, yaxis={"autorange": "reversed", "showgrid": False}
+        "Epoch",
+        "",
+        height=max(120, 18 * len(rows)),
+        margin={"l": 170, "r": 76},
+        yaxis={"autorange": "reversed", "showgrid": False},
     )
     fig.add_trace(
         go.Heatmap(

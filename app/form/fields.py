@@ -22,6 +22,8 @@ from engine.sweep.cost import estimate_cost
 DEFAULTS = "defaults"
 MOST_CELLS = 10
 """Classes, at most, of which a matrix is typed cell by cell; one of more is typed as text."""
+ABREAST = 3
+"""Cells side by side: the form is narrow."""
 TEXTS = ("ints", fields.MATRIX)
 """Kinds of fields whose value the form keeps as text."""
 
@@ -205,26 +207,22 @@ def _draw_matrix(d: Mapping[str, Any], key: str, label: str, help: str, who: str
     if state.get(f"{key}.drawn") != state[key]:
         state[f"{key}.typed"] = bool(state[key])
         state.update({f"{key}.{i}.{j}": costs[i][j] for i in range(n) for j in range(n)})
-    if not st.toggle(words.MATRIX_TYPE.format(label=label), key=f"{key}.typed", help=help):
+    if not st.toggle(words.MATRIX_TYPE.format(label=label[:1].lower() + label[1:]), key=f"{key}.typed", help=help):
         state[key] = state[f"{key}.drawn"] = ""
         return ""
     st.caption(words.MATRIX_HOW)
     cells = []
     for i, true in enumerate(classes):
+        st.caption(words.MATRIX_ROW.format(true=escape(true, 30)))
         row = []
-        for j, (place, chosen) in enumerate(zip(st.columns(n), classes, strict=True)):
+        for j, chosen in enumerate(classes):
+            if j % ABREAST == 0:
+                places = st.columns(min(ABREAST, n))
             state.setdefault(f"{key}.{i}.{j}", costs[i][j])
-            name = words.MATRIX_CELL.format(true=escape(true, 20), chosen=escape(chosen, 20))
-            row.append(
-                place.number_input(
-                    name,
-                    d["low"],
-                    d["high"],
-                    key=f"{key}.{i}.{j}",
-                    disabled=i == j,
-                    label_visibility="visible" if n <= 3 else "collapsed",
-                )
+            cell = places[j % ABREAST].number_input(
+                escape(chosen, 20), d["low"], d["high"], key=f"{key}.{i}.{j}", disabled=i == j, format="%g"
             )
+            row.append(cell)
         cells.append(row)
     state[key] = state[f"{key}.drawn"] = fields.format_value(cells)
     return str(state[key])

@@ -48,6 +48,7 @@ STYLE = f"""<style>
 .generated .wrong > summary > .pic:first-child, .generated .wrong > .pic:first-child {{ border: 3px dashed {_RED}; margin: -2px auto; }}
 .generated .called {{ display: block; color: {_RED}; font-weight: 650; overflow-wrap: anywhere; }}
 .generated .far {{ display: block; color: {_SOFT}; font-variant-numeric: tabular-nums; }}
+.generated .mixed {{ width: auto; }}
 .generated .one[open] {{ width: auto; max-width: 100%; }} .generated .one[open] .near {{ display: none; }}
 .generated .strip {{ display: block; height: {SIDE}px; max-width: 100%; margin: 3px auto; image-rendering: pixelated;
   border: 1px solid {_RULE}; }}
@@ -69,12 +70,12 @@ def draw_generated(shown: Shown, key: str) -> bool:
     classes = [str(name) for name in shown.result.class_counts.get("train", {})]
     counts = list(shown.result.class_counts.get("train", {}).values())
     draw_heading(words.TITLE, words.HELP)
-    if len(classes) != len(arrays["x"]) or not arrays["count"].any():
+    if len(classes) != len(arrays["count"]) or not arrays["count"].any():
         st.caption(words.NONE_MADE)
         return True
     checks = read_checks(arrays)
     st.markdown(" ".join(describe(arrays, checks)))
-    st.caption(words.LEGEND)
+    st.caption(words.LEGEND if "x" in arrays else words.LEGEND_FEATURES)
     order = [c for c in np.argsort(counts, kind="stable").tolist() if arrays["count"][c]][:CLASSES]
     st.html(write_classes(arrays, checks, classes, order))
     if checks is not None:
@@ -110,9 +111,9 @@ def describe(arrays: Mapping[str, np.ndarray], checks: Mapping[str, Any] | None)
         text = words.RECALL_ALONE if real is None else words.RECALL_SAID
         out.append(text.format(made=_percent(recalls), real=_percent(real)))
     if "alpha" in arrays:
-        largest = arrays["alpha"][..., 0][np.arange(arrays["x"].shape[1]) < arrays["count"][:, None]]
+        largest = arrays["alpha"][..., 0][np.arange(arrays["alpha"].shape[1]) < arrays["count"][:, None]]
         out.append(words.LARGEST_SAID.format(median=_percent(float(np.median(largest)))))
-    if any(name in arrays for name in ("top_x", *(f"picture/{name}" for name in words.BESIDE))):
+    if "x" in arrays and any(name in arrays for name in ("top_x", *(f"picture/{name}" for name in words.BESIDE))):
         out.append(words.PRESS)
     return out
 
@@ -147,19 +148,18 @@ def _write_one(
     arrays: Mapping[str, np.ndarray], memorised: Mapping[str, Any] | None, classes: Sequence[str], c: int, k: int
 ) -> str:
     """Return one image with its nearest training row, and what it was made of, which a press opens."""
+    value = _measure_far(arrays, memorised, c, k)
+    if "x" not in arrays:
+        return f'<div class="one mixed">{_write_inside(arrays, c, k)}<span class="far">{_format_far(value)}</span></div>'
     judged = int(arrays["judged"][c, k])
     wrong = judged >= 0 and judged != c
     alt = words.IMAGE_ALT.format(number=k + 1, name=_name(classes, c))
     alt += words.CALLED_ALT.format(name=_name(classes, judged)) if wrong else ""
-    unit = memorised.get("unit") if memorised else None
-    value = f"{float(arrays['near_distance'][c, k]) / unit:.2f}" if unit else ""
     far = words.FAR.format(value=value) if value else words.UNKNOWN_FAR
     parts = [_picture(arrays["x"][c, k], alt, "pic")]
     if "near_x" in arrays:
         parts.append(_picture(arrays["near_x"][c, k], words.NEAR_ALT.format(name=_name(classes, c), distance=far), "pic near"))
-    parts.append(
-        f'<span class="far" title="{words.NEAREST}">{words.UNIT.format(value=value) if value else words.NO_UNIT}</span>'
-    )
+    parts.append(f'<span class="far" title="{words.NEAREST}">{_format_far(value)}</span>')
     if "alpha" in arrays:
         parts.append(f'<span class="far">{words.LARGEST.format(value=_percent(float(arrays["alpha"][c, k, 0])))}</span>')
     if wrong:
@@ -169,6 +169,16 @@ def _write_one(
     if not inside:
         return f'<div class="{kind}">{"".join(parts)}</div>'
     return f'<details class="{kind}"><summary>{"".join(parts)}</summary>{inside}</details>'
+
+
+def _measure_far(arrays: Mapping[str, np.ndarray], memorised: Mapping[str, Any] | None, c: int, k: int) -> str:
+    """Return the distance to the nearest training row in units of what is usual for held-out rows; '' where that is not known."""
+    unit = memorised.get("unit") if memorised else None
+    return f"{float(arrays['near_distance'][c, k]) / unit:.2f}" if unit else ""
+
+
+def _format_far(value: str) -> str:
+    return words.UNIT.format(value=value) if value else words.NO_UNIT
 
 
 def _write_inside(arrays: Mapping[str, np.ndarray], c: int, k: int) -> str:

@@ -20,6 +20,10 @@ NUMBERS_HELP = (
 )
 NEAREST = "distance to the nearest training row"
 LEGEND = "Above, the generated image. Below, its nearest training row and their distance; 1× is usual for real rows held out."
+LEGEND_FEATURES = (
+    "Rows made among features are no images. These training rows are mixed, with their weights. Below, the distance to the nearest "
+    "training row among the features; 1× is usual for real rows held out."
+)
 UNIT = "{value}×"
 NO_UNIT = "–"
 CALLED = "called {name}"

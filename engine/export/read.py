@@ -388,6 +388,8 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
         rows, labels = take("head.rows", n, mapped, dtype=torch.float64), take("head.labels", n, dtype=torch.int64)
         if type(k) is not int or k < 1 or not n or int(labels.min()) < 0 or int(labels.max()) >= classes:
             raise ValueError("its neighbours are not of its classes")
+        if head.get("normalised", True) is not True:
+            raise ValueError("its features are unknown")
         votes = torch.nn.functional.one_hot(labels, classes).double()
         if "head.votes" in tensors:
             each = take("head.votes", n, dtype=torch.float64)
@@ -400,7 +402,7 @@ def _read_network(words: Mapping[str, Any], data: bytes, width: int, classes: in
             if not bool((scale > 0).all()):
                 raise ValueError("its scales are not above 0")
             classify = Mapped(classify, mean, scale, take("head.map", mapped, h, dtype=torch.float64).T.unsqueeze(0))
-        made = WithHead(net, Normalised(classify) if head.get("normalised") is True else classify)
+        made = WithHead(net, Normalised(classify) if "normalised" in head else classify)
     elif head["kind"] == "centres":
         n, k = len(tensors["head.centres"]), head["k"]
         centres, labels = take("head.centres", n, h, dtype=torch.float64), take("head.labels", n, dtype=torch.int64)

@@ -17,7 +17,8 @@ from engine.training.oversampling import Draw
 @dataclass(frozen=True)
 class CCR(BallMethod):
     """Every minority row grows a sphere, small where majority rows are near. Majority rows inside are pushed to its surface. New minority
-    rows are drawn inside, more in small spheres. Made once, before training."""
+    rows are drawn inside, more in small spheres. Where columns are many, distances are alike: a sphere then holds no majority row, or
+    all. Works from a single minority row."""
 
     name = "ccr"
     title = "CCR"

@@ -40,7 +40,7 @@ class CoSen(DeepMethod):
     """
 
     name = "cosen"
-    title = "Cost-sensitive network (CoSen)"
+    title = "Learnt costs (CoSen)"
     family = "loss"
     kinds = ("tabular", "points", "images")
     source = (

@@ -14,8 +14,8 @@ from engine.training.oversampling import Draw
 
 @dataclass(frozen=True)
 class MCCCR(BallMethod):
-    """CCR for many classes: from the large to the small, each class's spheres meet as many rows of every larger class, drawn anew. With
-    two classes it is CCR. Made once, before training."""
+    """CCR for many classes, from the large to the small. Each class's spheres meet equally many rows of every larger class. With two
+    classes it is CCR, and has its limits."""
 
     name = "mc-ccr"
     title = "MC-CCR"

@@ -17,8 +17,8 @@ from engine.training.oversampling import Draw
 
 @dataclass(frozen=True)
 class MCRBO(WalkMethod):
-    """RBO for many classes: from the large to the small, each class's rows walk among as many rows of every larger class. A walk tries
-    every direction once and ends where none is better. Made once, before training."""
+    """RBO for many classes, from the large to the small. Rows walk among equally many rows of every larger class. A walk tries every
+    direction once and ends where none is better. In many columns new rows stay near their seeds."""
 
     name = "mc-rbo"
     title = "MC-RBO"

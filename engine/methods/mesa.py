@@ -54,7 +54,8 @@ class MESA(EnsembleMethod):
     reads_validation = True
     filmed = True
     most_classes = 2
-    overhead = 6_000.0
+    overhead = 1_000.0
+    cost = 5_000.0
 
     members: int = param(10, low=2, high=200, log=True, help="How many trees the ensemble has.")
     steps: int = param(

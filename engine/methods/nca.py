@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from dataclasses import dataclass
 from functools import partial
+from typing import ClassVar
 
 from engine.data.dataset import Task
 from engine.events import Event, Phase
@@ -34,9 +35,11 @@ class NCA(DecoupledMethod):
         "probe of 5 nearest neighbours."
     )
     comparison = 86
+    controls: ClassVar = {"no components are learnt": {"steps": 0}}
     pen = Pen("green", "longdash", "star")
+    control_pens: ClassVar = {"no components are learnt": Pen("orange", "dashdot", "star")}
 
-    steps: int = param(50, low=1, high=500, help="Most steps of scikit-learn's L-BFGS.")
+    steps: int = param(50, low=0, high=500, help="Most steps of scikit-learn's L-BFGS; with 0 the map stays as it begins.")
 
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
         """See DecoupledMethod. The score is that of the network's own last layer, by which the epoch was chosen."""

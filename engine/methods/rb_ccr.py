@@ -17,8 +17,8 @@ from engine.training.oversampling import Draw
 
 @dataclass(frozen=True)
 class RBCCR(SphereMethod):
-    """CCR that chooses where in a sphere new rows lie: where minority rows are about as dense as at its seed, sparser, or denser. Made
-    once, before training."""
+    """CCR that chooses where in a sphere new rows lie: as dense in minority rows as its seed, sparser, or denser. A single minority row
+    has no denser place in its sphere: its rows then come from the others."""
 
     name = "rb-ccr"
     title = "RB-CCR"

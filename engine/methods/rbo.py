@@ -17,8 +17,8 @@ from engine.training.oversampling import Draw
 
 @dataclass(frozen=True)
 class RBO(WalkMethod):
-    """A copy of a minority row walks by small steps to where the potentials of both classes cancel: a step that brings them nearer to
-    each other is taken, another is not. Made once, before training."""
+    """A copy of a minority row walks by small steps to where the potentials of both classes cancel. A step is taken where it brings them
+    nearer to each other. It changes one column, so that in many columns new rows stay near their seeds."""
 
     name = "rbo"
     title = "RBO"

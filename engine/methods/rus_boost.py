@@ -32,6 +32,11 @@ class RUSBoost(EnsembleMethod):
         "stump is often worse than chance where rows are few."
     )
     presets: ClassVar = {"library": {"depth": 1, "rate": 1.0}}
+    deviations: ClassVar = {
+        "library": (
+            "The source is AdaBoost.M2 on confidences; this is SAMME on labels. The stump is often worse than chance where rows are few.",
+        ),
+    }
     pen = Pen("vermilion", "solid", "star")
     needs = ("imblearn.ensemble",)
     comparison = 33

@@ -137,7 +137,7 @@ def _fit(
             if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
                 yield event
     record.add_chunk(task, fitting.value, append_points(dataset, spec.points), camera)
-    if record.generated and numbers[0] == 0:
+    if "x" in record.generated and numbers[0] == 0:
         yield Phase("judging", "Asking another classifier about the generated images")
         judging = Running(train_judge(task, 0, dataset, spec))
         for _ in judging:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import numpy as np
 import torch
 
-from engine.analysis.memorise import MOST_ROWS, check_memorising
+from engine.analysis.memorise import MOST_ROWS, Memorised, check_memorising, measure_distances
 from engine.data.dataset import Task
 from engine.plain import to_plain
 from engine.runner.judge import Judge
@@ -22,7 +25,8 @@ SHOWN, BESIDE = 24, 8
 
 @torch.no_grad()
 def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.ndarray]:
-    """Replicate r's first new images of each class, with their nearest training rows; nothing where there are no generated images.
+    """Replicate r's first new images of each class, with their nearest training rows; nothing where there are no generated images. Of
+    mixtures among features see `_describe_mixtures`.
 
     x uint8 [C, 24, h, w, channels]; count int64 [C]: how many of the 24 there are, the rest is black. near int64 [C, 24]: number in the
     dataset of the nearest training row of the class, -1 where there is none; near_distance float32, between standardised pixels; near_x
@@ -33,19 +37,15 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
     picture/<name> uint8 [C, k, p, h, w, channels]: rows that belong beside the first k.
     """
     made, how = fitted.synthetic, fitted.generated
-    if made is None or how is None or task.shape is None or made.x.shape[2] != np.prod(task.shape):
+    if how is None or task.shape is None:
+        return {}
+    if made is None:
+        return _describe_mixtures(task, fitted, r) if fitted.embedded is not None and "top" in how.how else {}
+    if made.x.shape[2] != np.prod(task.shape):
         return {}
     channels, height, width = task.shape
     classes = len(task.classes)
-    mean, sd = task.greys[r]
-
-    def draw(rows: torch.Tensor) -> np.ndarray:
-        """Flat standardised images [..., D] as grey values [..., h, w, channels]."""
-        grey = rows.double().cpu().numpy().reshape(*rows.shape[:-1], channels, height, width)
-        grey = np.moveaxis(grey, -3, -1) * sd + mean
-        out: np.ndarray = np.clip(np.rint(np.nan_to_num(grey) * 255), 0, 255).astype(np.uint8)
-        return out
-
+    draw = partial(_draw, task, r)
     own = task.train.mask[r]
     real, y, numbers = task.train.x[r][own].double(), task.train.y[r][own], task.source[r]
     x, labels = made.x[r][made.mask[r]], made.y[r][made.mask[r]]
@@ -87,6 +87,58 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
     return out | {f"picture/{name}": draw(rows) for name, rows in how.pictures[r].items()}
 
 
+def _draw(task: Task, r: int, rows: torch.Tensor) -> np.ndarray:
+    """Flat standardised images [..., D] as grey values [..., h, w, channels]."""
+    assert task.shape is not None
+    mean, sd = task.greys[r]
+    grey = np.moveaxis(rows.double().cpu().numpy().reshape(*rows.shape[:-1], *task.shape), -3, -1) * sd + mean
+    out: np.ndarray = np.clip(np.rint(np.nan_to_num(grey) * 255), 0, 255).astype(np.uint8)
+    return out
+
+
+def _describe_mixtures(task: Task, fitted: Fitted, r: int) -> dict[str, np.ndarray]:
+    """Of replicate r's mixtures among features, which are no images: count, top, alpha, top_x, near_distance and checks, as of images, with
+    distances between features.
+    """
+    made, how, net = fitted.embedded, fitted.generated, fitted.earlier or fitted.net
+    assert made is not None and how is not None and task.shape is not None
+    classes, own, shape = len(task.classes), task.train.mask[r], task.shape
+    numbers, pixels, y = task.source[r], task.train.x[r][own], task.train.y[r][own].cpu().numpy()
+    tops, alphas = (how.how[name][r][made.mask[r]].cpu().numpy() for name in ("top", "alpha"))
+    labels = made.y[r][made.mask[r]].cpu().numpy()
+    x = made.x[r][made.mask[r]].double().cpu().numpy()
+    real, *held = (net.embed(p.x, p.mask)[r][p.mask[r]].double().cpu().numpy() for p in (task.train, task.valid, task.withheld))
+    out: dict[str, np.ndarray] = {
+        "count": np.zeros(classes, np.int64),
+        "top": np.full((classes, SHOWN, tops.shape[1]), -1, np.int64),
+        "alpha": np.zeros((classes, SHOWN, tops.shape[1]), np.float32),
+        "top_x": np.zeros((classes, BESIDE, tops.shape[1], shape[1], shape[2], shape[0]), np.uint8),
+        "near_distance": np.full((classes, SHOWN), np.nan, np.float32),
+    }
+    for c in range(classes):
+        at = np.flatnonzero(labels == c)[:SHOWN]
+        count = out["count"][c] = len(at)
+        if not count:
+            continue
+        out["top"][c, :count] = np.where(tops[at] < 0, -1, numbers[tops[at]])
+        out["alpha"][c, :count] = alphas[at]
+        first = tops[at[:BESIDE]]
+        pictures = _draw(task, r, pixels[torch.from_numpy(first.clip(0)).to(pixels.device)])
+        out["top_x"][c, : len(first)] = pictures * (first >= 0)[..., None, None, None]
+        out["near_distance"][c, :count] = measure_distances(x[at], real[y == c]).first
+    held_y = np.concatenate([p.y[r][p.mask[r]].cpu().numpy() for p in (task.valid, task.withheld)])
+    one = task.replicates[r]
+    rng = numpy_stream(task.seed, "memorise", one.seed, one.fold)
+    found = check_memorising(real, y, np.concatenate(held), held_y, x, labels, classes, rng)
+    judge = {"reason": "Rows made among features are no images.", "rows": 0, "classes": []}
+    checks = to_plain({"memorised": _list_memorised(found), "judge": judge})
+    return out | {"checks": np.array(json.dumps(checks))}
+
+
+def _list_memorised(found: Sequence[Memorised]) -> list[dict[str, Any]]:
+    return [{**asdict(each), "intervals": {name: _list_ends(v) for name, v in each.intervals.items()}} for each in found]
+
+
 @torch.no_grad()
 def check_generated(task: Task, fitted: Fitted, r: int, judge: Judge) -> tuple[dict[str, Any], np.ndarray]:
     """What the artifact's text `checks` holds of replicate r's generated images, JSON-plain, and `judged` [C, 24].
@@ -107,9 +159,7 @@ def check_generated(task: Task, fitted: Fitted, r: int, judge: Judge) -> tuple[d
         part.cpu().numpy() for part in (task.train.x[r][train], task.train.y[r][train], held_x, held_y, x, y)
     )
     found = check_memorising(real_x, real_y, fresh_x, fresh_y, made_x, made_y, classes, rng)
-    memorised = [
-        {**asdict(each), "intervals": {name: [v.mean, v.low, v.high] for name, v in each.intervals.items()}} for each in found
-    ]
+    memorised = _list_memorised(found)
     judged = np.full((classes, SHOWN), -1, np.int16)
     answers: dict[str, Any] = {"reason": judge.reason, "rows": judge.rows, "classes": []}
     if judge.net is not None:

@@ -166,6 +166,8 @@ def fit_nca(x: np.ndarray, y: np.ndarray, first: np.ndarray, *, steps: int) -> n
     """The map [h, H] of scikit-learn's neighbourhood components analysis after at most `steps` steps from `first`."""
     from sklearn.neighbors import NeighborhoodComponentsAnalysis
 
+    if not steps:
+        return first
     fitted = NeighborhoodComponentsAnalysis(n_components=len(first), init=first, max_iter=steps).fit(x, y)
     components: np.ndarray = fitted.components_
     return components

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import plotly.validator_cache
 import pytest
 
-from app.charts import learning, losses, norms, pr
+from app.charts import generator, learning, losses, norms, pr
 from app.charts.palette import COLOURS, Stroke, centre, distinct, read_strokes, spread, stroke, use_catalog
 from engine.methods import describe_methods, methods
 from engine.spec import pens
@@ -80,6 +80,36 @@ def test_history_is_joined_in_the_order_it_ran() -> None:
     assert "peaks at 0.50 after 5 epochs" in learning.alt([learning.Trace("ce", "CE", values, phases)])
     gap, _ = learning.join_phases(arrays, "adapted_loss")
     assert np.isnan(gap[0, 3:]).all() and gap.shape == (1, 5)
+
+
+def test_a_generators_training_has_a_picture_of_its_own() -> None:
+    arrays = {"history/training/step": np.array([40.0, 50.0]), "history/training/valid_ap": np.array([[0.4, 0.5]])}
+    arrays |= {"history/training/train_loss": np.array([[1.0, 0.9]]), "history/generator/step": np.array([10.0, 20.0, 30.0])}
+    losses_of = {
+        "d_loss": [0.2, 0.1, 0.1],
+        "g_loss": [0.5, 0.7, 0.9],
+        "top_weight": [0.2, 0.4, 0.5],
+        "effective_rows": [9.0, 4.0, 2.5],
+    }
+    arrays |= {f"history/generator/{name}": np.array([values]) for name, values in losses_of.items()}
+    values, phases = learning.join_phases(arrays, "valid_ap")
+    assert values.tolist() == [[0.4, 0.5]] and phases == (("training", 0),)
+    found = generator.read_history(arrays)
+    assert list(found) == ["d_loss", "g_loss", "top_weight", "effective_rows"] and generator.read_effective(found) == 2.5
+    assert [t["name"] for t in traces(generator.figure(found))] == ["discriminator", "generator"]
+    assert [t["name"] for t in traces(generator.figure(found, weights=True))] == ["largest weight"]
+    assert generator.list_ends(found)["largest weight"] == (0.2, 0.5)
+    assert "generator from 0.5 to 0.9" in generator.alt(found) and "weight" not in generator.alt(found)
+    assert "largest weight from 0.2 to 0.5" in generator.alt(found, weights=True)
+    assert generator.table(found).columns.tolist() == ["discriminator", "generator", "largest weight", "rows in effect"]
+    first = {"history/auto-encoder/step": np.array([2.0, 5.0]), "history/auto-encoder/ae_loss": np.array([[0.5, 0.4]])}
+    both = generator.read_history(arrays | first)
+    assert both["ae_loss"].shape == (1, 5) and np.isnan(both["d_loss"][0, :2]).all()
+    assert (
+        generator.read_history({"history/training/step": np.array([1.0]), "history/training/train_loss": np.array([[1.0]])})
+        == {}
+    )
+    assert generator.read_effective({}) is None and "no values" in generator.alt({})
 
 
 def test_a_history_without_the_name_is_empty() -> None:

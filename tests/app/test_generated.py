@@ -111,6 +111,16 @@ def test_runs_without_a_generator_show_nothing(store: Store) -> None:
         assert said.TITLE not in words(page)
 
 
+def test_mixtures_among_features_show_their_rows_alone(store: Store) -> None:
+    arrays = {
+        name: a for name, a in make_arrays(mixed=True, judged=False).items() if name not in ("x", "near_x", "near", "judged")
+    }
+    for page in pages(keep(store, arrays)):
+        assert said.LEGEND_FEATURES in words(page) and said.PRESS not in words(page)
+        body = html_of(page)
+        assert body.count("<img") == 8 * 8 + 3 and "70% · 20% · 10%" in body and "1.50×" in body
+
+
 @pytest.mark.parametrize("name", [*fabricate.HOSTILE, '" onload="alert(1)', "</style><script>alert(1)</script>"])
 def test_names_of_classes_are_text(name: str) -> None:
     arrays = make_arrays(mixed=True)

@@ -153,6 +153,29 @@ def test_a_saved_page_plays_without_a_network(stage, chromium, tmp_path, until):
     assert problems == [] and [r for r in requests if not r.startswith(("data:", "blob:"))] == [path.as_uri()]
 
 
+@pytest.mark.parametrize("made", ["sphere", "walk"])
+def test_a_saved_page_shows_how_rows_were_made(stage, chromium, tmp_path, until, made):
+    s = stage(made=made, pair=0)
+    words = {"sphere": ["sphere of a row", "row that was moved"], "walk": ["way of a new row"]}[made]
+    until(lambda: all(word in s.root.locator(".panel > .marks").inner_text() for word in words))
+    s.root.locator(".stage").first.focus()
+    s.page.keyboard.press("End")
+    until(lambda: s["frame"] == "39" and s["playing"] == "false")
+    path = s.save("html", tmp_path)
+    context = chromium.new_context(viewport={"width": 1200, "height": 800}, offline=True, reduced_motion="reduce")
+    page = context.new_page()
+    problems = []
+    page.on("pageerror", lambda error: problems.append(str(error)))
+    page.goto(path.as_uri())
+    root = page.locator(".lab-stage")
+    until(lambda: root.get_attribute("data-frames") == "40", 20)
+    assert all(word in root.locator(".panel > .marks").inner_text() for word in words)
+    for name in ("points", "unsafe"):
+        until(lambda name=name: root.get_attribute(f"data-{name}") == s[name])
+    context.close()
+    assert problems == []
+
+
 def test_the_menu_is_reached_by_keys(stage, until):
     s = stage()
     s.root.locator(".stage").first.focus()

@@ -78,6 +78,7 @@ def test_lmnn_comes_near_the_infimum(case: dict[str, Any]) -> None:
     assert 0 <= lmnn_loss(a, x, y, pairs, 0.5)[0] < lmnn_loss(np.array(case["input"]["a"]), x, y, pairs, 0.5)[0]
     assert_close(lmnn_loss(np.array(case["input"]["a"]), x, y, pairs, 0.5)[0], case["value"])
     assert np.array_equal(fit_lmnn(x, y, np.eye(2), k=1, mu=0.5, steps=0, balanced=False), np.eye(2))
+    assert np.array_equal(fit_nca(x, y, np.eye(2), steps=0), np.eye(2))
 
 
 def nca_shares(a: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -175,3 +175,17 @@ def _fitted() -> tuple[Task, Fitted]:
     _, task = _cut((40, 30, 20))
     method = DeepSMOTE(model="mlp", hidden=(4,), epochs=1, steps=2, width=2, latent=2)
     return task, finish(method.fit(task, camera=Camera(task, 0)))
+
+
+def test_mixtures_among_features_are_told_by_their_rows() -> None:
+    small = {"model": "mlp", "hidden": [4], "epochs": 1, "steps": 2, "space": "feature", "head_epochs": 1}
+    spec = RunSpec("digits", "gamo", Imbalance("ratio", 10.0, where="train"), data={"per_class": 40}, params=small)
+    _, _, artifacts = drive(run(spec, device="cpu", frames=0))
+    arrays = unpack(artifacts["generated/0"])
+    checks = json.loads(str(arrays["checks"]))
+    assert "x" not in arrays and "no images" in checks["judge"]["reason"] and len(checks["memorised"]) == 10
+    assert arrays["count"][0] == 0 and arrays["count"][9] > 0 and arrays["top_x"].shape == (10, BESIDE, 5, 8, 8, 1)
+    labels, images = load("digits", {"per_class": 40}).y, load("digits", {"per_class": 40}).images
+    assert images is not None and (labels[arrays["top"][9, 0][arrays["top"][9, 0] >= 0]] == 9).all()
+    assert np.array_equal(arrays["top_x"][9, 0, 0, ..., 0], images[arrays["top"][9, 0, 0], 0])
+    assert np.isfinite(arrays["near_distance"][9, 0]) and 0 < arrays["alpha"][9, 0].sum() <= 1 + 1e-6

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from engine.errors import BadParameter
+from engine.data.prepare import encode, fit_scale
+from engine.errors import BadData, BadParameter
 from engine.events import Note, finish
+from engine.export import load_model
+from engine.export.pipeline import Pipeline
+from engine.export.write import model_bytes
 from engine.methods.triplet import Triplet
 from engine.models.feature_classifiers import Normalised
 from engine.models.net import WithHead
@@ -176,6 +182,21 @@ def test_it_brings_rows_of_a_class_together() -> None:
     assert spread(fitted.net) < 0.9 * spread(method.create(on))
     means = finish(Triplet(**SMALL, classifier="means").fit(on, camera=Camera(on, 0))).net
     assert means.cosine and torch.isfinite(means(on.test.x)).all()
+
+
+def test_a_model_file_with_features_of_an_unknown_kind_is_refused() -> None:
+    data = blobs((90, 40))
+    on = task(data, seeds=1, ratio=None, dtype=torch.float32)
+    net = finish(Triplet(**SMALL).fit(on, camera=Camera(on, 0))).net
+    scale = fit_scale(encode(data)[0], len(data.numeric_names), on.source[0])
+    saved = io.BytesIO(model_bytes(net, Pipeline.of(data, scale), classes=data.classes))
+    load_model(saved)
+    other = io.BytesIO()
+    with zipfile.ZipFile(saved) as whole, zipfile.ZipFile(other, "w") as changed:
+        for name in whole.namelist():
+            changed.writestr(name, whole.read(name).replace(b'"normalised": true', b'"normalised": 1'))
+    with pytest.raises(BadData, match="features are unknown"):
+        load_model(other)
 
 
 def test_a_batch_has_two_rows_of_every_class_and_at_most_512() -> None:

@@ -14,7 +14,7 @@ import streamlit as st
 from app.charts import costs, learning, pr_classes, variance
 from app.parts import share
 from app.parts.elements import draw_chart, draw_heading, draw_numbers
-from app.run import answer, gaps, generated, perclass, stage, whatif
+from app.run import answer, gaps, generated, perclass, stage, training, whatif
 from app.run.gaps import Entry, read_interval
 from app.run.shown import Shown
 from app.session import jobs, shared, visitor
@@ -116,6 +116,7 @@ def draw_training(inside: Inside) -> None:
         if history:
             _draw_variance(history)
         _draw_costs(inside.result)
+    training.draw_generator(inside.result, "deep")
 
 
 def moves(shown: Shown) -> bool:

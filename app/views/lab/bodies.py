@@ -15,7 +15,7 @@ from app.charts import learning, losses, norms
 from app.frame import links
 from app.parts import share
 from app.parts.elements import draw_chart, draw_heading, draw_numbers
-from app.run import answer, gaps, generated, panel, perclass
+from app.run import answer, gaps, generated, panel, perclass, training
 from app.run.differences import Row, list_differences
 from app.run.shown import Shown
 from app.session import jobs, recorded, visitor
@@ -170,6 +170,7 @@ def _draw_learning(body: Body) -> None:
             )
             draw_chart(partial(losses.figure, history), "chart-losses", losses.alt(history))
             draw_numbers("losses", lambda: losses.table(history), words.LOSSES)
+    training.draw_generator(result, "lab")
 
 
 # ---- classes

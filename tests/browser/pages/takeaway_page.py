@@ -1,7 +1,7 @@
 """A stage with two films, Save and Edit points. What it is asked for stands in the address.
 
 known: whether the recorded scene has the units of its set. points: the added points at first. pair: whether there are two films.
-lazy: the second one is sent when it is asked for.
+lazy: the second one is sent when it is asked for. made: how points were made (see `fake.run`).
 """
 
 from dataclasses import replace
@@ -25,7 +25,7 @@ st.markdown(
     "<style>header{display:none !important} .block-container{padding:24px !important; max-width:none !important}</style>",
     unsafe_allow_html=True,
 )
-scene, frames = make_film(40, 30)
+scene, frames = make_film(40, 30, made=pick("made", ""))
 _, still = make_film(40, 30, 0.0)
 if not pick("known", 1):
     scene = replace(scene, data_centre=None, data_half=None)

@@ -11,7 +11,7 @@ LABELS = {"training": "first classifier", "points": "points move"}
 
 
 @cache
-def make_film(count, synthetic, move=0.9):
+def make_film(count, synthetic, move=0.9, made=""):
     """The scene and frames of `fake.run`."""
-    scene, frames = fake.run(count, synthetic, move)
+    scene, frames = fake.run(count, synthetic, move, made=made)
     return replace(scene, data_centre=CENTRE, data_half=HALF), frames
