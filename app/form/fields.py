@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
+from app.charts import method_menu
+from app.charts.method_menu import Entry
+from app.marks import draw_marks
 from app.words import lab as words
 from app.words.text import escape
 from engine.errors import BadInput
-from engine.spec import fields
+from engine.spec import RunSpec, fields
 from engine.spec.run import default_params
+from engine.sweep.cost import estimate_cost
 
 DEFAULTS = "defaults"
 MOST_CELLS = 10
@@ -34,6 +39,41 @@ def choose_method(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[
     more = " ".join(filter(None, (escape(rest, 600), words.SOURCE.format(source=escape(method["source"], 400)))))
     st.caption(escape(first, 300), help=more)
     return method
+
+
+def draw_menu(
+    methods: Sequence[Mapping[str, Any]],
+    entry: Mapping[str, Any],
+    chosen: Collection[str],
+    take: Callable[[str], object],
+    key: str = "method-menu-list",
+) -> None:
+    """Draw all methods for a dataset by family, searched, with a line each. take(name) is called where one is pressed."""
+    groups: dict[str, list[Entry]] = {title: [] for title in words.FAMILIES.values()}
+    for method in methods:
+        title = words.FAMILIES.get(method["family"], method["family"])
+        line = Entry(
+            method["name"], method["title"], split_sentence(method["summary"])[0], shorten_source(method["source"]),
+            guess_seconds(method, entry), method["name"] in chosen,
+        )  # fmt: skip
+        groups.setdefault(title, []).append(line)
+    draw_marks(method_menu.draw_menu(groups, words.FIND_METHOD, words.NO_METHOD), key=key, pressed=take)
+    st.caption(words.MENU_SECONDS)
+
+
+def shorten_source(source: str) -> str:
+    """Return the first clause of a source: whose a method is."""
+    return re.split(r"[;:,(]|\. ", source, maxsplit=1)[0].strip().rstrip(".")
+
+
+def guess_seconds(method: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    """Return about how long one replicate takes on a dataset, '' where that cannot be said."""
+    try:
+        spec = RunSpec(entry["name"], method["name"], params=default_params(method, entry["kind"]))
+        seconds = estimate_cost(spec, entry, method)
+    except (BadInput, KeyError, TypeError):
+        return ""
+    return words.ABOUT_SECONDS.format(seconds=f"{max(1.0, float(f'{seconds:.1g}')):,.0f}")
 
 
 def split_sentence(text: str) -> tuple[str, str]:

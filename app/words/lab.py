@@ -201,3 +201,12 @@ COLUMNS = (
     "moved: distance from its start in sd of the column. copied from: number of the row, from 0. point: its number, from 1."
 )
 LOWERS, RAISES, NO_EFFECT = "lowers the loss", "raises the loss", "none"
+
+ALL_METHODS, FIND_METHOD, NO_METHOD = "All methods", "Find a method", "No method fits."
+MENU_SECONDS = "Seconds are a guess for one replicate on one core."
+ABOUT_SECONDS = "about {seconds} s"
+FAMILIES = {
+    "plain": "Plain", "loss": "Losses and weights", "sampling": "Sampling", "meta": "Learned points and weights", "deep": "Deep features",
+    "metric": "Metric learning", "model": "Other models", "ensemble": "Ensembles", "oracle": "All rows",
+}  # fmt: skip
+"""Titles of the methods' families, in order of display."""
