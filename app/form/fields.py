@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import streamlit as st
 
+from app.charts import method_menu
+from app.charts.method_menu import Entry
+from app.marks import draw_marks
 from app.words import lab as words
 from app.words.text import escape
 from engine.errors import BadInput
-from engine.spec import fields
+from engine.spec import RunSpec, fields
 from engine.spec.run import default_params
+from engine.sweep.cost import estimate_cost
 
 DEFAULTS = "defaults"
 MOST_CELLS = 10
 """Classes, at most, of which a matrix is typed cell by cell; one of more is typed as text."""
+ABREAST = 3
+"""Cells side by side: the form is narrow."""
 TEXTS = ("ints", fields.MATRIX)
 """Kinds of fields whose value the form keeps as text."""
 
@@ -32,6 +39,41 @@ def choose_method(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[
     more = " ".join(filter(None, (escape(rest, 600), words.SOURCE.format(source=escape(method["source"], 400)))))
     st.caption(escape(first, 300), help=more)
     return method
+
+
+def draw_menu(
+    methods: Sequence[Mapping[str, Any]],
+    entry: Mapping[str, Any],
+    chosen: Collection[str],
+    take: Callable[[str], object],
+    key: str = "method-menu-list",
+) -> None:
+    """Draw all methods for a dataset by family, searched, with a line each. take(name) is called where one is pressed."""
+    groups: dict[str, list[Entry]] = {title: [] for title in words.FAMILIES.values()}
+    for method in methods:
+        title = words.FAMILIES.get(method["family"], method["family"])
+        line = Entry(
+            method["name"], method["title"], split_sentence(method["summary"])[0], shorten_source(method["source"]),
+            guess_seconds(method, entry), method["name"] in chosen,
+        )  # fmt: skip
+        groups.setdefault(title, []).append(line)
+    draw_marks(method_menu.draw_menu(groups, words.FIND_METHOD, words.NO_METHOD), key=key, pressed=take)
+    st.caption(words.MENU_SECONDS)
+
+
+def shorten_source(source: str) -> str:
+    """Return the first clause of a source: whose a method is."""
+    return re.split(r"[;:,(]|\. ", source, maxsplit=1)[0].strip().rstrip(".")
+
+
+def guess_seconds(method: Mapping[str, Any], entry: Mapping[str, Any]) -> str:
+    """Return about how long one replicate takes on a dataset, '' where that cannot be said."""
+    try:
+        spec = RunSpec(entry["name"], method["name"], params=default_params(method, entry["kind"]))
+        seconds = estimate_cost(spec, entry, method)
+    except (BadInput, KeyError, TypeError):
+        return ""
+    return words.ABOUT_SECONDS.format(seconds=f"{max(1.0, float(f'{seconds:.1g}')):,.0f}")
 
 
 def split_sentence(text: str) -> tuple[str, str]:
@@ -165,26 +207,22 @@ def _draw_matrix(d: Mapping[str, Any], key: str, label: str, help: str, who: str
     if state.get(f"{key}.drawn") != state[key]:
         state[f"{key}.typed"] = bool(state[key])
         state.update({f"{key}.{i}.{j}": costs[i][j] for i in range(n) for j in range(n)})
-    if not st.toggle(words.MATRIX_TYPE.format(label=label), key=f"{key}.typed", help=help):
+    if not st.toggle(words.MATRIX_TYPE.format(label=label[:1].lower() + label[1:]), key=f"{key}.typed", help=help):
         state[key] = state[f"{key}.drawn"] = ""
         return ""
     st.caption(words.MATRIX_HOW)
     cells = []
     for i, true in enumerate(classes):
+        st.caption(words.MATRIX_ROW.format(true=escape(true, 30)))
         row = []
-        for j, (place, chosen) in enumerate(zip(st.columns(n), classes, strict=True)):
+        for j, chosen in enumerate(classes):
+            if j % ABREAST == 0:
+                places = st.columns(min(ABREAST, n))
             state.setdefault(f"{key}.{i}.{j}", costs[i][j])
-            name = words.MATRIX_CELL.format(true=escape(true, 20), chosen=escape(chosen, 20))
-            row.append(
-                place.number_input(
-                    name,
-                    d["low"],
-                    d["high"],
-                    key=f"{key}.{i}.{j}",
-                    disabled=i == j,
-                    label_visibility="visible" if n <= 3 else "collapsed",
-                )
+            cell = places[j % ABREAST].number_input(
+                escape(chosen, 20), d["low"], d["high"], key=f"{key}.{i}.{j}", disabled=i == j, format="%g"
             )
+            row.append(cell)
         cells.append(row)
     state[key] = state[f"{key}.drawn"] = fields.format_value(cells)
     return str(state[key])

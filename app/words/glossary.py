@@ -77,6 +77,17 @@ TERMS: dict[str, str] = {
         "SMOTE among the codes of images. A network turns an image into a short code, another one turns codes back. New images come from "
         "codes between two of one class."
     ),
+    "BAGAN": (
+        "A generator that begins as the decoder of an auto-encoder. It makes new images from a Gaussian of codes, one for each class."
+    ),
+    "CGAN": (
+        "A generator and a discriminator that are both told the class. It is an interpretation here, since the cited method is not "
+        "available."
+    ),
+    "Memorising": (
+        "What a generator does that repeats its training rows. Distances to the nearest two of them tell copies from averages, which "
+        "differ little from each other."
+    ),
     "SMOTE": (
         "Over-sampling by points between a minority row and one of its minority neighbours. It fills the room between known "
         "rows and cannot leave it."

@@ -47,8 +47,8 @@ START_FROM = "Start from"
 PRESETS_HELP = "defaults: of this lab. paper: of the paper. released: of its code. visible: points move far enough to see."
 FINER = "More settings"
 MATRIX_TYPE = "Type {label}"
-MATRIX_HOW = "Each row is a true class, each column the class that is chosen."
-MATRIX_CELL = "{true} called {chosen}"
+MATRIX_HOW = "What each mistake costs, for every true class."
+MATRIX_ROW = "{true}, called"
 NOT_HERE = "This dataset is not on the engine's machine. {how}"
 NOT_HERE_YET = "The dataset is not here yet."
 FACTS = "{rows} · {features} · {classes} classes, {ratio}"
@@ -201,3 +201,12 @@ COLUMNS = (
     "moved: distance from its start in sd of the column. copied from: number of the row, from 0. point: its number, from 1."
 )
 LOWERS, RAISES, NO_EFFECT = "lowers the loss", "raises the loss", "none"
+
+ALL_METHODS, FIND_METHOD, NO_METHOD = "All methods", "Find a method", "No method fits."
+MENU_SECONDS = "Seconds are a guess for one replicate on one core."
+ABOUT_SECONDS = "about {seconds} s"
+FAMILIES = {
+    "plain": "Plain", "loss": "Losses and weights", "sampling": "Sampling", "meta": "Learned points and weights", "deep": "Deep features",
+    "metric": "Metric learning", "model": "Other models", "ensemble": "Ensembles", "oracle": "All rows",
+}  # fmt: skip
+"""Titles of the methods' families, in order of display."""

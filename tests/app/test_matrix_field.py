@@ -40,7 +40,8 @@ def test_no_costs_are_typed_at_first_and_then_a_grid_begins_with_ones() -> None:
     app = page(["a", "b"])
     assert found(app) == [] and not app.number_input
     app.toggle[0].set_value(True).run()
-    assert [cell.label for cell in app.number_input] == ["a called a", "a called b", "b called a", "b called b"]
+    assert [cell.label for cell in app.number_input] == ["a", "b", "a", "b"]
+    assert [caption.value for caption in app.caption][-2:] == ["a, called", "b, called"]
     assert [cell.disabled for cell in app.number_input] == [True, False, False, True]
     assert found(app) == [[0, 1], [1, 0]]
     app.number_input[2].set_value(5.0).run()

@@ -35,6 +35,18 @@ class Picture {
     on("focusout", () => this.show(null));
     on("click", (event) => this.click(event.target));
     on("keydown", (event) => this.key(event));
+    on("input", (event) => { if (event.target.matches("[data-find]")) this.find(event.target.value); });
+  }
+
+  find(asked) { // leaves the marks that have every word, and the first of them to the keys
+    const wanted = asked.toLowerCase().split(/\s+/).filter(Boolean);
+    const all = [...this.body.querySelectorAll("[data-words]")];
+    all.forEach((mark) => { mark.hidden = !wanted.every((word) => mark.dataset.words.includes(word)); });
+    this.body.querySelectorAll("section").forEach((part) => { part.hidden = !part.querySelector("[data-words]:not([hidden])"); });
+    const first = all.find((mark) => !mark.hidden);
+    const none = this.body.querySelector("[data-none]");
+    if (none) none.hidden = Boolean(first);
+    if (first) this.take(first);
   }
 
   receive(html) {
@@ -76,6 +88,12 @@ class Picture {
   }
 
   key(event) {
+    if (event.target.matches("[data-find]")) {
+      const first = this.marks().find((mark) => mark.tabIndex === 0 && mark.getClientRects().length);
+      if (first && event.key === "ArrowDown") { event.preventDefault(); first.focus(); }
+      if (first && event.key === "Enter" && event.target.value) this.press(first.dataset.press);
+      return;
+    }
     const mark = event.target.closest("[data-mark]");
     if (!mark) return;
     if (event.key === "Escape") { this.show(null); return; }

@@ -9,9 +9,10 @@ from typing import Any
 import streamlit as st
 
 from app.form import dataset, imbalance
+from app.form.fields import draw_menu
 from app.session import visitor
 from app.words import compare as words
-from app.words import naming
+from app.words import lab, naming
 from app.words.text import escape, format_count, format_duration, format_ratio
 from engine.errors import BadInput
 from engine.spec import limits
@@ -81,6 +82,11 @@ def draw_plan(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
         help=f"{words.PICK} {words.METHODS_HELP}",
         select_all=False,
     )
+    first = next((d for d in catalog["datasets"] if d["name"] in datasets), None)
+    with st.popover(lab.ALL_METHODS, key="plan-menu", icon=":material/list:", on_change="rerun") as menu:
+        if menu.open and first is not None:
+            fitting = [m for m in catalog["methods"] if m["name"] in offered and first["kind"] in m["kinds"]]
+            draw_menu(fitting, first, methods, _switch_method, "plan-menu-list")
     ratios = st.pills(
         words.RATIOS,
         sorted({*OFFERED, *(r for r in state.get("plan.ratios", []) if 1 <= r <= MAX_RATIO)}),
@@ -119,6 +125,12 @@ def draw_plan(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
         return SweepSpec(tuple(datasets), tuple(methods), tuple(sorted(ratios)), where, folds, seeds, int(seed)), ""
     except BadInput as error:
         return None, str(error)
+
+
+def _switch_method(name: str) -> None:
+    """Add a method to the plan, or take it out."""
+    chosen = list(st.session_state.get("plan.methods", []))
+    st.session_state["plan.methods"] = [one for one in chosen if one != name] if name in chosen else [*chosen, name]
 
 
 def list_absent(spec: SweepSpec, catalog: Mapping[str, Any]) -> list[str]:

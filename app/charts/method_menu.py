@@ -1,0 +1,41 @@
+"""The methods as HTML for `app.marks`: families with a line a method, and a field that leaves those that fit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from app.charts.marks import text
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One method. name: in the catalog. does: one sentence. whose: its source, short. seconds: expected, in words."""
+
+    name: str
+    title: str
+    does: str
+    whose: str
+    seconds: str
+    chosen: bool = False
+
+
+def draw_menu(groups: Mapping[str, Sequence[Entry]], find: str, none: str) -> str:
+    """Return the menu. groups: title of a family -> its methods. find: name of the field; none: said where nothing fits."""
+    field = f'<input type="search" data-find placeholder="{text(find)}" aria-label="{text(find)}">'
+    body = "".join(
+        f"<section><h3>{text(title)}</h3>{''.join(map(_draw_entry, entries))}</section>"
+        for title, entries in groups.items()
+        if entries
+    )
+    return f'<div class="menu">{field}<div class="list">{body}<p class="quiet" data-none hidden>{text(none)}</p></div></div>'
+
+
+def _draw_entry(entry: Entry) -> str:
+    facts = ", ".join(part for part in (entry.whose, entry.seconds) if part)
+    words = " ".join((entry.name, entry.title, entry.does, entry.whose)).lower()
+    return (
+        f'<button type="button" data-mark="{text(entry.name)}" data-press="{text(entry.name)}" data-words="{text(words)}" '
+        f'aria-pressed="{str(entry.chosen).lower()}"><b>{text(entry.title)}</b> <span>{text(entry.does)}</span> '
+        f'<span class="quiet">{text(facts)}</span></button>'
+    )
