@@ -204,7 +204,9 @@ class PickedMethod(EnsembleMethod, abc.ABC):
                 yield from note_copies(known[r][1], self.count_made(known[r][1], t), t)
             rows = _stack_rows(task, [(on, known[r][0]) for on, (r, _) in zip(parts, block, strict=True)])
             training = self._train(task, rows, block)
-            net, epochs = yield from tell_part(training, at / len(pairs), min(1.0, (at + size) / len(pairs)))
+            end = min(1.0, (at + size) / len(pairs))
+            net, epochs = yield from tell_part(training, at / len(pairs), end)
+            yield Progress(round(PARTS * end), PARTS)
             for k, (r, _) in enumerate(block):
                 grown[r].append(net.flat[k : k + 1])
                 ends[r].append(epochs[k])

@@ -32,9 +32,9 @@ def address(serve, tmp_path_factory):
 def test_a_method_is_found_and_taken_by_keys(chromium, address, until, scheme, width):
     me = Chooser(chromium, address, color_scheme=scheme, viewport={"width": width, "height": 844})
     if width < 768 and (folded := me.page.locator("[data-testid=stExpandSidebarButton]:visible")).count():
-        folded.click()
+        folded.press("Enter")
         me.page.wait_for_timeout(600)
-    me.page.locator(".st-key-plan-menu button").first.click()
+    me.page.locator(".st-key-plan-menu button").first.press("Enter")
     field = me.page.locator(".menu input")
     until(lambda: field.count() == 1, 20, "the menu")
     assert me.page.locator(".menu button").count() >= 60 and me.over() <= 1

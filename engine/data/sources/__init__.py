@@ -109,7 +109,7 @@ def _find_plugins(taken: set[str]) -> list[Source]:
             plugins.report(plugin.path.name, plugins.explain(error))
             continue
         taken.update(names)
-        out.append(source)
+        out.append(cast(Source, source))
     return out
 
 
