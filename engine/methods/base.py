@@ -62,7 +62,7 @@ class Method(abc.ABC):
     pen, control_pens: pens of the method and its controls in charts; no two methods or controls have the same pen.
     needs: modules imported on first use, besides torch, numpy and scikit-learn.
     cost: seconds of a run divided by those of plain training on equally many rows and epochs.
-    comparison: place in the order of a comparison on a table; None: not offered there.
+    comparison: place in the order of a comparison on a table; below `engine.spec.contest.USUAL` compared where nobody chooses.
     quick: parameters that a comparison changes from the defaults of tables.
     adds_rows: whether its synthetic rows have the table's columns, so that they can be saved.
     reuses_plain: whether its first phase is plain training, which `engine.training.network_cache` may already hold.

@@ -70,6 +70,7 @@ class GAMO(GeneratorMethod):
     control_pens: ClassVar = {"untrained generator": Pen("green", "longdash", "x")}
     cost = 3.0
     comparison = 80
+    quick: ClassVar = {"steps": 150}
     adds_rows = True
     paper_rows = ("GAMO",)
 

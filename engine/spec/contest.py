@@ -24,6 +24,8 @@ INSTALLED = {"lightgbm": "LightGBM", "xgboost": "XGBoost", "catboost": "CatBoost
 """Models that take part where a person has installed them: name -> title."""
 SHORT, LONG = 20.0, 300.0
 """Budgets in seconds: below SHORT few rows are compared by default, from LONG on more ensembles are."""
+USUAL = 20
+"""Methods whose place (`Method.comparison`) is below this are compared where nobody chooses."""
 FIRST_ENSEMBLES = ("balanced-forest", "self-paced")
 MORE_ENSEMBLES = ("balanced-forest", "easy-ensemble", "rus-boost", "balanced-bagging", "self-paced")
 BY_CUT = ("balanced_accuracy", "g_mean", "f1", "mcc", "kappa")
@@ -125,7 +127,7 @@ def _list_every(catalog: Mapping[str, Any], installed: Mapping[str, str]) -> Ite
 
 
 def _list_networks(catalog: Mapping[str, Any], *, offered: bool = False) -> Iterable[ContestRow]:
-    """Rows of the network: those offered for comparison in their order, then (unless `offered`) every other method for tables."""
+    """Rows of the network in their order: every method for tables, or with `offered` those that are compared where nobody chooses."""
     entries = [
         entry
         for entry in catalog["methods"]
@@ -137,7 +139,8 @@ def _list_networks(catalog: Mapping[str, Any], *, offered: bool = False) -> Iter
     entries.sort(key=lambda entry: (entry["name"] != BASELINE, (place := places[entry["name"]]) is None, place or 0))
     for entry in entries:
         name = entry["name"]
-        if name == BASELINE or places[name] is not None or not offered:
+        place = places[name]
+        if name == BASELINE or not offered or (place is not None and place < USUAL):
             yield ContestRow(name, entry["title"], NETWORK, NONE if name == BASELINE else name, name)
 
 
