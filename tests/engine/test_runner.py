@@ -83,6 +83,10 @@ TELLING = (
     "smote-tomek",
     "cmtnn",
     "gamo",
+    "ccr",
+    "mc-ccr",
+    "rb-ccr",
+    "lmle",
 )
 """Methods that may have something to say about the rows they found."""
 
@@ -521,6 +525,7 @@ class Scarce:
                 object.__setattr__(one, "fit", fit)
                 return one
 
+            made.plugin = cls.plugin  # type: ignore[attr-defined]
             return made
 
         patch.setattr(execute, "method", scarce)
