@@ -491,7 +491,7 @@ def test_it_can_be_closed_at_any_event() -> None:
     for stop in (1, 2, count // 2, count):
         running = run(spec, device="cpu", frames=12)
         for _ in range(stop):
-            next(running)
+            next(running, None)  # how often progress is told depends on the clock
         running.close()
         with pytest.raises(StopIteration):
             next(running)
