@@ -36,7 +36,7 @@ class Triplet(DeepMethod):
     """
 
     name = "triplet"
-    title = "Triplet loss, re-sampled and weighted (TL-RS-CSL)"
+    title = "Triplet loss (TL-RS-CSL)"
     family = "metric"
     kinds = ("tabular", "points", "images")
     source = (
