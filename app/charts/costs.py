@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 
 from app.charts.palette import centre, frame, safe
 
-SCALE = [[0.0, "#3B6FB6"], [0.5, "#F2F2F2"], [1.0, "#C4543A"]]
-"""Below 0 blue, above it red."""
+SCALE = [[0.0, "#7FB8E0"], [0.5, "#F4F4F2"], [1.0, "#F0A06B"]]
+"""Below 0 blue, above it orange: the fields of the heat map of differences."""
 
 
 def read_costs(arrays: Mapping[str, np.ndarray]) -> dict[tuple[int, int], np.ndarray]:

@@ -102,12 +102,18 @@ def draw_gap(entries: Sequence[Entry], key: str, wide: bool = False, *, numbers:
     return True
 
 
+def has_deviation(result: Result) -> bool:
+    """Whether the run has the feature deviation of a class."""
+    values = read_gap(result, "deviation")
+    return values is not None and bool(np.isfinite(values).any())
+
+
 def draw_deviation(entry: Entry, key: str) -> bool:
     """Draw the feature deviation of each class beside what sampling alone gives. False where the run has none."""
     values, equal, expected = (
         read_gap(entry.result, name) for name in ("deviation", "deviation_equal_size", "deviation_expected")
     )
-    if values is None or equal is None or expected is None or not np.isfinite(values).any():
+    if values is None or equal is None or expected is None or not has_deviation(entry.result):
         return False
     one = Deviations(entry.key, entry.label, values, equal, expected)
     classes, counts = list_classes(entry.result)

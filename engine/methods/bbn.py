@@ -91,7 +91,7 @@ class BBN(DeepMethod):
     def step(self, net: Net, task: Task, loss: Loss) -> Descent:
         """See DeepMethod. It minimises the loss of both branches together."""
         step = super().step(net, task, loss)
-        step.objective = lambda net, batch: mix_branches(net, batch, loss, weigh_first(step.epoch, self.epochs))
+        step.objective = BothBranches(step, loss, self.epochs)
         return step
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
@@ -110,6 +110,20 @@ class BBN(DeepMethod):
         )  # fmt: skip
         yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(net, chosen.epoch, chosen={"training": chosen.epoch})
+
+
+@dataclass(frozen=True)
+class BothBranches:
+    """The objective of `step` in its current epoch of `epochs`: `mix_branches`."""
+
+    obstacle: ClassVar[str] = "the weight of its branches moves with the epoch"
+    step: Descent
+    loss: Loss
+    epochs: int
+
+    def __call__(self, net: Net, batch: Batch) -> Tensor:
+        """Loss of each replicate [R]."""
+        return mix_branches(net, batch, self.loss, weigh_first(self.step.epoch, self.epochs))
 
 
 def weigh_first(epoch: int, epochs: int) -> float:

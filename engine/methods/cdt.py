@@ -25,7 +25,7 @@ class CDT(DeepMethod):
     """
 
     name = "cdt"
-    title = "Class-dependent temperatures (CDT)"
+    title = "Class temperatures (CDT)"
     family = "loss"
     kinds = ("tabular", "points", "images")
     source = "Ye et al. 2020, temperatures (n_max / n_c)^0.2, none in testing; the text scans exponents up to 0.4."

@@ -41,7 +41,7 @@ class LMLE(DecoupledMethod):
     """
 
     name = "lmle"
-    title = "Large-margin local embedding (LMLE)"
+    title = "Large-margin embedding (LMLE)"
     family = "metric"
     kinds = ("tabular", "points", "images")
     source = (

@@ -28,7 +28,7 @@ class LMNN(DecoupledMethod):
     nearest neighbours there decide. The larger class keeps its larger share of votes."""
 
     name = "lmnn"
-    title = "Large-margin nearest neighbours (LMNN)"
+    title = "Large-margin neighbours (LMNN)"
     family = "metric"
     kinds = ("tabular", "points", "images")
     source = (

@@ -27,7 +27,7 @@ class NCA(DecoupledMethod):
     neighbours there decide. The larger class keeps its larger share of votes."""
 
     name = "nca"
-    title = "Neighbourhood components analysis (NCA)"
+    title = "Neighbourhood components (NCA)"
     family = "metric"
     kinds = ("tabular", "points", "images")
     source = (

@@ -36,7 +36,7 @@ class Triplet(DeepMethod):
     """
 
     name = "triplet"
-    title = "Triplet loss, re-sampled and weighted (TL-RS-CSL)"
+    title = "Triplet loss (TL-RS-CSL)"
     family = "metric"
     kinds = ("tabular", "points", "images")
     source = (
@@ -46,7 +46,7 @@ class Triplet(DeepMethod):
     presets: ClassVar = {k: v for k, v in DeepMethod.presets.items() if k != "dos-paper"}
     deviations: ClassVar = {k: v for k, v in DeepMethod.deviations.items() if k != "dos-paper"}
     controls: ClassVar = {"triplet alone": {"resample": False, "costs": False}}
-    pen = Pen("sky", "dot", "hexagon")
+    pen = Pen("sky", "solid", "square")
     control_pens: ClassVar = {"triplet alone": Pen("sky", "dot", "cross")}
     cost = 3.0
     comparison = 87

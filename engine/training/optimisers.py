@@ -70,7 +70,7 @@ class Descent(Step):
             return getattr(change, "obstacle", "its batches are changed on the CPU")
         if cls.begin is not Loss.begin and cls.stage is Loss.stage:
             return "its loss changes with time"
-        return self.net.obstacle
+        return getattr(self.objective, "obstacle", "") or self.net.obstacle
 
     def shape(self, k: int) -> Hashable:
         """See Step."""

@@ -467,7 +467,7 @@ page._page_hash = calc_hash("deep")
 page.query_params["run"] = sys.argv[2]
 page.run()
 assert not page.exception, page.exception
-assert len(page.get("plotly_chart")) == 5
+assert len(page.get("plotly_chart")) == 4
 print(sorted({"torch", "sklearn", "imblearn", "umap", "ray", "numba"} & {name.split(".")[0] for name in sys.modules}))
 """
 

@@ -22,6 +22,7 @@ from engine.data.tables.reading import read_sheet
 from engine.data.tables.target import describe_target, to_dataset
 from engine.events import finish, unpack
 from engine.methods import methods
+from engine.plain import to_plain
 from engine.report.comparison_code import _choose_classifier, _list_arguments, _list_classifiers, write_row
 from engine.report.leaderboard import (
     compare_to_plain,
@@ -208,7 +209,10 @@ def test_the_code_of_a_row_tests_the_rows_that_the_comparison_tested(tmp_path, m
         assert fitted.get_params()["epochs"] == row["params"]["epochs"] and fitted.random_state == 8
     else:
         assert fitted.method_.name == row["model"] and getattr(fitted.method_, "remedy", "none") == row["remedy"]
-        assert fitted.epoch_ >= 1 and {k: v for k, v in fitted.get_params().items() if k in row["params"]} == row["params"]
+        assert (
+            fitted.epoch_ >= 1
+            and to_plain({k: v for k, v in fitted.get_params().items() if k in row["params"]}) == row["params"]
+        )
     assert 0.2 < names["found"][0] <= 1
 
 

@@ -34,7 +34,7 @@ from engine.export.pipeline import Pipeline
 from engine.export.read import load_model
 from engine.export.write import model_bytes
 from engine.methods import method, methods
-from engine.methods.estimator import EstimatorMethod
+from engine.methods.estimator import EstimatorMethod, ModelMethod
 from engine.methods.picked_base import PickedMethod
 from engine.models.committee import Bag, Committee, Folded
 from engine.runner import drive, run
@@ -44,8 +44,10 @@ from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit, learned
 
 NAMES = [name for name, cls in methods().items() if issubclass(cls, EstimatorMethod)]
-MODELS = [name for name in NAMES if methods()[name].family == "model"]
-LIBRARIES = [name for name in NAMES if name not in ("boosting", "mesa") and not issubclass(methods()[name], PickedMethod)]
+MODELS = [name for name in NAMES if issubclass(methods()[name], ModelMethod)]
+LIBRARIES = [
+    name for name in NAMES if name not in ("boosting", "mesa", "cost-tree") and not issubclass(methods()[name], PickedMethod)
+]
 SMALL = {"trees": 6, "members": 3, "rounds": 4, "steps": 4}
 
 

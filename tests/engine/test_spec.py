@@ -254,8 +254,16 @@ def test_an_id_is_sixteen_hex_digits_and_stays() -> None:
 
 def test_the_id_changes_with_everything_that_changes_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     ids = {"base": BASE.run_id("f"), "data": BASE.run_id("g"), "owner": BASE.run_id("f", "o"), "other": BASE.run_id("f", "p")}
-    changes: dict[str, Any] = {"dataset": "glass4", "method": "ce", "folds": 5, "seeds": 4, "seed": 4, "points": "AAAAAAA"}
-    changes["imbalance"] = Imbalance("ratio", 21)
+    changes: dict[str, Any] = {
+        "dataset": "glass4",
+        "method": "ce",
+        "folds": 5,
+        "seeds": 4,
+        "seed": 4,
+        "points": "AAAAAAA",
+        "plugin": "0123456789abcdef",
+    }
+    changes |= {"plugin": "0123456789abcdef", "imbalance": Imbalance("ratio", 21)}
     ids |= {name: BASE.with_(**{name: value}).run_id("f") for name, value in changes.items()}
     assert set(changes) | {"data", "params"} == {f.name for f in dataclasses.fields(RunSpec)}
     for i, other in enumerate(

@@ -65,7 +65,7 @@ def of_result(result: Any, names: Collection[str]) -> dict[str, Any]:
     }
 
 
-LATER = ("faint",)
+LATER = ("faint", "seen")
 """Arrays of events that came later: those of held ones are empty."""
 
 

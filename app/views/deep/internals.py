@@ -13,7 +13,7 @@ import streamlit as st
 
 from app.charts import costs, learning, pr_classes, variance
 from app.parts import share
-from app.parts.elements import draw_chart, draw_heading, draw_numbers
+from app.parts.elements import draw_chart, draw_fold, draw_heading, draw_numbers
 from app.run import answer, gaps, generated, perclass, stage, training, whatif
 from app.run.gaps import Entry, read_interval
 from app.run.shown import Shown
@@ -52,7 +52,6 @@ def draw_gap_and_norms(inside: Inside) -> None:
     with left:
         if not gaps.draw_gap(inside.entries, "deep", numbers=False):
             st.caption(words.NO_GAP)
-        gaps.draw_deviation(inside.entries[0], "deep")
         gaps.draw_outcomes(inside.result, inside.entries[0], "deep")
     with right:
         if not gaps.draw_norms(inside.entries, "deep", numbers=False):
@@ -68,11 +67,15 @@ def _describe_interval(result: Result) -> str:
 
 
 def draw_classes(inside: Inside) -> None:
-    """Precision and recall of each class, as curves and as a table."""
+    """Precision and recall of each class, as curves and as a table; the feature deviation behind a press."""
     left, right = st.columns([2, 3], gap="large")
     with left:
         if not _draw_curves(inside.result):
             st.caption(words.NO_CURVES)
+        if gaps.has_deviation(inside.result):
+            with draw_fold(words.DEVIATION, "deep-deviation", "") as fold:
+                if fold.open:
+                    gaps.draw_deviation(inside.entries[0], "deep")
     with right:
         draw_heading(words.SCORES, glossary.explain_terms("precision", "recall", "average precision", first=words.ONE_CLASS))
         perclass.draw_classes(inside.result, "deep")
