@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.ends import End
+from app.charts.ends import End, add_line
 from app.charts.learning import HEIGHT, label_ends
 from app.charts.palette import COLOURS, Stroke, centre, frame
 
@@ -57,16 +57,7 @@ def figure(history: Mapping[str, np.ndarray], *, weights: bool = False) -> go.Fi
         there = np.flatnonzero(np.isfinite(mean))
         if len(there):
             ends.append(End(float(mean[there[-1]]) / top, label, Stroke(colour, dash, "circle")))
-        fig.add_trace(
-            go.Scatter(
-                x=np.arange(1, len(mean) + 1, dtype=np.float32),
-                y=mean.astype(np.float32),
-                mode="lines",
-                name=label,
-                line={"color": colour, "dash": dash, "width": 2},
-                hovertemplate=f"%{{y:.3g}}<extra>{label}</extra>",
-            )
-        )
+        add_line(fig, mean, label, colour, dash)
     label_ends(fig, ends, (0.0, top))
     return fig
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from app.charts.ends import End
+from app.charts.ends import End, add_line
 from app.charts.learning import HEIGHT, label_ends
 from app.charts.palette import COLOURS, Stroke, centre, frame
 
@@ -47,16 +47,7 @@ def figure(losses: Mapping[str, np.ndarray]) -> go.Figure:
         finite.append(mean[np.isfinite(mean) & (mean > 0)])
         if len(finite[-1]):
             ends.append((float(finite[-1][-1]), label, Stroke(colour, dash, "circle")))
-        fig.add_trace(
-            go.Scatter(
-                x=np.arange(1, len(mean) + 1, dtype=np.float32),
-                y=mean.astype(np.float32),
-                mode="lines",
-                name=label,
-                line={"color": colour, "dash": dash, "width": 2},
-                hovertemplate=f"%{{y:.3g}}<extra>{label}</extra>",
-            )
-        )
+        add_line(fig, mean, label, colour, dash)
     positive = np.concatenate(finite)
     low, high = (float(positive.min()), float(positive.max())) if len(positive) else (0.0, 1.0)
     if len(positive) and high > 30 * low:

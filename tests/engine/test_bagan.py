@@ -19,6 +19,7 @@ from engine.seeds import numpy_stream, torch_stream
 from engine.training import network_cache
 from engine.training.camera import Camera
 from tests.engine.cards import assert_close, read_cases
+from tests.engine.generators import train_generator
 from tests.engine.tasks import blobs, pictures, task
 
 F64 = torch.float64
@@ -41,17 +42,6 @@ def _make(**options: Any) -> bagan.BAGAN:
     made = pictures((20, 8, 5))
     x = torch.from_numpy(made.images).double().flatten(1) / 127.5 - 1
     return bagan.BAGAN(x, torch.from_numpy(made.y), 3, (1, 8, 8), bagan.Options(**(TINY | options)), _streams())
-
-
-def _train(one: bagan.BAGAN) -> dict[str, list[float]]:
-    """Trains it; the values of its steps."""
-    told: dict[str, list[float]] = {}
-    for stage in one.stages:
-        for _ in range(stage.steps):
-            for name, value in stage.step().items():
-                told.setdefault(name, []).append(float(value))
-        stage.end()
-    return told
 
 
 @pytest.mark.parametrize("case", read_cases("bagan", "parameters"))
@@ -120,7 +110,7 @@ def test_padding_lies_below_and_on_the_right() -> None:
 
 def test_the_discriminator_takes_over_the_encoders_trunk_alone() -> None:
     one = _make(passes=1, steps=0)
-    _train(one)
+    train_generator(one)
     assert one._discriminator is not None
     encoder, judge = one._encoder.state_dict(), one._discriminator.state_dict()
     assert all(torch.equal(encoder[name], judge[name]) for name in encoder if name.startswith("trunk."))
@@ -131,10 +121,10 @@ def test_the_discriminator_takes_over_the_encoders_trunk_alone() -> None:
 def test_the_auto_encoder_learns_and_latents_stay_in_the_third_phase() -> None:
     sizes = {"passes": 30, "encoder_rate": 3e-3, "maps": 4, "trunk_maps": 4, "latent": 8}
     one = _make(steps=0, **sizes)
-    told = _train(one)
+    told = train_generator(one)
     assert sum(told["ae_loss"][-5:]) < 0.5 * sum(told["ae_loss"][:5])
     more = _make(steps=5, **sizes)
-    _train(more)
+    train_generator(more)
     assert all(torch.equal(one._latents[c], more._latents[c]) for c in range(3))
     assert all(torch.equal(a, b) for a, b in zip(one._encoder.parameters(), more._encoder.parameters(), strict=True))
     assert not torch.equal(one._generator.dense[0].weight, more._generator.dense[0].weight)
@@ -150,7 +140,7 @@ def test_dropout_is_of_the_stream_and_for_training_alone() -> None:
 
 def test_drawing_changes_nothing_and_shows_reconstructions() -> None:
     one = _make(passes=1, steps=1)
-    _train(one)
+    train_generator(one)
     made, again = (one.draw({1: 5, 2: 4}, numpy_stream(0, "points")) for _ in range(2))
     assert torch.equal(made.x, again.x) and made.y.tolist() == [1] * 5 + [2] * 4 and not made.instead
     pairs = made.pictures["reconstruction"]

@@ -16,6 +16,7 @@ from engine.models.generators.adversarial import Streams
 from engine.seeds import numpy_stream, torch_stream
 from engine.training.camera import Camera
 from tests.engine.cards import assert_close, read_cases
+from tests.engine.generators import train_generator
 from tests.engine.tasks import blobs, pictures, task
 
 F64 = torch.float64
@@ -31,17 +32,6 @@ def _make(counts: tuple[int, ...] = (20, 8, 5), dtype: torch.dtype = F64, **opti
     made = pictures(counts)
     x = torch.from_numpy(made.images).to(dtype).flatten(1) / 127.5 - 1
     return cgan.CGAN(x, torch.from_numpy(made.y), len(counts), (1, 8, 8), cgan.Options(**(TINY | options)), _streams())
-
-
-def _train(one: cgan.CGAN) -> dict[str, list[float]]:
-    """Trains it; the values of its steps."""
-    told: dict[str, list[float]] = {}
-    for stage in one.stages:
-        for _ in range(stage.steps):
-            for name, value in stage.step().items():
-                told.setdefault(name, []).append(float(value))
-        stage.end()
-    return told
 
 
 def _discriminator(**options: Any) -> cgan.Discriminator:
@@ -135,7 +125,7 @@ def test_every_option_trains_and_draws(options: dict[str, Any]) -> None:
     made = []
     for _ in range(2):
         one = _make(**options)
-        told = _train(one)
+        told = train_generator(one)
         assert len(told["d_loss"]) == len(told["g_loss"]) == 2 and np.isfinite([*told["d_loss"], *told["g_loss"]]).all()
         one.settle()
         made.append(one.draw({1: 5, 2: 4}, numpy_stream(0, "points")))
@@ -159,7 +149,7 @@ def test_larger_images_have_one_block_more() -> None:
 def test_its_images_are_of_their_classes() -> None:
     """A nearest-mean rule of real rows names the class of generated ones more often than chance."""
     one = _make((30, 20, 12), torch.float32, maps=8, noise=8, embedding=8, batch=48, steps=120)
-    _train(one)
+    train_generator(one)
     made = one.draw({0: 40, 1: 40, 2: 40}, numpy_stream(0, "points"))
     fresh = pictures((60, 60, 60), seed=5)
     real = torch.from_numpy(fresh.images).float().flatten(1) / 127.5 - 1
