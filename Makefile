@@ -8,9 +8,6 @@ PYTHON ?= python3
 HOST = 127.0.0.1
 PORT = 8501
 
-# Processes of the tests that start browsers, servers and engines: 0 is this one. With 2 it is faster, and what waits too long may fail.
-ALONE = 0
-
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check
@@ -26,7 +23,7 @@ test: lint
 	@$(PY) -m engine fetch keel || echo "Testing without the KEEL data: tests that need them are skipped."
 	@failed=0; \
 	$(PYTEST) -n 2 -m "not long and not alone" || failed=1; \
-	$(PYTEST) -n $(ALONE) -m "alone and not long" || failed=1; \
+	$(PYTEST) -m "alone and not long" || failed=1; \
 	exit $$failed
 
 test-long: $(VENV)/.installed-test
