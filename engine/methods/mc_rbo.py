@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 from engine.data.dataset import Task
-from engine.methods.base import DeepMethod, param
+from engine.methods.base import param
 from engine.methods.walk_base import WalkMethod
 from engine.samplers.rbo import NEAREST, mc_rbo
 from engine.spec.fields import FIRST
@@ -26,11 +25,6 @@ class MCRBO(WalkMethod):
         "Krawczyk, Koziarski and Wozniak 2020; the decomposition of the authors' code in its mode of sampling, with the nearest rows of "
         "each seed by its own number; columns, norm and steps as in RBO."
     )
-    presets: ClassVar = {**DeepMethod.presets, "released": {"p": 1, "gamma": 0.05, "steps": 500, "step_size": 0.001}}
-    deviations: ClassVar = {
-        **DeepMethod.deviations,
-        "released": ("The authors scale columns to 0 to 1; here they are standardised, so that a step is shorter.",),
-    }
     pen = Pen("green", "dash", "cross")
     comparison = 76
 

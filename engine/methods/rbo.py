@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 from engine.data.dataset import Task
-from engine.methods.base import DeepMethod, param
+from engine.methods.base import param
 from engine.methods.walk_base import WalkMethod
 from engine.samplers.rbo import rbo
 from engine.spec.fields import FIRST
@@ -26,11 +25,6 @@ class RBO(WalkMethod):
         "Koziarski, Krawczyk and Wozniak 2017; on standardised columns with the Euclidean norm and wider potentials, in fewer and longer "
         "steps than the authors' code, which takes 500 of .001 on columns from 0 to 1."
     )
-    presets: ClassVar = {**DeepMethod.presets, "released": {"p": 1, "gamma": 0.05, "steps": 500, "step_size": 0.001}}
-    deviations: ClassVar = {
-        **DeepMethod.deviations,
-        "released": ("The authors scale columns to 0 to 1; here they are standardised, so that a step is shorter.",),
-    }
     pen = Pen("green", "longdashdot", "pentagon")
     comparison = 75
 

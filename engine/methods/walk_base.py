@@ -6,7 +6,7 @@ import abc
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from engine.methods.base import param
+from engine.methods.base import DeepMethod, param
 from engine.methods.sampled_base import SampledMethod
 from engine.samplers.rbo import GOALS
 from engine.spec.fields import FIRST
@@ -16,6 +16,11 @@ from engine.spec.fields import FIRST
 class WalkMethod(SampledMethod, abc.ABC):
     """A sampler whose new rows walk."""
 
+    presets: ClassVar = {**DeepMethod.presets, "released": {"p": 1, "gamma": 0.05, "steps": 500, "step_size": 0.001}}
+    deviations: ClassVar = {
+        **DeepMethod.deviations,
+        "released": ("The authors scale columns to 0 to 1; here they are standardised, so that a step is shorter.",),
+    }
     pixels: ClassVar[str] = (
         "a walk changes one column in a step, so 100 steps change at most 100 of the pixels; use space='feature'."
     )

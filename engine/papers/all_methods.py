@@ -1,6 +1,6 @@
 """Does anything beat plain training? A study of ours: every method that takes tables on the first paper's 22 KEEL sets.
 
-Each seed is a run of its own, its four folds trained together, so that whoever has more time adds seeds. Methods are those of the catalog,
+Each seed is a run of its own, its four folds trained together, so that more seeds can be added later. Methods are those of the catalog,
 oracles apart, with the same network and length of training for all; models and ensembles have their own defaults. Methods and tables of a
 person's own folder (`engine.plugins`) take part like all others.
 """

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor
 
 from engine.samplers.ccr import CLASSES, CLEANINGS, REGIONS, VARIANTS, ccr, rb_ccr
-from engine.samplers.lines import Drawn
 from engine.samplers.resampler import Resampler
 
 _ENERGY = [Interval(numbers.Real, 0, None, closed="left")]
@@ -34,6 +31,7 @@ class CCR(Resampler):
     in imbalanced-learn. random_state: int, RandomState or None. See `Resampler` for what is returned and fitted.
     """
 
+    sampler: ClassVar = staticmethod(ccr)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {**_SHARED, **_BALLS, "classes": [StrOptions(set(CLASSES))]}
 
     def __init__(
@@ -56,13 +54,6 @@ class CCR(Resampler):
         self.variant = variant
         self.random_state = random_state
 
-    def draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.RandomState) -> Drawn:
-        """See Resampler."""
-        return ccr(
-            x, y, wanted, rng, energy=self.energy, p=self.p, cleaning=self.cleaning, classes=self.classes, volume=self.volume,
-            variant=self.variant,
-        )  # fmt: skip
-
 
 class MCCCR(Resampler):
     """CCR for many classes: each meets as many rows of every larger class as the largest has, divided by its place in the order.
@@ -70,6 +61,7 @@ class MCCCR(Resampler):
     Parameters as in `CCR`; with two classes the two are alike.
     """
 
+    sampler: ClassVar = staticmethod(partial(ccr, classes="sampling"))
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {**_SHARED, **_BALLS}
 
     def __init__(
@@ -90,13 +82,6 @@ class MCCCR(Resampler):
         self.variant = variant
         self.random_state = random_state
 
-    def draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.RandomState) -> Drawn:
-        """See Resampler."""
-        return ccr(
-            x, y, wanted, rng, energy=self.energy, p=self.p, cleaning=self.cleaning, classes="sampling", volume=self.volume,
-            variant=self.variant,
-        )  # fmt: skip
-
 
 class RBCCR(Resampler):
     """CCR whose new rows lie where the class's own potential is as at the seed, lower or higher.
@@ -106,6 +91,7 @@ class RBCCR(Resampler):
     other parameters as in `CCR`.
     """
 
+    sampler: ClassVar = staticmethod(rb_ccr)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_SHARED,
         "gamma": [Interval(numbers.Real, 0, None, closed="left")],
@@ -136,10 +122,3 @@ class RBCCR(Resampler):
         self.cleaning = cleaning
         self.classes = classes
         self.random_state = random_state
-
-    def draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.RandomState) -> Drawn:
-        """See Resampler."""
-        return rb_ccr(
-            x, y, wanted, rng, energy=self.energy, gamma=self.gamma, region=self.region, candidates=self.candidates,
-            threshold=self.threshold, cleaning=self.cleaning, classes=self.classes,
-        )  # fmt: skip

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor
 
-from engine.samplers.lines import DIRECTIONS, VARIANTS, Drawn, eos
+from engine.samplers.lines import DIRECTIONS, VARIANTS, eos
 from engine.samplers.resampler import INSTEAD, Resampler
 
 
@@ -30,6 +27,7 @@ class EOS(Resampler):
     sampling_strategy_: class -> new rows, as fitted. n_features_in_, feature_names_in_: as in scikit-learn.
     """
 
+    sampler: ClassVar = staticmethod(eos)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Resampler._parameter_constraints,
         "k_neighbors": [Interval(numbers.Integral, 1, None, closed="left")],
@@ -50,10 +48,6 @@ class EOS(Resampler):
         self.direction = direction
         self.variant = variant
         self.random_state = random_state
-
-    def draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.RandomState) -> Drawn:
-        """See Resampler."""
-        return eos(x, y, wanted, rng, k_neighbors=self.k_neighbors, direction=self.direction, variant=self.variant)
 
     def explain_instead(self, label: Any, how: str) -> str:
         """See Resampler."""

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor
 
-from engine.samplers.lines import Drawn
 from engine.samplers.rbo import GOALS, NEAREST, mc_rbo, rbo
 from engine.samplers.resampler import Resampler
 
@@ -33,6 +29,7 @@ class RBO(Resampler):
     sampling_strategy: as in imbalanced-learn. random_state: int, RandomState or None. See `Resampler` for what is returned and fitted.
     """
 
+    sampler: ClassVar = staticmethod(rbo)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_SHARED,
         "stop": [Interval(numbers.Real, 0, 1, closed="both")],
@@ -61,13 +58,6 @@ class RBO(Resampler):
         self.k_neighbors = k_neighbors
         self.random_state = random_state
 
-    def draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.RandomState) -> Drawn:
-        """See Resampler."""
-        return rbo(
-            x, y, wanted, rng, gamma=self.gamma, steps=self.steps, step_size=self.step_size, stop=self.stop, p=self.p, goal=self.goal,
-            k_neighbors=self.k_neighbors,
-        )  # fmt: skip
-
 
 class MCRBO(Resampler):
     """RBO for many classes: each walks among as many rows of every larger class as the largest has, divided by its place in the order.
@@ -75,6 +65,7 @@ class MCRBO(Resampler):
     A walk tries each column and way once between two steps, and ends where none is left. Parameters as in `RBO`.
     """
 
+    sampler: ClassVar = staticmethod(mc_rbo)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **_SHARED,
         "k_neighbors": [Interval(numbers.Integral, 1, None, closed="left")],
@@ -99,10 +90,3 @@ class MCRBO(Resampler):
         self.goal = goal
         self.k_neighbors = k_neighbors
         self.random_state = random_state
-
-    def draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.RandomState) -> Drawn:
-        """See Resampler."""
-        return mc_rbo(
-            x, y, wanted, rng, gamma=self.gamma, steps=self.steps, step_size=self.step_size, p=self.p, goal=self.goal,
-            k_neighbors=self.k_neighbors,
-        )  # fmt: skip

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import abc
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -20,25 +19,29 @@ INSTEAD = {"smote": "SMOTE within the class", "copies": "copies of its only row"
 """What replaces a sampler that cannot be applied to a class, in words."""
 
 
-class Resampler(BaseOverSampler, abc.ABC):  # type: ignore[misc]
+class Resampler(BaseOverSampler):  # type: ignore[misc]
     """A sampler whose `draw` makes new rows. `fit_resample(X, y)` returns the given rows, then the new ones, class after class.
 
     Rows that the sampler moves lie at their new places, rows that it removes are left out. X is an array, a sparse matrix (converted to
     an array inside) or a data frame. New rows of integers are floats, except in a data frame, whose columns imbalanced-learn casts back
     to their types. random_state: int, RandomState or None; one generator serves the whole fit.
 
-    A subclass has its parameters in `__init__` (with `random_state`), their constraints in `_parameter_constraints`, and `draw`.
+    A subclass has its parameters in `__init__` (with `random_state`), their constraints in `_parameter_constraints`, and `sampler`, a
+    function of (x, y, wanted, rng) and of all parameters but imbalanced-learn's two by name; or a `draw` of its own.
 
     sampling_strategy_: class -> new rows, as fitted. n_features_in_, feature_names_in_: as in scikit-learn. moved_: numbers of the given
     rows that lie elsewhere now. spheres_: (numbers of rows [s], radius [s]) of all spheres, empty where the sampler has none.
     """
 
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {**BaseOverSampler._parameter_constraints}
+    sampler: ClassVar[Callable[..., Drawn]]
     random_state: Any
 
-    @abc.abstractmethod
     def draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.RandomState) -> Drawn:
         """New rows: wanted[c] of each class c. x [n, d] floats, y [n] int64."""
+        given = self.get_params(deep=False)
+        options = {name: value for name, value in given.items() if name not in ("sampling_strategy", "random_state")}
+        return type(self).sampler(x, y, wanted, rng, **options)
 
     def explain_instead(self, label: Any, how: str) -> str:
         """The warning for a class that the sampler could not be applied to. how: as in `Drawn.instead`."""

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import numbers
-from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import Tensor
 
 from engine.samplers import manifold as surfaces
 from engine.samplers import sugar as thin
 from engine.samplers import swim as kept
-from engine.samplers.lines import Drawn
 from engine.samplers.resampler import Resampler
 
 WHOLE = Interval(numbers.Integral, 0, None, closed="left")
@@ -31,6 +27,7 @@ class SWIM(Resampler):
     directions in which those vary. Categories as columns of 0 and 1 become fractions.
     """
 
+    sampler: ClassVar = staticmethod(kept.swim)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Resampler._parameter_constraints,
         "measure": [StrOptions(set(kept.MEASURES))],
@@ -49,10 +46,6 @@ class SWIM(Resampler):
         self.spread = spread
         self.random_state = random_state
 
-    def draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.RandomState) -> Drawn:
-        """See Resampler."""
-        return kept.swim(x, y, wanted, rng, measure=self.measure, spread=self.spread)
-
 
 class SUGAR(Resampler):
     """New rows where a class is thin, pulled along its shape.
@@ -65,6 +58,7 @@ class SUGAR(Resampler):
     fractions.
     """
 
+    sampler: ClassVar = staticmethod(thin.sugar)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Resampler._parameter_constraints,
         "k_neighbors": [Interval(numbers.Integral, 2, None, closed="left")],
@@ -89,19 +83,6 @@ class SUGAR(Resampler):
         self.equalize = equalize
         self.random_state = random_state
 
-    def draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.RandomState) -> Drawn:
-        """See Resampler."""
-        return thin.sugar(
-            x,
-            y,
-            wanted,
-            rng,
-            k_neighbors=self.k_neighbors,
-            passes=self.passes,
-            bandwidth=self.bandwidth,
-            equalize=self.equalize,
-        )
-
 
 class Manifold(Resampler):
     """Steps along the plane (PCA) or surface (denoising auto-encoder) in which a class lies. An interpretation of the source.
@@ -114,6 +95,7 @@ class Manifold(Resampler):
     fractions.
     """
 
+    sampler: ClassVar = staticmethod(surfaces.manifold)
     _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
         **Resampler._parameter_constraints,
         "surface": [StrOptions(set(surfaces.SURFACES))],
@@ -140,10 +122,3 @@ class Manifold(Resampler):
         self.spread = spread
         self.steps = steps
         self.random_state = random_state
-
-    def draw(self, x: Tensor, y: Tensor, wanted: Mapping[int, int], rng: np.random.RandomState) -> Drawn:
-        """See Resampler."""
-        return surfaces.manifold(
-            x, y, wanted, rng, surface=self.surface, components=self.components, residual=self.residual, spread=self.spread,
-            steps=self.steps,
-        )  # fmt: skip
