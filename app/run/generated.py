@@ -102,7 +102,7 @@ def describe(arrays: Mapping[str, np.ndarray], checks: Mapping[str, Any] | None)
     said = Counter(one["word"] or "" for one in made)
     each = [words.WORD_OF.format(word=word, count=count) for word, count in said.most_common() if word]
     each += [words.NOT_MEASURED.format(count=said[""])] if said[""] else []
-    out = [words.WORDS_SAID.format(each=", ".join(each))]
+    out = [words.WORDS_SAID.format(classes=words.CLASSES[len(made) == 1].format(count=len(made)), each=", ".join(each))]
     judge = checks["judge"]
     if judge["reason"]:
         out.append(words.NO_JUDGE.format(reason=escape(judge["reason"], 200)))

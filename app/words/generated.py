@@ -42,7 +42,8 @@ BESIDE = {
 }
 """Of a picture that a method keeps: its title and its alternative text."""
 PRESS = "Press an image to see what it was made of."
-WORDS_SAID = "By distances, gap and spread: {each}."
+CLASSES = ("{count} classes", "{count} class")
+WORDS_SAID = "Of {classes}, by distances, gap and spread: {each}."
 WORD_OF = "{word} in {count}"
 NOT_MEASURED = "not measured in {count}"
 RECALL_SAID = "Another classifier takes {made} of the images for their class, and {real} of real rows."

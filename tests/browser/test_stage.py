@@ -100,7 +100,7 @@ def test_the_rows_that_a_member_saw_are_lit(stage, until):
 
 @pytest.mark.parametrize(
     ("made", "words"),
-    [("sphere", ["sphere of a row", "row that was moved"]), ("walk", ["way of a new row"]), ("line", ["from its seed"])],
+    [("sphere", ["sphere", "moved row"]), ("walk", ["way of a new row"]), ("line", ["from its seed"])],
 )
 def test_how_new_rows_were_made_is_drawn_and_can_be_hidden(stage, until, made, words):
     s = stage(made=made, hidden=40, worth=0)

@@ -97,9 +97,8 @@ export function makeMarks(film, view) {
   }
   if (film.hasPoints) {
     const isKnown = film.contributions && view.shown.contributions;
-    for (const effect of isKnown ? ["lowers", "raises"] : ["unknown"]) {
-      marks.push(makeMark(drawEffect(effect, palette), { lowers: TEXT.lowers, raises: TEXT.raises, unknown: film.scene.making ? TEXT.newRow : TEXT.copy }[effect]));
-    }
+    const names = film.scene.making ? TEXT.rows : TEXT.copies;
+    for (const effect of isKnown ? ["lowers", "raises"] : ["unknown"]) marks.push(makeMark(drawEffect(effect, palette), names[effect]));
     if (view.shown.making) {
       for (const [picture, text] of listMakingMarks(film.scene.making, view.theme)) marks.push(makeMark(picture, text));
     }

@@ -7,6 +7,8 @@ import { TEXT } from "./text.js";
 const BARB = 5; // px, of an arrow's head
 const LEAST = 3; // px: a shorter move has no head
 const FEW = 60; // marks: more of them are fainter
+const WIDE = 12; // marks that a sphere, which covers much of the picture, counts as
+const LONG = 4; // marks that an arrow counts as
 
 export function drawMaking(view, places) {
   const { making } = view.film.scene;
@@ -29,8 +31,8 @@ function drawSpheres(view, { spheres, norm }) {
     if (norm === 2) pen.ellipse(x, y, across, up, 0, 0, 2 * Math.PI);
     else for (const [dx, dy] of [[0, -1], [-1, 0], [0, 1], [1, 0]]) pen.lineTo(x + dx * across, y + dy * up);
   }
-  pen.globalAlpha = fade(spheres.length / 4, 0.75, 0.4);
-  strokePath(pen, view.theme.palette.halo, 2.6);
+  pen.globalAlpha = fade(WIDE * spheres.length / 4, 0.75, 0.16);
+  strokePath(pen, view.theme.palette.halo, 2.2);
   strokePath(pen, view.theme.palette.synthetic, 1.1);
 }
 
@@ -63,7 +65,7 @@ function drawMoves(view, moves) {
   const { pen, theme } = view;
   const ways = [];
   for (let i = 0; i < moves.length / 2; i += 2) ways.push([view.toPixels(moves, i), view.toPixels(moves, i + 1)]);
-  pen.globalAlpha = 0.95;
+  pen.globalAlpha = fade(LONG * ways.length, 0.95, 0.4);
   pen.beginPath();
   for (const [[x, y], [toX, toY]] of ways) {
     pen.moveTo(x, y);
