@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from app.charts.marks import text
 
+SCROLLED = "max-height: 660px; overflow-y: auto"
+"""Stands in the list itself: its style sheet arrives later, and the page must not be long until then."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -27,7 +30,7 @@ class Line:
 
 def draw_lines(lines: Sequence[Line], title: str, button: str) -> str:
     """Return the list. title: its name. button: what every button says; a screen reader reads `Line.open`."""
-    return f'<ul class="methods" aria-label="{text(title)}">{"".join(_draw_line(line, button) for line in lines)}</ul>'
+    return f'<ul class="methods" style="{SCROLLED}" aria-label="{text(title)}">{"".join(_draw_line(line, button) for line in lines)}</ul>'
 
 
 def _draw_line(line: Line, button: str) -> str:

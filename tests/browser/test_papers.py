@@ -83,6 +83,7 @@ def test_from_a_table_to_another_paper_and_one_step_back(chromium, address, unti
     me.settle()
     me.page.locator(".st-key-papers-group button").get_by_text("Methods", exact=True).click()
     until(lambda: "86 of 86 methods" in me.text(), 20, "all methods")
+    me.settle()
     check_glance(me.page)
     me.leave()
 
