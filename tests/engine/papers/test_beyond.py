@@ -78,6 +78,7 @@ def find_family(name: str) -> str:
 
 
 @pytest.mark.long
+@pytest.mark.timeout(300)
 @pytest.mark.network
 def test_the_study_runs_and_is_tested_over_its_sets(tmp_path):
     tiny = replace(
