@@ -100,7 +100,8 @@ def list_methods(catalog: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def choose_params(entry: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
     """A method's parameters: those of the protocol that it has, then what is shorter for it."""
     own = {described["name"] for described in entry["fields"]}
-    return {name: value for name, value in settings.params.items() if name in own} | settings.shorter.get(entry["name"], {})
+    shared = {name: value for name, value in settings.params.items() if name in own}
+    return {**shared, **settings.shorter.get(entry["name"], {})}
 
 
 def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
