@@ -119,6 +119,8 @@ class Engine:
         self._pending: deque[ExecutorEvent] = deque()
         self._running: dict[Key, Job] = {}
         self._yielding: set[Key] = set()
+        self._asked: dict[Key, tuple[str, float]] = {}  # who asked for what runs, and since when it does (monotonic)
+        self._spent: list[tuple[str, float]] = []  # seconds of people, to be written
         self._pids: list[int] = []
         self._started = time.time()
         self._turned = time.monotonic()
@@ -147,6 +149,7 @@ class Engine:
                 if self.store.generation != self._generation:
                     self._start_over()
                 self._write()
+                self._write_spent()
                 self._apply_cancellations()
                 if time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
@@ -175,6 +178,8 @@ class Engine:
             self._write()
             for id, attempt in self._running:
                 self.store.finish(id, "interrupted", INTERRUPTED, attempt=attempt)
+                self._count_spent((id, attempt))
+            self._write_spent()
             self.store.retire(self.id)
             self.store.database.empty_log()
         except StoreError as error:
@@ -242,6 +247,17 @@ class Engine:
             self.store.finish(id, news.state, news.reason, attempt=attempt)
         self._running.pop(news.key, None)
         self._yielding.discard(news.key)
+        self._count_spent(news.key)
+
+    def _count_spent(self, key: Key) -> None:
+        """Note the seconds that a job took, for who asked for it, however it ended."""
+        if (asked := self._asked.pop(key, None)) is not None:
+            self._spent.append((asked[0], time.monotonic() - asked[1]))
+
+    def _write_spent(self) -> None:
+        while self._spent:
+            self.store.record_spent(*self._spent[0])
+            self._spent.pop(0)
 
     def _save_or_fail(self, key: Key, result: tuple[str, bytes], artifacts: dict[str, bytes]) -> None:
         """Stores a result, or the job's failure where it does not fit. Raises StoreFull where that does not fit either."""
@@ -288,6 +304,7 @@ class Engine:
 
     def _drop(self, key: Key) -> None:
         self._yielding.discard(key)
+        self._count_spent(key)
         if self._running.pop(key, None) is not None:
             log.info("run %s is no longer this engine's", key[0])
             self.executor.drop(key)
@@ -356,9 +373,12 @@ class Engine:
             )
             self.store.finish(job.id, "failed", why, attempt=job.attempt)
             return True
+        asker = None if job.kind == PREVIEW else self.store.read_asker(job.id)
         if not self.executor.start(work):
             self.store.release(job.id, attempt=job.attempt)
             return False
+        if asker is not None:
+            self._asked[work.key] = (asker, time.monotonic())
         self._running[work.key] = job
         return True
 
