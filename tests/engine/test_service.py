@@ -25,10 +25,10 @@ from engine.events import Note, Phase, Progress, kind, unpack
 from engine.executors import Work, local
 from engine.executors.worker import OUT_OF_MEMORY
 from engine.memory import default_limit
-from engine.settings import read_setting
+from engine.settings import read_setting, read_text
 from engine.spec import RunSpec
 from engine.spec.embedding import FEATURES, TSNE
-from engine.store import Job, Store
+from engine.store import Job, Store, default_url
 from engine.store.jobs import PRIORITY_COMPANION, PRIORITY_SWEEP
 from engine.store.schema import ARTIFACTS, OWNERS
 from tests.engine.test_embed import features
@@ -920,3 +920,22 @@ def test_settings_are_whole_numbers(monkeypatch):
         monkeypatch.setenv("LAB_SLOTS", text)
         with pytest.raises(BadInput, match="LAB_SLOTS"):
             read_setting("LAB_SLOTS", 2)
+
+
+def test_a_secret_comes_by_a_file(monkeypatch, tmp_path):
+    for name in ("LAB_STORE", "LAB_STORE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert read_text("LAB_STORE") == "" and read_text("LAB_STORE", "none") == "none"
+    (file := tmp_path / "secret").write_text(f"sqlite:///{tmp_path}/a b.db \r\n")
+    monkeypatch.setenv("LAB_STORE_FILE", str(file))
+    assert read_text("LAB_STORE") == default_url() == f"sqlite:///{tmp_path}/a b.db "
+    monkeypatch.setenv("LAB_STORE", "sqlite:////another.db")
+    with pytest.raises(BadInput, match="LAB_STORE and LAB_STORE_FILE are both set: keep one of them"):
+        default_url()
+    monkeypatch.delenv("LAB_STORE")
+    for content in (None, b"\xff"):
+        monkeypatch.setenv("LAB_STORE_FILE", str(tmp_path / "other"))
+        if content is not None:
+            (tmp_path / "other").write_bytes(content)
+        with pytest.raises(BadInput, match="LAB_STORE_FILE=.*other.*: cannot be read"):
+            default_url()
