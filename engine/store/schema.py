@@ -187,12 +187,11 @@ SPENT = sa.Table(
 AUDIT = sa.Table(
     "audit",
     METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("admin", sa.Text, nullable=False),
     sa.Column("act", sa.Text, nullable=False),
     sa.Column("subject", sa.Text, nullable=False),
     sa.Column("outcome", sa.Text, nullable=False),
-    sa.Index("audit_by_age", "at"),
 )
 """What admins did (`engine.store.administration`). No verb deletes from it."""
