@@ -45,7 +45,7 @@ $(VENV)/.made:
 		{ echo "$(PYTHON) cannot make a virtual environment; on Debian, install python3-venv." >&2; exit 1; }
 	@touch $@
 
-$(VENV)/.installed: requirements.txt $(VENV)/.made
+$(VENV)/.installed: requirements.txt requirements-page.txt requirements-engine.txt $(VENV)/.made
 	@echo "Installing what Imbalance Lab needs into $(VENV); the first time takes some minutes."
 	@$(PIP) -r requirements.txt
 	@touch $@

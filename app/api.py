@@ -194,7 +194,7 @@ def send_engine(request: Request) -> Response:
 
 @cache
 def zip_engine() -> bytes:
-    """The package `engine` as it is here, its licence and `requirements.txt`, as a zip to be unpacked beside one's own code."""
+    """The package `engine` as it is here, its licence and `requirements.txt` of what it needs, as a zip for one's own code."""
     home = Path(engine.__file__).resolve().parent
     files = [path for path in sorted(home.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
     out = io.BytesIO()
@@ -209,7 +209,7 @@ def zip_engine() -> bytes:
 
 def _list_requirements(root: Path) -> list[str]:
     """What the engine needs: the list in the source's folder, else that of the installed package."""
-    listed = root / "requirements.txt"
+    listed = root / "requirements-engine.txt"
     if listed.is_file():
         return listed.read_text(encoding="utf-8").splitlines()
     return list(metadata.requires("imbalance-lab") or ())

@@ -102,18 +102,33 @@ def list_missing() -> list[str]:
 
 
 def read_requirements() -> list[str]:
-    """Return the names of the packages that Imbalance Lab needs: of requirements.txt, or where it is installed of its metadata."""
-    if REQUIREMENTS.is_file():
-        lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
-    else:
-        lines = importlib.metadata.requires("imbalance-lab") or []
-    return [name[0] for line in lines if (name := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line)) and "extra ==" not in line]
+    """Return the names of the packages that Imbalance Lab needs: of requirements.txt, or where it is installed of its metadata.
+
+    With LAB_ENGINE=off, in a folder of the source, those of the page alone.
+    """
+    here = REQUIREMENTS.is_file()
+    lines = _read_lines(_find_list()) if here else importlib.metadata.requires("imbalance-lab") or []
+    names = [name[0] for line in lines if (name := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line)) and "extra ==" not in line]
+    return list(dict.fromkeys(names))
+
+
+def _find_list() -> Path:
+    """The list of what this start needs, in a folder of the source."""
+    return REQUIREMENTS.with_name("requirements-page.txt") if os.environ.get("LAB_ENGINE") == "off" else REQUIREMENTS
+
+
+def _read_lines(file: Path) -> list[str]:
+    """The lines of a list of requirements, with those of the lists that it names by `-r` in their place."""
+    out = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        out += _read_lines(file.with_name(line[3:].strip())) if line.startswith("-r ") else [line]
+    return out
 
 
 def explain_missing(names: list[str]) -> str:
     """Return the sentence that names missing packages and the command that installs them."""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    how = "-r requirements.txt" if REQUIREMENTS.is_file() else "."
+    how = f"-r {_find_list().name}" if REQUIREMENTS.is_file() else "."
     where = f" in {ROOT}" if REQUIREMENTS.is_file() else " in the folder of its source"
     command = f"{Path(sys.executable).name} -m pip install {how}"
     return f"Not installed: {', '.join(names[:5])}{more}. `{command}`{where} installs what is needed."

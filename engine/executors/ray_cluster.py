@@ -265,6 +265,7 @@ class RayExecutor:
             os.environ["RAY_AUTH_MODE"] = "token"  # Ray asks for none by itself where one process starts the cluster
             if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
                 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+            os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: anything else on the machine would go first
             self._folder = tempfile.mkdtemp(prefix="lab-ray-")  # short, since sockets lie in it
             options |= {"include_dashboard": False, "_temp_dir": self._folder, "object_store_memory": STORE_BYTES}
             options |= {"num_cpus": processors}

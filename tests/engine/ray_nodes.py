@@ -61,7 +61,8 @@ class Cluster:
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address", "127.0.0.1"]
         command += ["--num-cpus", "1", "--num-gpus", "0", "--object-store-memory", "100000000", "--disable-usage-stats"]
-        env = os.environ | self.settings | {"PYTHONPATH": str(ROOT), "RAY_raylet_start_wait_time_s": "120"}
+        more = {"RAY_raylet_start_wait_time_s": "120", "RAY_worker_niceness": "0"}  # a busy machine; 15 by default
+        env = os.environ | self.settings | more | {"PYTHONPATH": str(ROOT)}
         with (self.folder / "nodes.log").open("ab") as log:
             return subprocess.Popen(
                 [*command, *words], env=env, cwd=self.folder, stdout=log, stderr=log, start_new_session=True
