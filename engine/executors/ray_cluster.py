@@ -57,7 +57,9 @@ OTHER_VERSIONS = (
     "The machine of slot {slot} on the cluster has {there} where the engine has {here}; install the same there. The engine's log "
     "names it."
 )
-OTHER_DATA = "The machine of slot {slot} on the cluster lacks {names} or has other rows of them; copy LAB_DATA there."
+OTHER_PARTS = (
+    "The machine of slot {slot} on the cluster lacks {names} or has them otherwise; it needs the same LAB_DATA and LAB_PLUGINS."
+)
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +120,8 @@ class RayExecutor:
     has; as many slots as fit the cluster's GPUs have one, the others none. cuda jobs go to the first, cpu jobs to the others if one
     is idle. target, catalog, threads, memory_mb, private: as of `LocalExecutor`, on the actor's machine.
 
-    A slot counts once its machine has NUMERICS and the versions of this one, and the datasets of the slot that was first. Raises BadInput
-    where there is no Ray or no cluster.
+    A slot counts once its machine has NUMERICS and the versions of this one, and the datasets and methods of the slot that was first.
+    Raises BadInput where there is no Ray or no cluster.
     """
 
     can_preview = previews = False
@@ -281,7 +283,7 @@ class RayExecutor:
         return ray
 
     def _make(self, number: int, gpus: float) -> None:
-        environment = {name: os.environ[name] for name in TRAVELS if name in os.environ}
+        environment = {name: os.environ[name] for name in TRAVELS if name in os.environ} | {"LAB_THREADS": str(self._threads)}
         if gpus:
             environment["LAB_DEVICE_SHARE"] = str(max(1, int(DEVICE_SHARE * min(1.0, gpus))))
         else:
@@ -384,8 +386,8 @@ class RayExecutor:
             log.error("slot %d on %s: %s", slot.number, slot.host, trouble)
             return self._refuse(slot, NOT_STARTING.format(slot=slot.number))
         catalog = json.loads(text)
-        if names := _list_other_data(self._reference or catalog, catalog):
-            return self._refuse(slot, OTHER_DATA.format(slot=slot.number, names=", ".join(names[:3])))
+        if names := _list_others(self._reference or catalog, catalog):
+            return self._refuse(slot, OTHER_PARTS.format(slot=slot.number, names=", ".join(names[:3])))
         slot.ready, self._failures = True, 0
         log.info("slot %d is ready on %s", slot.number, slot.host)
         self._troubles.pop(slot.number, None)
@@ -476,14 +478,14 @@ def merge_catalogs(catalogs: list[dict[str, Any]]) -> dict[str, Any]:
     return catalogs[0] | {"devices": devices, "device": best["device"]}
 
 
-def _list_other_data(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Names of the datasets that one catalog has and the other lacks or has otherwise."""
+def _list_others(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Names of the datasets and methods that one catalog has and the other lacks or has otherwise."""
 
-    def facts(catalog: dict[str, Any]) -> dict[str, Any]:
-        found = [entry for entry in catalog["datasets"] if entry.get("available", True)]
-        return {str(entry["name"]): entry["fingerprint"] for entry in found}
+    def read_facts(catalog: dict[str, Any]) -> dict[str, Any]:
+        data = {str(entry["name"]): entry["fingerprint"] for entry in catalog["datasets"] if entry.get("available", True)}
+        return data | {str(entry["name"]): entry for entry in catalog["methods"]}
 
-    here, there = facts(one), facts(other)
+    here, there = read_facts(one), read_facts(other)
     return [name for name in here if there.get(name) != here[name]]
 
 

@@ -22,9 +22,12 @@ SETTINGS = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED")
 
 
 class Cluster:
-    """address: host:port of the head. settings: environment of who may use it. nodes: `ray start` processes, head first."""
+    """address: host:port of the head. settings: environment of who may use it. nodes: `ray start` processes, head first. processors: that
+    Ray shall believe each node to have.
+    """
 
-    def __init__(self, workers: int = 2) -> None:
+    def __init__(self, workers: int = 2, processors: int = 2) -> None:
+        self.processors = processors
         self.folder = Path(tempfile.mkdtemp(prefix="lab-ray-"))
         self.settings = dict(zip(SETTINGS, ("token", secrets.token_hex(32), "0"), strict=True))
         with socket.socket() as probe:
@@ -42,7 +45,7 @@ class Cluster:
             raise
 
     def add_node(self) -> None:
-        """Starts one more node of one processor."""
+        """Starts one more node."""
         self.nodes.append(self._start("--address", self.address))
 
     def kill_node_of(self, pid: int) -> None:
@@ -60,7 +63,15 @@ class Cluster:
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
         command = [sys.executable, "-m", "ray.scripts.scripts", "start", "--block", "--node-ip-address", "127.0.0.1"]
-        command += ["--num-cpus", "1", "--num-gpus", "0", "--object-store-memory", "100000000", "--disable-usage-stats"]
+        command += [
+            "--num-cpus",
+            str(self.processors),
+            "--num-gpus",
+            "0",
+            "--object-store-memory",
+            "100000000",
+            "--disable-usage-stats",
+        ]
         more = {"RAY_raylet_start_wait_time_s": "120", "RAY_worker_niceness": "0"}  # a busy machine; 15 by default
         env = os.environ | self.settings | more | {"PYTHONPATH": str(ROOT)}
         with (self.folder / "nodes.log").open("ab") as log:

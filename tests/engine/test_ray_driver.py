@@ -28,7 +28,7 @@ from engine.store import Store
 from engine.store.jobs import PRIORITY_SWEEP
 
 DATA = [{"name": "moons", "fingerprint": "points 1", "available": True}]
-CATALOG = {"numerics": 1, "device": "a processor", "devices": ["cpu"], "datasets": DATA}
+CATALOG = {"numerics": 1, "device": "a processor", "devices": ["cpu"], "datasets": DATA, "methods": [{"name": "ce"}]}
 EVENT = ("phase", "{}", None)
 KEY = ("a", 1)
 
@@ -261,14 +261,23 @@ def test_a_slot_that_cannot_be_used_says_why_and_takes_nothing(make, monkeypatch
     until(executor, lambda: executor.ready and executor.trouble == "")
 
 
-def test_a_machine_with_other_data_takes_nothing(make):
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"datasets": [{"name": "moons", "fingerprint": "points 2"}]},
+        {"datasets": [DATA[0] | {"available": False}]},
+        {"methods": []},
+    ],
+    ids=["rows", "nothing", "methods"],
+)
+def test_a_machine_with_other_data_or_methods_takes_nothing(make, other):
     ray = PretendRay()
     executor = make(ray, 1)
     until(executor, lambda: executor.ready)
-    ray.catalog = CATALOG | {"datasets": [{"name": "moons", "fingerprint": "points 2"}]}
+    ray.catalog = CATALOG | other
     executor.start(Work(KEY, {}))
     executor.drop(KEY)
-    until(executor, lambda: "lacks moons or has other rows" in executor.trouble)
+    until(executor, lambda: f"lacks {'ce' if 'methods' in other else 'moons'} or has" in executor.trouble)
     assert executor.ready == 0
 
 
@@ -310,7 +319,8 @@ def test_settings_that_decide_numbers_travel(make, monkeypatch):
     monkeypatch.setenv("LAB_GRAPH", "0")
     ray = PretendRay()
     make(ray, 1, threads=2)
-    assert ray.actors[0].environment["LAB_GRAPH"] == "0" and ray.actors[0].wanted["num_cpus"] == 2
+    assert (ray.actors[0].environment["LAB_GRAPH"], ray.actors[0].environment["LAB_THREADS"]) == ("0", "2")
+    assert ray.actors[0].wanted["num_cpus"] == 2
 
 
 def test_a_catalog_has_the_devices_of_all():
