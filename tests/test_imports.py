@@ -29,7 +29,7 @@ LAYERS = (
     ("engine.data", "engine.store", "engine.embed", "engine.decide"),
     ("engine.data.sources", "engine.data.tables", "engine.sweep", "engine.papers", "engine.training", "engine.operate"),
     ("engine.methods", "engine.export", "engine.report", "engine.why"),
-    ("engine.catalog", "engine.estimators"),
+    ("engine.catalog", "engine.estimators", "engine.doctor"),
     ("engine.runner", "engine.score"),
     ("engine.compare", "engine.reproduce"),
     ("engine.executors",),
