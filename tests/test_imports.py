@@ -281,6 +281,13 @@ def test_the_engine_process_loads_nothing_heavy():
     assert not loaded & set(LIGHT_LACKS)
 
 
+def test_ray_is_imported_where_a_cluster_is_asked_for_and_nowhere_else():
+    assert [name for name in below("engine") + below("app") if "ray" in theirs(name)] == ["engine.executors.ray_cluster"]
+    assert "ray" not in theirs("engine.executors.ray_cluster", top_only=True)
+    loaded = loaded_after(importing(["engine.service", *below("engine.executors")]))
+    assert not loaded & {"ray", "msgpack", "torch"}
+
+
 def test_training_needs_torch_numpy_and_scikit_learn_alone():
     """A bare accelerator machine: every method is imported there, and one is run from its spec to its result."""
     absent = [
