@@ -164,6 +164,8 @@ class Engine:
         self._pending: deque[ExecutorEvent] = deque()
         self._running: dict[Key, Job] = {}
         self._yielding: set[Key] = set()
+        self._asked: dict[Key, tuple[str, float]] = {}  # who asked for what runs, and since when it does (monotonic)
+        self._spent: list[tuple[str, float]] = []  # seconds of people, to be written
         self._lost: Counter[str] = Counter()  # how often jobs were queued anew because their machine was lost
         self._pids: list[int] = []
         self._started = time.time()
@@ -195,6 +197,7 @@ class Engine:
                 if self.store.generation != self._generation:
                     self._start_over()
                 self._write()
+                self._write_spent()
                 self._apply_cancellations()
                 if time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
@@ -223,6 +226,8 @@ class Engine:
             self._write()
             for id, attempt in self._running:
                 self.store.finish(id, "interrupted", INTERRUPTED, attempt=attempt)
+                self._count_spent((id, attempt))
+            self._write_spent()
             self.store.retire(self.id)
             self.store.database.empty_log()
         except StoreError as error:
@@ -307,8 +312,19 @@ class Engine:
             self.store.finish(id, news.state, news.reason, attempt=attempt)
         job = self._running.pop(news.key, None)
         self._yielding.discard(news.key)
+        self._count_spent(news.key)
         if job is not None:
             self._note_end(job, "released" if isinstance(news, WorkReturned | WorkLost) else news.state)
+
+    def _count_spent(self, key: Key) -> None:
+        """Note the seconds that a job took, for who asked for it, however it ended."""
+        if (asked := self._asked.pop(key, None)) is not None:
+            self._spent.append((asked[0], time.monotonic() - asked[1]))
+
+    def _write_spent(self) -> None:
+        while self._spent:
+            self.store.record_spent(*self._spent[0])
+            self._spent.pop(0)
 
     def _note_end(self, job: Job, state: str) -> None:
         """Counts and logs that a job ended here."""
@@ -371,6 +387,7 @@ class Engine:
 
     def _drop(self, key: Key) -> None:
         self._yielding.discard(key)
+        self._count_spent(key)
         if self._running.pop(key, None) is not None:
             log.info("run %s is no longer this engine's", key[0], extra={"job": key[0], "attempt": key[1]})
             self.executor.drop(key)
@@ -443,9 +460,12 @@ class Engine:
             )
             self.store.finish(job.id, "failed", why, attempt=job.attempt)
             return True
+        asker = None if job.kind == PREVIEW else self.store.read_asker(job.id)
         if not self.executor.start(work):
             self.store.release(job.id, attempt=job.attempt)
             return False
+        if asker is not None:
+            self._asked[work.key] = (asker, time.monotonic())
         self._running[work.key] = job
         log.debug("%s %s began", job.kind, job.id, extra={"job": job.id, "attempt": job.attempt})
         return True

@@ -64,12 +64,23 @@ DOORS = ("engine", "engine.data.catalog")
 
 APP_LAYERS = (
     ("app.component",),
-    ("app.charts", "app.player", "app.map", "app.drop", "app.marks", "app.words", "app.origin", "app.garbage", "app.logs"),
+    (
+        "app.charts",
+        "app.player",
+        "app.map",
+        "app.drop",
+        "app.marks",
+        "app.words",
+        "app.origin",
+        "app.garbage",
+        "app.logs",
+        "app.sign_in",
+    ),
     ("app.session", "app.form", "app.decide"),
     ("app.parts", "app.api"),
     ("app.frame", "app.preview", "app.metrics"),
     ("app.run", "app.views.gallery", "app.views.papers", "app.server"),
-    ("app.views.lab", "app.views.deep", "app.views.data", "app.views.compare", "app.views.runs"),
+    ("app.views.lab", "app.views.deep", "app.views.data", "app.views.compare", "app.views.runs", "app.views.admin"),
     ("app.main", "app.launch"),
 )
 """The same of the page."""
