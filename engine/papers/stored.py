@@ -113,9 +113,9 @@ def read_states(store: Store, ids: Iterable[str]) -> dict[str, State]:
     return out
 
 
-def queue_runs(store: Store, runs: Sequence[Run]) -> None:
-    """Queues these runs, behind everything that a person waits for."""
-    store.submit_missing([(run.spec, run.fingerprint) for run in runs])
+def queue_runs(store: Store, runs: Sequence[Run], asker: str | None = None) -> None:
+    """Queues these runs, behind everything that a person waits for. asker: who asks. Raises QuotaReached where they are too many."""
+    store.submit_missing([(run.spec, run.fingerprint) for run in runs], asker=asker)
 
 
 def cancel_runs(store: Store, runs: Sequence[Run]) -> None:
