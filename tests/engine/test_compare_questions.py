@@ -29,7 +29,7 @@ def test_every_new_field_goes_through_json_and_changes_the_name():
     full: dict[str, Any] = {
         "time": "day", "delay": 30.0, "group": "card", "alerts": 5.0, "per": "day", "cost_column": "amount", "score_column": "rule",
         "keep": ("day",), "split": "time", "models": ("forest", "network"), "remedies": ("none", "smote"),
-        "ensembles": ("self-paced",), "tune": True, "refit": False,
+        "ensembles": ("self-paced",), "tune": True, "refit": False, "plugins": {"mine": "a" * 64},
     }  # fmt: skip
     assert list(full) == list(LATER)
     spec = CompareSpec(SOURCE, "left", **full)
@@ -37,7 +37,8 @@ def test_every_new_field_goes_through_json_and_changes_the_name():
     ids = {spec.id("rows")}
     for name in ("alerts", "cost_column", "score_column", "keep", "split", "models", "remedies", "ensembles", "tune", "refit"):
         ids.add(replace(spec, **{name: CompareSpec.__dataclass_fields__[name].default}).id("rows"))
-    assert len(ids) == 11
+    ids |= {replace(spec, plugins=own).id("rows") for own in ({}, {"mine": "b" * 64})}
+    assert len(ids) == 13
 
 
 def test_what_time_and_group_imply():
@@ -52,7 +53,7 @@ def test_what_time_and_group_imply():
         ({"delay": 3}, "needs a time"), ({"time": "d", "delay": -1}, "delay"), ({"time": "d", "delay": float("nan")}, "delay"),
         ({"split": "time"}, "needs time"), ({"split": "time-group", "time": "d"}, "needs group"), ({"split": "both"}, "one of random"),
         ({"per": "day"}, "needs a time"), ({"per": "week"}, "1000 or day"), ({"alerts": 0}, "alerts"), ({"alerts": 1001}, "at most"),
-        ({"alerts": True}, "alerts"), ({"models": ["oak"]}, "models: 'oak'"), ({"ensembles": ["all"]}, "ensembles"),
+        ({"alerts": True}, "alerts"), ({"models": "oak"}, "list"), ({"plugins": ["oak"]}, "plugins"),
         ({"remedies": "smote"}, "list"), ({"keep": None}, "list"), ({"tune": 1}, "tune"),
         ({"refit": 1}, "refit"), ({"time": 3}, "time must be text"),
     ],
