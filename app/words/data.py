@@ -170,7 +170,7 @@ MODELS = {
     "balanced-forest": "Balanced random forest", "easy-ensemble": "Easy ensemble", "rus-boost": "RUSBoost",
     "balanced-bagging": "Balanced bagging", "self-paced": "Self-paced ensemble",
     "under-bagging": "Under-bagging", "balance-cascade": "Balance cascade", "smote-bagging": "SMOTE-bagging",
-    "mesa": "MESA", "in use": "Score in use",
+    "mesa": "MESA", "cost-tree": "Cost-sensitive tree", "in use": "Score in use",
 }  # fmt: skip
 """Name of a model -> its title on the board."""
 REMEDIES = {

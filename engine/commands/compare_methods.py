@@ -41,5 +41,5 @@ def describe_guess(guess: Guess | None) -> str:
 
 
 def _shorten(choice: Choice) -> str:
-    """Title and first sentence."""
-    return one_line(f"{choice.title}: {choice.summary.partition('. ')[0].rstrip('.')}.", 120)
+    """Title and first sentence, without what follows a colon in it."""
+    return one_line(f"{choice.title}: {choice.summary.partition('. ')[0].partition(': ')[0].rstrip('.')}.", 140)

@@ -46,7 +46,11 @@ def test_the_rows_of_a_comparison():
     assert names(methods=("trees", "smote")) == [BASELINE, "boosting", "smote"]
     assert names(methods=("forest+smote",)) == [BASELINE, "forest", "forest+smote"]
     both = names(models=("forest", "network"), ensembles=(), methods=("swim", "boosting"))
-    assert set(both) == {*names(models=("forest", "network"), ensembles=()), "swim", "boosting"}  # besides, and no remedies of theirs
+    assert set(both) == {
+        *names(models=("forest", "network"), ensembles=()),
+        "swim",
+        "boosting",
+    }  # besides, and no remedies of theirs
     rows = list_rows(CompareSpec(SOURCE), CATALOG, in_use=True)
     assert rows[-1].name == rows[-1].model == "in use" and rows[-1].plain == "in use"
     by_name = {row.name: row for row in rows}

@@ -22,6 +22,9 @@ from engine.spec.row_seconds import Guess, Pace, count_width, guess_seconds, lea
 LATEST = 8
 """Comparisons whose seconds are read, the newest ones."""
 
+ROOM = "<div style='height: 560px'></div>"
+"""As high as the list, which is made only where it is open."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -43,6 +46,7 @@ def draw_all(table: Table, budget: float, rows: Sequence[ContestRow], take: Call
     """Draw the press that opens the list. rows: what is compared as it stands; take(name) is called where a method is pressed."""
     with st.popover(lab.ALL_METHODS, key="data-methods", icon=":material/list:", on_change="rerun") as menu:
         if not menu.open:
+            st.html(ROOM)  # where it opens is decided by what it holds before it is filled
             return
         pace = learn_pace(jobs.read_timings(LATEST))
         choices, left_out = list_choices(read_catalog(), table.classes, find_installed())

@@ -106,15 +106,15 @@ def draw_chooser(
     offered = list_offered()
     chosen = {field: said.get(field, names) for field, names in list_usual(budget).items()}
     label, some = _count(budget, chosen, said)
+    contenders = list_contenders(read_catalog(), find_installed())
     with st.popover(label, key="data-chooser"):
         for field, title, titles in (
             ("models", words.MODELS_PICK, words.MODELS),
             ("remedies", words.REMEDIES_PICK, words.REMEDIES),
             ("ensembles", words.ENSEMBLES_PICK, words.MODELS),
         ):
-            _choose(field, title, offered[field], titles, chosen[field])
+            _choose(field, title, offered[field], {**contenders, **titles}, chosen[field])
         if besides := said.get("methods"):
-            contenders = list_contenders(read_catalog(), find_installed())
             _choose("methods", words.METHODS_PICK, [name for name in besides if name != BASELINE], contenders, besides)
         tune = st.toggle(words.TUNE, key="data.tune", persist_state="session", help=words.TUNE_HELP)
         ratio = _choose_ratio(profile, list(counts)) if counts else None
