@@ -20,14 +20,17 @@ import numpy as np
 from engine.spec.fields import is_number
 from engine.spec.run import default_params
 
-TABLES = {"ecoli4": (336, 7), "breast-cancer": (569, 30), "yeast6": (1484, 8), "abalone19": (4174, 8)}
+TABLES = {"ecoli4": (336, 7), "breast-cancer": (569, 30), "yeast6": (1484, 8), "abalone19": (4174, 10)}
 """Name -> (rows, columns as numbers) of the tables of `MEASURED`, in its order."""
 MEASURED: Mapping[str, tuple[float | None, ...]] = {}
-"""Method -> seconds of a seed on each of TABLES, None where it was stopped after 60 s or cannot take the table. Seconds of one core,
-`python -m benchmarks.row_seconds`.
+"""Method -> seconds of a seed on each of TABLES, None where it was stopped after 20 s or not tried: `python -m benchmarks.row_seconds`,
+seconds of the processor on one thread, AMD EPYC with AVX-512, 2026-12-01, n = 1, beside other work. What plain training leaves is used
+again, so a method that begins with it has only its own seconds.
 """
 SPREAD, KNOWN_SPREAD = 2.0, 1.5
 """The ends of a range divided by its middle, and that where the method itself was compared here."""
+FEW_SPREAD = 3.0
+"""That of a method with fewer than three measured tables."""
 FAR = 1.25
 """By how much the spread grows each time the rows double beyond those measured."""
 LEAST = 0.02
@@ -70,19 +73,19 @@ def guess_seconds(method: str, rows: int, columns: int, pace: Pace | None = None
     pace = pace or Pace()
     if own := pace.own.get(method):
         near = min(own, key=lambda one: abs(math.log(rows / one.rows)))
-        return _make_guess(near.seconds * rows / near.rows, rows, near.rows, near.rows, here=True)
+        return _make_guess(near.seconds * rows / near.rows, rows, near.rows, near.rows, KNOWN_SPREAD, here=True)
     middle = _read_law(method, rows, columns)
     if middle is None:
         return None
     sizes = [size for size, _ in TABLES.values()]
     here = method in pace.methods
-    return _make_guess(middle * pace.methods.get(method, pace.machine), rows, min(sizes), max(sizes), here=here)
+    spread = KNOWN_SPREAD if here else SPREAD if sum(one is not None for one in MEASURED[method]) > 2 else FEW_SPREAD
+    return _make_guess(middle * pace.methods.get(method, pace.machine), rows, min(sizes), max(sizes), spread, here=here)
 
 
-def _make_guess(middle: float, rows: int, fewest: int, most: int, *, here: bool) -> Guess:
+def _make_guess(middle: float, rows: int, fewest: int, most: int, spread: float, *, here: bool) -> Guess:
     """A guess and its range, which is wider outside of the numbers of rows that were seen."""
-    doublings = max(0.0, math.log2(rows / most), math.log2(fewest / rows))
-    spread = (KNOWN_SPREAD if here else SPREAD) * FAR**doublings
+    spread *= FAR ** max(0.0, math.log2(rows / most), math.log2(fewest / rows))
     return Guess(middle / spread, middle, middle * spread, here)
 
 

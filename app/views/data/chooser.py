@@ -140,7 +140,9 @@ def _switch(name: str, budget: float) -> None:
         said[field] = [one for one in now[field] if one != name] if name in rows else [*now[field], name]
         besides = [one for one in besides if one != name]
     elif name in offered["remedies"]:
-        said["remedies"] = [one for one in now["remedies"] if one != name] if name in rows else [*now["remedies"], name]
+        said["remedies"] = (
+            [one for one in now["remedies"] if one != name] if name in rows else list(dict.fromkeys([*now["remedies"], name]))
+        )
         besides = [one for one in besides if one != name]
         if name not in rows:
             said["models"] = network
