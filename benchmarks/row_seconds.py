@@ -38,14 +38,14 @@ def measure(name: str, rows: int | None, methods: Sequence[str], most: float) ->
     from engine.methods import describe_methods
     from engine.seeds import numpy_stream
     from engine.spec.contest import NONE, list_rows
-    from engine.spec.row_seconds import guess_seconds
+    from engine.spec.row_seconds import Size, guess_seconds
 
     torch.set_num_threads(1)
     dataset = load(name).join_parts()
     if rows is not None and rows < len(dataset.y):
         kept = draw_rows(dataset.y, np.arange(len(dataset.y)), rows, numpy_stream(0, "sample"), 1e9)
         dataset = dataset.rows(kept)
-    width = encode(dataset)[0].shape[1]
+    size = Size.of(dataset.counts.tolist(), encode(dataset)[0].shape[1])
     catalog = {"methods": describe_methods()}
     every = [entry["name"] for entry in catalog["methods"] if entry["ranked"] and "tabular" in entry["kinds"]]
     spec = CompareSpec({"dataset": name}, methods=tuple(methods or every), budget=600.0)
@@ -65,11 +65,11 @@ def measure(name: str, rows: int | None, methods: Sequence[str], most: float) ->
         except Exception as error:  # a method that cannot take this table
             failed = f"{type(error).__name__}: {error}"
         seconds = time.process_time() - began
-        guess = guess_seconds(row.method, len(dataset.y), width)
+        guess = guess_seconds(row.method, size)
         yield {
             "table": name,
             "rows": len(dataset.y),
-            "columns": width,
+            "columns": size.columns,
             "folds": bench.spec.folds,
             "method": row.name,
             "seconds": round(seconds, 3) if failed is None else None,

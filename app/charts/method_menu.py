@@ -23,19 +23,24 @@ class Entry:
     why: str = ""
 
 
-def draw_menu(groups: Mapping[str, Sequence[Entry]], find: str, none: str) -> str:
-    """Return the menu. groups: title of a family -> its methods. find: name of the field; none: said where nothing fits."""
+def draw_menu(groups: Mapping[str, Sequence[Entry]], find: str, none: str, *, tall: bool = False) -> str:
+    """Return the menu. groups: title of a family -> its methods. find: name of the field; none: said where nothing fits.
+    tall: as high as the window allows.
+    """
     field = f'<input type="search" data-find placeholder="{text(find)}" aria-label="{text(find)}">'
     body = "".join(
         f"<section><h3>{text(title)}</h3>{''.join(map(_draw_entry, entries))}</section>"
         for title, entries in groups.items()
         if entries
     )
-    return f'<div class="menu">{field}<div class="list">{body}<p class="quiet" data-none hidden>{text(none)}</p></div></div>'
+    size = " tall" if tall else ""
+    return (
+        f'<div class="menu{size}">{field}<div class="list">{body}<p class="quiet" data-none hidden>{text(none)}</p></div></div>'
+    )
 
 
 def _draw_entry(entry: Entry) -> str:
-    facts = ", ".join(part for part in (entry.whose, entry.why or entry.seconds) if part)
+    facts = (". " if entry.why else ", ").join(part for part in (entry.whose, entry.why or entry.seconds) if part)
     words = " ".join((entry.name, entry.title, entry.does, entry.whose)).lower()
     does = (
         'aria-disabled="true"' if entry.why else f'data-press="{text(entry.name)}" aria-pressed="{str(entry.chosen).lower()}"'

@@ -49,11 +49,12 @@ def draw_menu(
     key: str = "method-menu-list",
     closed: Mapping[str, str] | None = None,
     note: str = words.MENU_SECONDS,
+    tall: bool = False,
 ) -> None:
     """Draw methods by family, searched, with a line each.
 
     guess(method): its seconds in words. take(name) is called where one is pressed. closed: method that cannot be chosen -> why. note: what
-    the seconds are.
+    the seconds are. tall: as high as the window allows.
     """
     groups: dict[str, list[Entry]] = {title: [] for title in words.FAMILIES.values()}
     for method in methods:
@@ -63,7 +64,7 @@ def draw_menu(
             guess(method), method["name"] in chosen, (closed or {}).get(method["name"], ""),
         )  # fmt: skip
         groups.setdefault(title, []).append(line)
-    draw_marks(method_menu.draw_menu(groups, words.FIND_METHOD, words.NO_METHOD), key=key, pressed=take)
+    draw_marks(method_menu.draw_menu(groups, words.FIND_METHOD, words.NO_METHOD, tall=tall), key=key, pressed=take)
     st.caption(note)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.spec.contest import INSTALLED
 
-TREES = "Gradient-boosted trees, by the package that is installed."
+TREES = "Gradient-boosted trees, from a package of its own."
 ABOUT = {
     "lightgbm": (TREES, "Ke et al. 2017"),
     "xgboost": (TREES, "Chen and Guestrin 2016"),

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from contextlib import nullcontext
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,13 +13,13 @@ from app.views.data import all_methods, chooser
 from app.words import data as words
 from engine.errors import BadParameter
 from engine.spec.comparison import CompareSpec
-from engine.spec.row_seconds import Guess, Timing
+from engine.spec.row_seconds import Guess, Size, Timing
 from engine.store import Store
 from tests.app import boards, tables
 from tests.engine.contenders import CATALOG
 
 DIGEST = "d" * 64
-TABLE = all_methods.Table(rows=400, width=6, folds=5, classes=2)
+TABLE = all_methods.Table(Size(400, 6, 100), folds=5, classes=2)
 
 
 def own(name: str, family: str, digest: str = DIGEST) -> dict[str, Any]:
@@ -50,7 +48,7 @@ def rows(state: dict[str, Any], budget: float = 60) -> list[str]:
 
 def press(state: dict[str, Any], name: str, budget: float = 60) -> list[str]:
     """Press a method; return the rows that are compared then."""
-    chooser._switch(name, budget)
+    chooser._switch(budget, name)
     return rows(state, budget)
 
 
@@ -83,20 +81,19 @@ def test_the_list_has_every_method_for_tables_with_its_seconds(state: dict[str, 
     monkeypatch.setattr(fields, "draw_marks", lambda html, **_: drawn.append(html))
     for module in (fields, all_methods):
         monkeypatch.setattr(module.st, "caption", said.append)
-    monkeypatch.setattr(all_methods.st, "popover", lambda *_, **__: nullcontext(SimpleNamespace(open=True)))
-    monkeypatch.setattr(jobs, "read_timings", lambda count: [Timing("mine-bag", 400, 6, 4.0)])
+    monkeypatch.setattr(jobs, "read_timings", lambda count: [Timing("mine-bag", Size(400, 6, 100), 4.0)])
     found = chooser.count_rows(60, {})
-    all_methods.draw_all(TABLE, 60, found, lambda name: None)
+    all_methods.draw_list(TABLE, 60, lambda: found, lambda name: None)
     (html,) = drawn
     named = set(re.findall('data-mark="(.*?)"', html))
     tabular = {entry["name"] for entry in LIVE["methods"] if "tabular" in entry["kinds"] and entry["ranked"]}
     assert named == tabular | {"lightgbm", "xgboost", "catboost", "tabpfn"} and set(OWN) < named
     pressed = {name for name in named if re.search(f'data-mark="{re.escape(name)}"[^>]* aria-pressed="true"', html)}
     assert pressed == {row.name for row in found if "+" not in row.name}
-    assert re.search(r'data-mark="mine-bag".*?3 to 6 s</span></button>', html), "a plugin that was compared here"
+    assert re.search(r'data-mark="mine-bag".*?2 to 8 s</span></button>', html), "a plugin that was compared here"
     assert re.search(r'data-mark="mine-model".*?seconds unknown</span></button>', html), "one that was not"
     assert re.search(r'data-mark="xgboost"[^>]* aria-disabled="true">.*?Not installed here\.</span>', html)
-    assert "5 folds on 400 rows, on one free core. Comparisons made here move it." in said[0]
+    assert "5 folds on 400 rows, on one free core. Plain training counts once. Comparisons made here move it." in said[0]
     assert said[1].startswith(f"Chosen: {len(found)} rows, ") and "that take images alone." in said[1]
 
 
@@ -109,7 +106,7 @@ def test_a_sum_says_what_it_does_not_know() -> None:
 
 def test_what_was_chosen_is_asked_for_and_comes_back(state: dict[str, Any]) -> None:
     for name in ("swim", "mine-model"):
-        chooser._switch(name, 60)
+        chooser._switch(60, name)
     asked = CompareSpec({"upload": "u"}, "left", **chooser.make_fields(60, state[chooser._SAID]))
     spec = asked.complete(LIVE)
     assert "swim" in (spec.methods or ()) and "mine-model" in (spec.models or ()) and spec.remedies is None
@@ -143,6 +140,6 @@ def test_seconds_of_finished_comparisons_are_read(state: dict[str, Any], store: 
     tables.compared(store, table, found=boards.comparison(), artifacts=())
     found = jobs.read_timings(8)
     assert found and {one.method for one in found} <= {entry["name"] for entry in CATALOG["methods"]}
-    assert all(one.seconds > 0 and one.rows > 0 for one in found)
+    assert all(one.seconds > 0 and one.size.rows > 0 for one in found)
     monkeypatch.setattr(visitor, "read_owner", lambda: tables.STRANGER)
     assert jobs.read_timings(8) == [], "another browser's are not"

@@ -14,6 +14,7 @@ from engine.spec.row_seconds import (
     TABLES,
     Guess,
     Pace,
+    Size,
     Timing,
     count_width,
     guess_seconds,
@@ -23,40 +24,54 @@ from engine.spec.row_seconds import (
 )
 from tests.engine.contenders import CATALOG
 
+SIZE = Size(1000, 10, 200)
 
-def test_every_method_for_tables_was_measured():
+
+def test_methods_for_tables_were_measured():
     named = {choice.name for choice in list_choices(CATALOG, 2, {})[0]} - set(INSTALLED)
-    assert set(MEASURED) == named and all(len(values) == len(TABLES) for values in MEASURED.values())
-    assert not [name for name in named if guess_seconds(name, 1000, 10) is None]
+    assert set(MEASURED) <= named and all(len(values) == len(TABLES) for values in MEASURED.values())
+    assert len(named - set(MEASURED)) <= 5, "new ones are to be measured: python -m benchmarks.row_seconds"
+    assert {name for name in named if guess_seconds(name, SIZE) is None} == named - set(MEASURED)
 
 
-def test_a_law_goes_through_what_was_measured(monkeypatch):
-    made = {name: 0.001 * rows**1.5 * columns**0.5 for name, (rows, columns) in TABLES.items()}
-    monkeypatch.setattr(row_seconds, "MEASURED", {"made": tuple(made.values()), "once": (1.0, None, None, None)})
+@pytest.mark.parametrize("name", ["made", "rus"])
+def test_a_law_is_near_what_was_measured(monkeypatch, name):
+    def take(size):
+        other = size.columns * size.balanced if name == "rus" else size.columns
+        return 0.002 * size.rows**1.2 * other**0.5
+
+    monkeypatch.setattr(row_seconds, "MEASURED", {name: tuple(map(take, TABLES.values())), "once": (1.0, None, None, None)})
     row_seconds._fit_law.cache_clear()
-    for rows, columns in ((500, 10), (2000, 40), (4174, 100)):
-        guess = guess_seconds("made", rows, columns)
-        assert guess.middle == pytest.approx(0.001 * rows**1.5 * columns**0.5, rel=1e-6)
+    for size in (Size(500, 10, 100), Size(2000, 20, 300), Size(4174, 30, 200)):
+        guess = guess_seconds(name, size)
+        assert guess.middle == pytest.approx(take(size), rel=0.15)
         assert (guess.low, guess.high) == pytest.approx((guess.middle / SPREAD, guess.middle * SPREAD)) and not guess.here
-    assert guess_seconds("once", 500, 10) is None, "one table tells nothing of others"
-    near, far = guess_seconds("made", 4174, 10), guess_seconds("made", 4 * 4174, 10)
-    assert far.high / far.middle > near.high / near.middle and far.middle == pytest.approx(8 * near.middle)
+    assert guess_seconds("once", SIZE) is None, "one table tells nothing of others"
+    near, far = guess_seconds(name, Size(4174, 10, 64)), guess_seconds(name, Size(4 * 4174, 10, 64))
+    assert far.high / far.middle > near.high / near.middle and far.middle > 4 * near.middle
     row_seconds._fit_law.cache_clear()
+
+
+def test_seconds_grow_with_the_table_and_no_law_runs_away():
+    for name in MEASURED:
+        small, large = guess_seconds(name, Size(300, 5, 60)), guess_seconds(name, Size(6000, 60, 1200))
+        assert small.middle < large.middle < 1e4, name
+        assert 0 < small.low < small.middle < small.high, name
 
 
 def test_comparisons_made_here_move_a_guess_and_narrow_it():
-    plain, other = guess_seconds("ce", 1000, 10), guess_seconds("smote", 1000, 10)
-    pace = learn_pace([Timing("ce", 1000, 10, 3 * plain.middle), Timing("ce", 1000, 10, 3 * plain.middle)])
-    moved, also = guess_seconds("ce", 1000, 10, pace), guess_seconds("smote", 1000, 10, pace)
+    plain, other = guess_seconds("ce", SIZE), guess_seconds("smote", SIZE)
+    pace = learn_pace([Timing("ce", SIZE, 3 * plain.middle), Timing("ce", SIZE, 3 * plain.middle)])
+    moved, also = guess_seconds("ce", SIZE, pace), guess_seconds("smote", SIZE, pace)
     assert moved.middle == pytest.approx(3 * plain.middle) and moved.here
     assert moved.high / moved.middle == pytest.approx(KNOWN_SPREAD)
     assert also.middle == pytest.approx(3 * other.middle) and not also.here and also.high / also.middle == pytest.approx(SPREAD)
 
 
 def test_a_method_that_was_never_measured_has_a_guess_once_it_was_compared_here():
-    assert guess_seconds("mine", 500, 10) is None and guess_seconds("mine", 500, 10, Pace()) is None
-    pace = learn_pace([Timing("mine", 400, 10, 2.0), Timing("mine", 4000, 10, 90.0)])
-    assert guess_seconds("mine", 800, 10, pace).middle == pytest.approx(4.0) and pace.machine == 1.0
+    assert guess_seconds("mine", SIZE) is None and guess_seconds("mine", SIZE, Pace()) is None
+    pace = learn_pace([Timing("mine", Size(400, 10, 80), 2.0), Timing("mine", Size(4000, 10, 80), 90.0)])
+    assert guess_seconds("mine", Size(800, 10, 80), pace).middle == pytest.approx(4.0) and pace.machine == 1.0
 
 
 def test_what_is_read_of_a_comparison():
@@ -71,8 +86,12 @@ def test_what_is_read_of_a_comparison():
         whole | {"name": "forest+smote", "params": {}},
         whole | {"name": "gone"},
     ]
-    found = {"data": {"used_rows": 300, "features": 4, "width": 9}, "protocol": {"folds": 5}, "methods": [whole, *cut]}
-    assert read_timings(found, CATALOG) == [Timing("ce", 300, 9, 3.0)]
+    found = {
+        "data": {"counts": {"a": 260, "b": 40}, "features": 4, "width": 9},
+        "protocol": {"folds": 5},
+        "methods": [whole, *cut],
+    }
+    assert read_timings(found, CATALOG) == [Timing("ce", Size(300, 9, 80), 3.0)]
     assert read_timings({}, CATALOG) == [] and read_timings(found | {"protocol": None}, CATALOG) == []
 
 

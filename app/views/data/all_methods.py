@@ -17,49 +17,55 @@ from app.words import lab
 from app.words.text import format_count
 from engine.spec.choices import list_choices
 from engine.spec.contest import ContestRow, find_installed
-from engine.spec.row_seconds import Guess, Pace, count_width, guess_seconds, learn_pace, round_range
+from engine.spec.row_seconds import Guess, Pace, Size, count_width, guess_seconds, learn_pace, round_range
 
 LATEST = 8
 """Comparisons whose seconds are read, the newest ones."""
 
-ROOM = "<div style='height: 560px'></div>"
-"""As high as the list, which is made only where it is open."""
-
 
 @dataclass(frozen=True)
 class Table:
-    """The table that is compared on. rows: with an answer. width: columns as numbers."""
+    """The table that is compared on. size: of its rows with an answer."""
 
-    rows: int
-    width: int
+    size: Size
     folds: int
     classes: int
 
     @classmethod
     def of(cls, profile: Mapping[str, Any], left_out: Sequence[str | None] = ()) -> Table:
         """By a profile. left_out: columns that answers make no features."""
-        rows = sum(int(one["rows"]) for one in profile["classes"])
-        return cls(max(1, rows), count_width(profile, left_out), int(profile["folds"] or 1), len(profile["classes"]))
+        counts = [int(one["rows"]) for one in profile["classes"]]
+        return cls(Size.of(counts, count_width(profile, left_out)), int(profile["folds"] or 1), len(counts))
 
 
-def draw_all(table: Table, budget: float, rows: Sequence[ContestRow], take: Callable[[str], object]) -> None:
-    """Draw the press that opens the list. rows: what is compared as it stands; take(name) is called where a method is pressed."""
-    with st.popover(lab.ALL_METHODS, key="data-methods", icon=":material/list:", on_change="rerun") as menu:
-        if not menu.open:
-            st.html(ROOM)  # where it opens is decided by what it holds before it is filled
-            return
-        pace = learn_pace(jobs.read_timings(LATEST))
-        choices, left_out = list_choices(read_catalog(), table.classes, find_installed())
-        draw_menu(
-            [dataclasses.asdict(choice) for choice in choices],
-            lambda method: describe_guess(guess_seconds(method["name"], table.rows, table.width, pace)),
-            {row.name for row in rows if "+" not in row.name},
-            take,
-            "data-methods-list",
-            closed={choice.name: choice.why for choice in choices},
-            note=_write_note(table, pace),
+def draw_all(table: Table, budget: float, list_rows: Callable[[], Sequence[ContestRow]], take: Callable[[str], object]) -> None:
+    """Draw the press that opens the list in a drawer; the page follows when that is closed.
+
+    list_rows(): what is compared as it stands. take(name) is called where a method is pressed.
+    """
+    if st.button(lab.ALL_METHODS, key="data.all", icon=":material/list:"):
+        st.dialog(lab.ALL_METHODS, position="right", width="medium", on_dismiss="rerun")(draw_list)(
+            table, budget, list_rows, take
         )
-        st.caption(" ".join(filter(None, (_sum_chosen(table, budget, rows, pace), _count_left_out(left_out)))))
+
+
+def draw_list(
+    table: Table, budget: float, list_rows: Callable[[], Sequence[ContestRow]], take: Callable[[str], object]
+) -> None:
+    """Draw the list, what its seconds are, and those of all chosen rows."""
+    pace, rows = learn_pace(jobs.read_timings(LATEST)), list_rows()
+    choices, left_out = list_choices(read_catalog(), table.classes, find_installed())
+    draw_menu(
+        [dataclasses.asdict(choice) for choice in choices],
+        lambda method: describe_guess(guess_seconds(method["name"], table.size, pace)),
+        {row.name for row in rows if "+" not in row.name},
+        take,
+        "data-all-list",
+        closed={choice.name: choice.why for choice in choices},
+        note=_write_note(table, pace),
+        tall=True,
+    )
+    st.caption(" ".join(filter(None, (_sum_chosen(table, budget, rows, pace), _count_left_out(left_out)))))
 
 
 def describe_guess(guess: Guess | None) -> str:
@@ -71,7 +77,7 @@ def describe_guess(guess: Guess | None) -> str:
 
 
 def _write_note(table: Table, pace: Pace) -> str:
-    note = words.MENU_NOTE.format(folds=format_count(table.folds, "fold"), rows=format_count(table.rows, "row"))
+    note = words.MENU_NOTE.format(folds=format_count(table.folds, "fold"), rows=format_count(table.size.rows, "row"))
     return f"{note} {words.MENU_HERE}" if pace.methods or pace.own else note
 
 
@@ -85,7 +91,7 @@ def sum_guesses(methods: Collection[str], guesses: Mapping[str, Guess | None]) -
 def _sum_chosen(table: Table, budget: float, rows: Sequence[ContestRow], pace: Pace) -> str:
     """Return the seconds of the first score of every row; one with a remedy counts as its model."""
     methods = [row.method for row in rows]
-    guesses = {name: guess_seconds(name, table.rows, table.width, pace) for name in set(methods)}
+    guesses = {name: guess_seconds(name, table.size, pace) for name in set(methods)}
     total, unknown = sum_guesses(methods, guesses)
     if total is None:
         return ""

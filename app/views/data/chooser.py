@@ -1,11 +1,12 @@
 """The choice of what is compared: models, remedies, ensembles, tuning, and the ratio of the classes. All of it has a usual answer, which
-follows from the time. Beside it stands the list of all methods (`all_methods`): what is pressed there and is no usual remedy is a row
+follows from the time. Beside it is the list of all methods (`all_methods`): what is pressed there and is no usual remedy is a row
 besides, `methods` of the comparison.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
@@ -31,7 +32,7 @@ from engine.spec.contest import (
     list_usual_remedies,
 )
 
-_KEYS = {"models": "data.models", "remedies": "data.remedies", "ensembles": "data.ensembles", "methods": "data.methods"}
+_KEYS = {"models": "data.models", "remedies": "data.remedies", "ensembles": "data.ensembles", "methods": "data.besides"}
 _SAID = "data.said"
 """Session key: field of a comparison -> names that a person chose; a field that is not there is as usual."""
 
@@ -119,13 +120,18 @@ def draw_chooser(
         tune = st.toggle(words.TUNE, key="data.tune", persist_state="session", help=words.TUNE_HELP)
         ratio = _choose_ratio(profile, list(counts)) if counts else None
     all_methods.draw_all(
-        all_methods.Table.of(profile, left_out), budget, count_rows(budget, said), lambda name: _switch(name, budget)
+        all_methods.Table.of(profile, left_out), budget, partial(_list_chosen, budget), partial(_switch, budget)
     )
     fields: dict[str, Any] = {**make_fields(budget, said)}
     return fields | {"tune": bool(tune), "ratio": ratio}, some
 
 
-def _switch(name: str, budget: float) -> None:
+def _list_chosen(budget: float) -> list[ContestRow]:
+    """Return the rows that are compared as it stands."""
+    return count_rows(budget, st.session_state.get(_SAID, {}))
+
+
+def _switch(budget: float, name: str) -> None:
     """Add a method to what is compared, or take it out."""
     state = st.session_state
     said, offered = dict(state[_SAID]), list_offered()
