@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from engine.store import Store
+    from tests.engine.ray_nodes import Cluster
 
 # A busy machine is slow now and then, which is no error; CI draws the same examples every time.
 settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -42,6 +44,18 @@ def store(tmp_path: Path) -> Iterator[Store]:
     store.close()
 
 
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Cluster]:
+    """A Ray cluster of a head and two nodes, for the whole session."""
+    if importlib.util.find_spec("ray") is None:  # not imported here, since Ray reads the token where it is imported
+        pytest.skip("Ray is not installed: requirements-ray.txt")
+    from tests.engine.ray_nodes import Cluster
+
+    cluster = Cluster()
+    yield cluster
+    cluster.stop()
+
+
 @pytest.fixture(autouse=True)
 def own_main() -> Iterator[None]:
     """Streamlit leaves the script it ran as `__main__`; a process that a later test spawns would run it again."""
@@ -53,6 +67,8 @@ def own_main() -> Iterator[None]:
 ALONE = (
     "tests/browser/",
     "tests/engine/test_service.py",
+    "tests/engine/test_ray.py",
+    "tests/engine/test_ray_engine.py",
     "tests/engine/test_forgetting.py",
     "tests/app/test_server.py",
     "tests/app/test_origin.py",

@@ -74,6 +74,14 @@ def test_the_pages_list_has_nothing_heavy():
     assert heavy <= {canonicalize_name(r.name) for r in read_pins("requirements-engine.txt")}
 
 
+def test_ray_is_an_extra():
+    """It changes no pin of the others, so that the same spec gives the same bits with it."""
+    assert "-r requirements.txt" in PINS["requirements-ray.txt"].splitlines()
+    assert {r.name for r in read_pins("requirements-ray.txt")} == {"ray", "msgpack"}
+    assert not {"ray", "msgpack"} & {r.name for r in read_pins("requirements.txt", *ROOMS)}
+    assert "-r requirements-ray.txt" in PINS["requirements-test.txt"].splitlines()
+
+
 def list_needs(required: Requirement) -> set[str]:
     """What an installed package needs here."""
     lines = map(Requirement, importlib.metadata.requires(required.name) or [])
