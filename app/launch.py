@@ -14,8 +14,10 @@ import os
 import re
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
+from app import sign_in
 from app.origin import is_loopback
 from engine import system
 
@@ -42,6 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise ValueError(f"PORT={options.port[:QUOTED]}: must be a whole number in 1..65535.")
         if missing := list_missing():
             raise ValueError(explain_missing(missing))
+        sign_in.check_settings()
+        provider = sign_in.read_provider()
         listener = take_port(options.host, wanted)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
@@ -58,7 +62,9 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"Imbalance Lab: {page_url(options.host, port)} (Ctrl+C stops it)", flush=True)
     # uvicorn takes X-Forwarded-Proto and -For from these addresses. Its default is any process of this machine.
     os.environ["FORWARDED_ALLOW_IPS"] = os.environ.get("LAB_PROXIES", "")
-    serve(server_arguments(options.host, port), listener)
+    with tempfile.TemporaryDirectory(prefix="imbalance-lab-") as folder:  # which this user alone can open
+        secrets = () if provider is None else (f"--secrets.files={sign_in.write_secrets(provider, Path(folder))}",)
+        serve([*server_arguments(options.host, port), *secrets], listener)
 
 
 def take_port(host: str, port: int) -> socket.socket:
@@ -102,18 +108,33 @@ def list_missing() -> list[str]:
 
 
 def read_requirements() -> list[str]:
-    """Return the names of the packages that Imbalance Lab needs: of requirements.txt, or where it is installed of its metadata."""
-    if REQUIREMENTS.is_file():
-        lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
-    else:
-        lines = importlib.metadata.requires("imbalance-lab") or []
-    return [name[0] for line in lines if (name := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line)) and "extra ==" not in line]
+    """Return the names of the packages that Imbalance Lab needs: of requirements.txt, or where it is installed of its metadata.
+
+    With LAB_ENGINE=off, in a folder of the source, those of the page alone.
+    """
+    here = REQUIREMENTS.is_file()
+    lines = _read_lines(_find_list()) if here else importlib.metadata.requires("imbalance-lab") or []
+    names = [name[0] for line in lines if (name := re.match(r"[A-Za-z0-9][A-Za-z0-9._-]*", line)) and "extra ==" not in line]
+    return list(dict.fromkeys(names))
+
+
+def _find_list() -> Path:
+    """The list of what this start needs, in a folder of the source."""
+    return REQUIREMENTS.with_name("requirements-page.txt") if os.environ.get("LAB_ENGINE") == "off" else REQUIREMENTS
+
+
+def _read_lines(file: Path) -> list[str]:
+    """The lines of a list of requirements, with those of the lists that it names by `-r` in their place."""
+    out = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        out += _read_lines(file.with_name(line[3:].strip())) if line.startswith("-r ") else [line]
+    return out
 
 
 def explain_missing(names: list[str]) -> str:
     """Return the sentence that names missing packages and the command that installs them."""
     more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    how = "-r requirements.txt" if REQUIREMENTS.is_file() else "."
+    how = f"-r {_find_list().name}" if REQUIREMENTS.is_file() else "."
     where = f" in {ROOT}" if REQUIREMENTS.is_file() else " in the folder of its source"
     command = f"{Path(sys.executable).name} -m pip install {how}"
     return f"Not installed: {', '.join(names[:5])}{more}. `{command}`{where} installs what is needed."

@@ -38,7 +38,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from app import api, garbage, origin, preview
+from app import api, garbage, logs, metrics, origin, preview, sign_in
 from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, parse_owner
 from engine import system
 from engine.errors import LabError
@@ -55,6 +55,7 @@ for view in (
     "gallery",
     "data",
     "papers",
+    "admin",
 ):  # at start, so that no visitor waits for the imports
     importlib.import_module(f"app.views.{view}")
 gc.freeze()  # imported objects stay: collecting them delayed pages by 0.1 s
@@ -103,7 +104,9 @@ def list_headers() -> dict[str, str]:
 
 class Guard:
     """ASGI middleware: refuses what does not come from the page itself (`app.origin`), before Streamlit sees it; puts the security
-    headers on every answer, and the owner's cookie on a page that comes without one.
+    headers on every answer, and the owner's cookie on a page that comes without one. Metrics, Streamlit's own among them, are for
+    those whom `app.metrics` lets in.
+    Of who signs in (`app.sign_in`) it drops a proxy's header that comes without the secret, and leads back to where one was.
 
     The token is 256 random bits; scripts cannot read it (HttpOnly), other sites' requests do not carry it (SameSite=Lax), and
     over https it never travels in the clear (Secure).
@@ -112,41 +115,58 @@ class Guard:
     def __init__(self, app: Any, headers: dict[str, str]) -> None:
         self.app, self.headers = app, headers
         self.hosts = origin.read_hosts()
+        self.proxy = sign_in.read_proxy()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Handle one connection."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        scope = sign_in.drop_untrusted(scope, self.proxy)
         refusal = origin.why_refused(scope, st.get_option("server.address"), self.hosts)
         if scope["type"] == "websocket":
             if refusal:
+                metrics.requests.count_refusal()
                 await receive()  # the request to connect
                 await send({"type": "websocket.close", "code": 1008, "reason": refusal})  # before it is accepted: 403
             else:
-                await self.app(origin.with_plain_origin(scope), receive, send)
+                metrics.requests.add_websockets(1)
+                try:
+                    await self.app(origin.with_plain_origin(scope), receive, send)
+                finally:
+                    metrics.requests.add_websockets(-1)
             return
         request = Request(scope)
         kinds = request.headers.get("accept", "")  # an unchanged page is answered without a content type
         known = parse_owner(request.headers.get("cookie", ""))
+        began = time.monotonic()
 
         async def answer_without_cookie(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
+                route = metrics.name_route(request.url.path)
+                metrics.requests.count_answer(route, message["status"], time.monotonic() - began)
                 MutableHeaders(scope=message).update(self.headers)
             await send(message)
 
         async def answer(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if request.url.path == sign_in.CALLBACK:
+                    lead_back(request, headers)
                 if not known and request.method == "GET" and "text/html" in kinds + headers.get("content-type", ""):
                     headers.append("Set-Cookie", write_cookie(secrets.token_urlsafe(32), secure=scope["scheme"] == "https"))
+                if scope["scheme"] == "https":
+                    secure_cookies(message)
             await answer_without_cookie(message)
 
         if refusal:
+            metrics.requests.count_refusal()
             sentence = (
                 JSONResponse({"error": refusal}, 403) if "/api/" in request.url.path else PlainTextResponse(f"{refusal}\n", 403)
             )
             await sentence(scope, receive, answer_without_cookie)
+        elif metrics.is_guarded(request.url.path) and not metrics.is_allowed(scope):
+            await metrics.refuse()(scope, receive, answer_without_cookie)
         elif origin.UPLOADER in request.url.path:
             await PlainTextResponse("Files are taken at /api/uploads alone.\n", 404)(scope, receive, answer_without_cookie)
         else:
@@ -157,6 +177,21 @@ def write_cookie(token: str, *, secure: bool) -> str:
     """Return the Set-Cookie line of an owner's token."""
     line = f"{OWNER_COOKIE}={token}; Path=/; Max-Age={_MONTH}; HttpOnly; SameSite=Lax"
     return line + ("; Secure" if secure else "")
+
+
+def secure_cookies(message: MutableMapping[str, Any]) -> None:
+    """Add Secure to every cookie that an answer by https sets: Streamlit's own lack it."""
+    message["headers"] = [
+        (key, sign_in.make_secure(value.decode("latin-1")).encode("latin-1") if key.lower() == b"set-cookie" else value)
+        for key, value in message["headers"]
+    ]
+
+
+def lead_back(request: Request, headers: MutableHeaders) -> None:
+    """Send the browser that comes from the provider to where it was when it began to sign in, instead of to the first page."""
+    if "location" in headers and sign_in.RETURN_COOKIE in request.cookies and sign_in.is_on():
+        headers["location"] = sign_in.read_return_cookie(request.cookies)
+        headers.append("Set-Cookie", sign_in.drop_return_cookie())
 
 
 # ---- health
@@ -296,6 +331,7 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     LAB_ENGINE=off leaves engines to others; a demonstration (LAB_DEMO=1) has none.
     """
     logging.setLogRecordFactory(keep_quiet(logging.LogRecord))
+    logs.configure_logs()
     expiring = asyncio.create_task(forget_expired())
     engine = Engine(api.get_store()) if os.environ.get("LAB_ENGINE", "on") != "off" and not is_demo() else None
     if engine is not None:
@@ -326,9 +362,10 @@ async def forget_expired() -> None:
         await asyncio.sleep(EXPIRE)
 
 
+sign_in.check_settings()  # a server that cannot tell who is who does not start
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),
     lifespan=lifespan,
-    routes=[Route("/api/health", report_health), *api.routes, *preview.routes],
+    routes=[Route("/api/health", report_health), Route("/metrics", metrics.report_metrics), *api.routes, *preview.routes],
     middleware=[Middleware(Guard, headers=list_headers())],
 )

@@ -25,18 +25,72 @@ from packaging.utils import canonicalize_name
 
 from app import launch
 from engine.store import Store
+from tests.conftest import ALONE, EACH_TIME, LONG
+from tests.containerfiles import read_image
 
 ROOT = Path(__file__).resolve().parent.parent
-PINS = {name: (ROOT / name).read_text(encoding="utf-8") for name in ("requirements.txt", "requirements-test.txt")}
-LINES = [line.partition("#")[0].strip() for text in PINS.values() for line in text.splitlines()]
-REQUIRED = [Requirement(line) for line in LINES if line and not line.startswith("-")]
+PINS = {path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("requirements*.txt"))}
+ROOMS = ("requirements-page.txt", "requirements-engine.txt")
+"""Lists that are installed by themselves, so that both name what both need."""
+
+
+def read_pins(*names: str) -> list[Requirement]:
+    """The pins of some lists, without their `-r` lines."""
+    lines = [line.partition("#")[0].strip() for name in names for line in PINS[name].splitlines()]
+    return [Requirement(line) for line in lines if line and not line.startswith("-")]
+
+
+REQUIRED = list({str(r): r for r in read_pins(*PINS)}.values())
 
 
 def test_every_pin_is_exact_and_there_once():
+    for name in PINS:
+        names = [canonicalize_name(r.name) for r in read_pins(name)]
+        assert len(names) == len(set(names)), name
     names = [canonicalize_name(r.name) for r in REQUIRED]
-    assert len(names) == len(set(names)) > 40
+    assert len(names) == len(set(names)) > 40, "a package is pinned to two versions"
     for r in REQUIRED:
         assert re.fullmatch(r"==[0-9][0-9a-z.]*", str(r.specifier)), r  # no +cpu: the same file serves CPU and CUDA
+
+
+def test_the_list_for_people_includes_page_and_engine():
+    assert [line for line in PINS["requirements.txt"].splitlines() if line[0] != "#"] == [f"-r {name}" for name in ROOMS]
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_list_is_whole_by_itself(room):
+    """It pins all that its pins need, and nothing that neither is imported nor needed by what is."""
+    pinned = {canonicalize_name(r.name): r for r in read_pins(room)}
+    needed = {name for r in pinned.values() for name in list_needs(r) if not is_of_torch(name)}
+    assert needed <= set(pinned)
+    lone = PINS[room].rpartition("\n\n")[2]
+    assert {canonicalize_name(r.name) for r in map(Requirement, lone.splitlines())} <= needed
+
+
+def test_the_pages_list_has_nothing_heavy():
+    heavy = {"torch", "scikit-learn", "numba", "llvmlite", "imbalanced-learn", "umap-learn", "onnxruntime", "duckdb", "optuna"}
+    page = {canonicalize_name(r.name) for r in read_pins("requirements-page.txt")}
+    assert not heavy & page and not page & {"lightgbm", "xgboost", "ray"}
+    assert heavy <= {canonicalize_name(r.name) for r in read_pins("requirements-engine.txt")}
+
+
+def test_ray_is_an_extra():
+    """It changes no pin of the others, so that the same spec gives the same bits with it."""
+    assert "-r requirements.txt" in PINS["requirements-ray.txt"].splitlines()
+    assert {r.name for r in read_pins("requirements-ray.txt")} == {"ray", "msgpack"}
+    assert not {"ray", "msgpack"} & {r.name for r in read_pins("requirements.txt", *ROOMS)}
+    assert "-r requirements-ray.txt" in PINS["requirements-test.txt"].splitlines()
+
+
+def list_needs(required: Requirement) -> set[str]:
+    """What an installed package needs here."""
+    lines = map(Requirement, importlib.metadata.requires(required.name) or [])
+    return {canonicalize_name(r.name) for r in lines if r.marker is None or r.marker.evaluate({"extra": ""})}
+
+
+def is_of_torch(name: str) -> bool:
+    """Whether torch itself pins this package."""
+    return name.startswith(("nvidia-", "cuda-")) or name == "triton"
 
 
 @pytest.mark.parametrize("required", REQUIRED, ids=lambda r: r.name)
@@ -47,15 +101,12 @@ def test_the_pin_is_what_is_installed(required):
 def test_what_the_pins_need_is_pinned():
     pinned = {canonicalize_name(r.name) for r in REQUIRED}
     for r in REQUIRED:
-        for line in importlib.metadata.requires(r.name) or []:
-            needed = Requirement(line)
-            if needed.marker is None or needed.marker.evaluate({"extra": ""}):
-                own = needed.name.startswith(("nvidia-", "cuda-")) or needed.name == "triton"  # torch pins its own
-                assert own or canonicalize_name(needed.name) in pinned, f"{r.name} needs {needed}"
+        assert {name for name in list_needs(r) if not is_of_torch(name)} <= pinned, r
 
 
 def test_nothing_of_the_tests_is_installed_by_run():
-    assert not re.search(r"(?m)^(pytest|ruff|mypy|hypothesis|playwright)\b", PINS["requirements.txt"])
+    for name in ("requirements.txt", *ROOMS):
+        assert not re.search(r"(?m)^(pytest|ruff|mypy|hypothesis|playwright)\b", PINS[name])
     assert "-r requirements.txt" in PINS["requirements-test.txt"].splitlines()
 
 
@@ -75,8 +126,11 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
     ("target", "said"),
     [
         ("run", ["-m venv .venv", "-r requirements.txt", "engine fetch keel", '--host "127.0.0.1" --port "8501"']),
-        ("test", ["-r requirements-test.txt", "ruff check .", "ruff format --check .", "mypy", "pytest"]),
-        ("test-long", ["-r requirements-test.txt", "pytest", "-m long"]),
+        (
+            "test",
+            ["-r requirements-test.txt", "ruff check .", "mypy", '-m "not long and not alone"', '-m "alone and not long"'],
+        ),
+        ("test-long", ["-r requirements-test.txt", '-m "long and not alone"', '-m "long and alone"']),
         ("lint", ["ruff check .", "ruff format --check .", "mypy"]),
         ("clean", ["rm -rf .venv"]),
     ],
@@ -88,6 +142,22 @@ def test_targets_of_make(target, said):
     assert at == sorted(at)
 
 
+@pytest.mark.parametrize("ids", [ALONE, EACH_TIME, LONG], ids=["ALONE", "EACH_TIME", "LONG"])
+def test_each_id_that_decides_when_a_test_runs_is_the_beginning_of_one(ids):
+    for id in ids:
+        path, _, name = id.partition("::")
+        name = name.partition("[")[0]
+        assert (ROOT / path).exists() and (not name or f"def {name}" in (ROOT / path).read_text(encoding="utf-8")), id
+    assert all(id.startswith(ALONE) for id in EACH_TIME)
+
+
+def test_browser_tests_are_counted_in_every_part():
+    """`.ci/run` fails where one was skipped, and reads the reports that the targets write."""
+    reports = re.findall(r"--junitxml=(\S+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert len(reports) == 4 == len(set(reports)) and all(Path(path).match("out/tests*.xml") for path in reports)
+    assert (ROOT / ".ci/run").read_text(encoding="utf-8").count("out/tests*.xml") == 2
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_only_the_command_line_of_make_shares_the_page(monkeypatch):
     monkeypatch.setenv("HOST", "0.0.0.0")
@@ -96,12 +166,11 @@ def test_only_the_command_line_of_make_shares_the_page(monkeypatch):
 
 
 def test_the_procfile_has_one_web_line():
-    lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1
-    assert (
-        lines[0].startswith("web: FORWARDED_ALLOW_IPS=${LAB_PROXIES:-*} python -m streamlit run app/server.py ")
-        and "--server.port=$PORT" in lines[0]
-    )
+    """It starts what the page's image starts, at the port that the host names and behind the host's proxy."""
+    (line,) = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
+    assert line == "web: LAB_PROXIES=${LAB_PROXIES:-*} python -m app.launch --host 0.0.0.0 --port $PORT"
+    shown = read_image("page").command
+    assert line.endswith(" ".join(shown[:-1]) + " $PORT")
 
 
 def test_ci_run_can_be_run():

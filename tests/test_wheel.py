@@ -22,7 +22,8 @@ from tests.app.test_server import ask, until
 from tests.engine.plugged import make_folder
 from tests.test_imports import ROOT
 
-SOURCE = ("engine", "app", "pyproject.toml", "requirements.txt", "README.md", "LICENSE")
+LISTS = ("requirements-page.txt", "requirements-engine.txt")
+SOURCE = ("engine", "app", "pyproject.toml", *LISTS, "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +75,9 @@ def test_what_it_needs_is_what_requirements_say(wheel):
     with zipfile.ZipFile(wheel) as archive:
         (name,) = (name for name in archive.namelist() if name.endswith("METADATA"))
         needed = re.findall(r"(?m)^Requires-Dist: (.*)$", archive.read(name).decode())
-    lines = [line.partition("#")[0].strip() for line in (ROOT / "requirements.txt").read_text(encoding="utf-8").splitlines()]
-    assert needed == [line for line in lines if line]
+    texts = [(ROOT / name).read_text(encoding="utf-8") for name in LISTS]
+    lines = [line.partition("#")[0].strip() for text in texts for line in text.splitlines()]
+    assert set(needed) == {line for line in lines if line}
     assert not any(line.startswith("-") for line in lines)
 
 
@@ -179,7 +181,9 @@ def test_no_text_tells_to_install_a_package_of_ours_from_an_index():
 
 def test_missing_packages_in_a_checkout(monkeypatch, tmp_path, capsys):
     file = tmp_path / "requirements.txt"
-    file.write_text("# a remark\nstreamlit==1.0  # there\nno-such-package==1\n\nno.other_one==2\n", encoding="utf-8")
+    file.write_text("# a remark\nstreamlit==1.0  # there\n-r more.txt\n\nno.other_one==2\n", encoding="utf-8")
+    file.with_name("more.txt").write_text("no-such-package==1\nstreamlit==1.0\n", encoding="utf-8")
+    monkeypatch.delenv("LAB_ENGINE", raising=False)
     monkeypatch.setattr(launch, "REQUIREMENTS", file)
     monkeypatch.setattr(launch, "serve", lambda arguments: pytest.fail("it went on"))
     assert launch.read_requirements() == ["streamlit", "no-such-package", "no.other_one"]
@@ -190,3 +194,7 @@ def test_missing_packages_in_a_checkout(monkeypatch, tmp_path, capsys):
     assert (
         said.startswith("Not installed: no-such-package, no.other_one. `") and "-m pip install -r requirements.txt` in" in said
     )
+    monkeypatch.setenv("LAB_ENGINE", "off")  # a page whose engines run elsewhere
+    file.with_name("requirements-page.txt").write_text("no-page-package==1\n", encoding="utf-8")
+    assert launch.list_missing() == ["no-page-package"]
+    assert "-m pip install -r requirements-page.txt` in" in launch.explain_missing(["no-page-package"])

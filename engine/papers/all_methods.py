@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -27,12 +27,14 @@ METHOD = ""
 OF_CATALOG = True
 """Its rows are those of a catalog (`engine.papers.tables.build_table`)."""
 METRIC = "average_precision"
+AGAINST = {"plain training": BASELINE, "balanced batches": "rs", "a random forest": "forest"}
+"""What every method is tested against, as shown -> its name in the catalog."""
 FILE = Path(__file__).parents[1] / "catalog.json"
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What differs between protocols. params: of every method that has them; quick: whether each method's own quick values hold too."""
+    """What differs between protocols. params: of every method that has them; shorter: method -> values over those."""
 
     reduced: bool
     description: str
@@ -40,7 +42,7 @@ class Settings:
     folds: int
     datasets: tuple[str, ...]
     params: Mapping[str, Any]
-    quick: bool
+    shorter: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 _SAME = (
@@ -48,13 +50,14 @@ _SAME = (
     "each in turn the test part. Each seed is a run. Networks are an MLP 64-64 by Adam 0.001 with batches of 128; models and ensembles "
     "have their own defaults."
 )
-FULL = Settings(
-    False, f"Full protocol: {_SAME} 200 epochs; second phases have at most 200.", 5, 4, keel.FULL.datasets,
-    {**keel.FULL.params, "meta_epochs": 200, "patience": 20}, False,
-)  # fmt: skip
+_PARAMS = {**keel.FULL.params, "meta_epochs": 200, "patience": 20}
+FULL = Settings(False, f"Full protocol: {_SAME} 200 epochs; second phases have at most 200.", 5, 4, keel.FULL.datasets, _PARAMS)
 SMALL = Settings(
-    True, f"Reduced protocol: {_SAME} 40 epochs; second phases have at most 40; slow methods take their quick values.", 5, 4,
-    keel.FULL.datasets, {**keel.SMALL.params, "meta_epochs": 40, "patience": 20}, True,
+    True,
+    f"Reduced protocol: {_SAME} 200 epochs; second phases have at most 200. That is the full protocol but for four slow methods: GAMO has "
+    "150 steps, LMNN 5, MESA 30 and 4 members, the triplet loss 40 epochs.",
+    5, 4, keel.FULL.datasets, _PARAMS,
+    {"gamo": {"steps": 150}, "lmnn": {"steps": 5}, "mesa": {"members": 4, "steps": 30}, "triplet": {"epochs": 40}},
 )  # fmt: skip
 
 
@@ -97,33 +100,32 @@ def list_methods(catalog: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def choose_params(entry: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """A method's parameters: those of the protocol that it has, within its ranges, over its own quick values where they hold."""
-    out = dict(entry["quick"]) if settings.quick else {}
-    for described in entry["fields"]:
-        name = described["name"]
-        if name in settings.params:
-            out[name] = settings.params[name]
-    return out
+    """A method's parameters: those of the protocol that it has, then what is shorter for it."""
+    own = {described["name"] for described in entry["fields"]}
+    shared = {name: value for name, value in settings.params.items() if name in own}
+    return {**shared, **settings.shorter.get(entry["name"], {})}
 
 
-def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Tests over the sets: plain training against every method, with Holm's correction over all of them, and mean ranks.
+def compare_methods(rows: Sequence[Mapping[str, Any]], catalog: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Tests over the sets: plain training, balanced batches and a plain forest, each against every other method, with Holm's correction
+    over all of them, and mean ranks.
 
-    rows: of this table, as `engine.papers.verdicts.judge` gives them. A method without a score on a set that plain training has one on is
-    left out, and named under `left_out`. See `engine.papers.keel.compare_methods`.
+    rows: of this table, as `engine.papers.verdicts.judge` gives them. catalog: that names the methods, the committed one by default. A
+    method without a score on a set that plain training has one on is left out, and named under `left_out`. See
+    `engine.papers.keel.compare_methods`.
     """
     found = {(row["dataset"], row["labels"]["method"]): row["ours"]["mean"] for row in rows if row["ours"]}
     methods = list(dict.fromkeys(row["labels"]["method"] for row in rows))
-    if not methods:
-        return {}
-    plain = methods[0]
+    titles = {entry["name"]: entry["title"] for entry in (catalog or _read_catalog())["methods"]}
+    plain = titles[BASELINE]
     sets = [dataset for dataset in dict.fromkeys(row["dataset"] for row in rows) if (dataset, plain) in found]
     there = [method for method in methods if sets and all((dataset, method) in found for dataset in sets)]
     if plain not in there or len(there) < 2:
         return {}
     scores = {method: [found[dataset, method] for dataset in sets] for method in there}
-    tested = compare_over_sets(scores, plain, keel.MARGIN)
-    return {"all methods": tested | {"left_out": [method for method in methods if method not in there]}}
+    more = {"left_out": [method for method in methods if method not in there]}
+    firsts = {shown: titles[name] for shown, name in AGAINST.items() if titles.get(name) in there}
+    return {f"against {shown}": compare_over_sets(scores, first, keel.MARGIN) | more for shown, first in firsts.items()}
 
 
 @cache

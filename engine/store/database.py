@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -15,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import BadStore, StoreError
+from engine.settings import read_text
 from engine.text import quote
 
 _NOT_A_FILE = "the store's URL {url} must name a SQLite file, such as sqlite:////folder/lab.db."
@@ -22,8 +22,10 @@ _NO_URL = "{url} is no store's URL; it must look like sqlite:////folder/lab.db."
 
 
 def default_url() -> str:
-    """LAB_STORE, or SQLite in the user's data folder, which is made readable by that user alone."""
-    if url := os.environ.get("LAB_STORE"):
+    """LAB_STORE, or what the file LAB_STORE_FILE holds, or SQLite in the user's data folder, which is made readable by that user
+    alone. Raises BadInput where both are set, or that file cannot be read.
+    """
+    if url := read_text("LAB_STORE"):
         return url
     folder = Path(platformdirs.user_data_dir("imbalance-lab", appauthor=False))
     try:

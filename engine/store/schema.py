@@ -1,11 +1,11 @@
-"""Tables of the store. JSON is text and arrays are npz; nothing is unpickled."""
+"""Tables of the store. JSON is text and arrays are npz; nothing is unpickled.
+
+Who adds a table or a column adds a file to `engine.store.migrations` too, for the databases that are there already.
+"""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
-
-SCHEMA = 3
-"""The version of these tables, which the table `meta` has under `schema`."""
 
 
 class PublicSpecField(sa.ColumnElement[str]):
@@ -20,7 +20,25 @@ class PublicSpecField(sa.ColumnElement[str]):
         self.paths = paths
 
 
+class PublicSpecColumn(sa.Computed):
+    """A column computed from the JSON text `spec` as `PublicSpecField` says: when it is read, or where the database cannot when it
+    is written.
+    """
+
+    def __init__(self, *paths: str) -> None:
+        super().__init__(PublicSpecField(*paths), persisted=False)
+
+
+LONG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+"""Whole numbers that may need more than 32 bits. SQLite has one type for all."""
 METADATA = sa.MetaData()
+REVISIONS = sa.Table(
+    "alembic_version",
+    METADATA,
+    sa.Column("version_num", sa.String(32)),
+    sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
+)
+"""Alembic's own: the last file of `engine.store.migrations` that this database has seen."""
 FACTS = sa.Table("meta", METADATA, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False))
 """The schema's version, and the request to empty the write-ahead log (`engine.store.forgetting`)."""
 JOBS = sa.Table(
@@ -37,8 +55,8 @@ JOBS = sa.Table(
     sa.Column("device", sa.Text, nullable=False),
     sa.Column("timeout_s", sa.Float),
     sa.Column("attempt", sa.Integer, nullable=False),
-    sa.Column("done", sa.Integer, nullable=False),
-    sa.Column("total", sa.Integer, nullable=False),
+    sa.Column("done", LONG, nullable=False),
+    sa.Column("total", LONG, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("started", sa.Float),
     sa.Column("finished", sa.Float),
@@ -46,8 +64,8 @@ JOBS = sa.Table(
     sa.Column("cancel", sa.Integer, nullable=False),
     sa.Column("last_seq", sa.Integer, nullable=False),
     sa.Column("upload", sa.Text),
-    sa.Column("dataset", sa.Text, sa.Computed(PublicSpecField("dataset", "source.dataset"), persisted=False)),
-    sa.Column("method", sa.Text, sa.Computed(PublicSpecField("method", "technique"), persisted=False)),
+    sa.Column("dataset", sa.Text, PublicSpecColumn("dataset", "source.dataset")),
+    sa.Column("method", sa.Text, PublicSpecColumn("method", "technique")),
     sa.Index("jobs_by_turn", "state", "priority", "created"),
     sa.Index("jobs_by_age", "created"),
     sa.Index("jobs_by_owner", "owner", "upload"),
@@ -86,7 +104,7 @@ UPLOADS = sa.Table(
     METADATA,
     sa.Column("id", sa.Text, primary_key=True),
     sa.Column("owner", sa.Text, nullable=False),
-    sa.Column("size", sa.Integer, nullable=False),
+    sa.Column("size", LONG, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("whole", sa.Integer, nullable=False),
     sa.Column("digest", sa.Text, nullable=False),
@@ -140,3 +158,40 @@ ENGINES = sa.Table(
 )
 JOB_TABLES = (EVENTS, RESULTS, ARTIFACTS)
 """Rows of these belong to a job (column `job`) and are deleted with it."""
+SIGNED_OUT = sa.Table(
+    "signed_out",
+    METADATA,
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("sign_in", sa.Text, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+)
+"""Sign-ins that no longer count. sign_in: a digest of one, or '' for all of this person until `at`, unix seconds."""
+ASKERS = sa.Table(
+    "askers",
+    METADATA,
+    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Index("askers_by_person", "person"),
+)
+"""Who asked for a job, as `engine.store.people.name_person` has them. A public job has no owner, and its asker counts it."""
+SPENT = sa.Table(
+    "spent",
+    METADATA,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Index("spent_by_person", "person", "at"),
+)
+"""Seconds of an engine that a job took, when it ended, and who asked for it. Rows of a day are kept."""
+AUDIT = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("admin", sa.Text, nullable=False),
+    sa.Column("act", sa.Text, nullable=False),
+    sa.Column("subject", sa.Text, nullable=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+)
+"""What admins did (`engine.store.administration`). No verb deletes from it."""

@@ -26,19 +26,8 @@ from sqlalchemy.ext.compiler import compiles
 
 from engine.errors import BadStore, StoreError, StoreFull, StoreLocked, StoreReplaced
 from engine.store.database import Database, check_url
-from engine.store.schema import (
-    ARTIFACTS,
-    BOOKMARKS,
-    FACTS,
-    JOBS,
-    METADATA,
-    OWNERS,
-    PIECES,
-    SCHEMA,
-    SWEEPS,
-    UPLOADS,
-    PublicSpecField,
-)
+from engine.store.migrations import latest_schema, stamp, stamp_latest, upgrade
+from engine.store.schema import ARTIFACTS, FACTS, METADATA, REVISIONS, PublicSpecField
 
 BUSY_MS = 10_000
 """Milliseconds that a statement waits for another's lock."""
@@ -192,41 +181,53 @@ class SqliteDatabase(Database):
         check_url(self.url)  # its folder may have gone since
         with self.reading() as connection:
             version = self._read_version(connection)
+            is_stamped = version is None or version > 3 or REVISIONS.name in _list_tables(connection)
         if version is None:
             self._use_wal()
             with self.writing() as connection:  # read again inside the lock: another process may have been first
                 version = self._read_version(connection)
                 if version is None:
                     METADATA.create_all(connection)
-                    connection.execute(FACTS.insert().values(key="schema", value=str(SCHEMA)))
-                    version = str(SCHEMA)
-        if version == "1":
+                    stamp_latest(connection)
+                    version = latest_schema()
+        if version == 1:
             self._add_uploads()
-            version = "2"
-        if version == "2":
+            version = 2
+        if version == 2:
             self._add_bookmarks()
-            version = str(SCHEMA)
-        if version != str(SCHEMA):
+            version = 3
+        if not is_stamped:
+            self._stamp()
+        if 3 <= version < latest_schema():
+            with self.writing() as connection:
+                if self._read_version(connection) == version:  # else another process was first
+                    upgrade(connection)
+            version = latest_schema()
+        if version != latest_schema():
             raise StoreError(
-                f"the store {self.place} has schema {version} and this version reads schema {SCHEMA}; "
+                f"the store {self.place} has schema {version} and this version reads schema {latest_schema()}; "
                 "use the version that wrote it, or set LAB_STORE to another file."
             )
 
     def _add_uploads(self) -> None:
         """Schema 1 to 2: adds tables and columns, changes no row."""
+        from engine.store.migrations.v0001_first_tables import JOBS, OWNERS, PIECES, TABLES, UPLOADS
+
         with self.writing() as connection:
-            if self._read_version(connection) != "1":  # another process was first
+            if self._read_version(connection) != 1:  # another process was first
                 return
             connection.execute(sa.text("ALTER TABLE jobs ADD COLUMN upload TEXT"))
             connection.execute(sa.text("ALTER TABLE artifacts ADD COLUMN pad INTEGER DEFAULT 0 NOT NULL"))
-            METADATA.create_all(connection, [UPLOADS, PIECES, OWNERS])
-            _job_index("jobs_by_owner").create(connection)
+            TABLES.create_all(connection, [UPLOADS, PIECES, OWNERS])
+            _index(JOBS, "jobs_by_owner").create(connection)
             connection.execute(FACTS.update().where(FACTS.c.key == "schema").values(value="2"))
 
     def _add_bookmarks(self) -> None:
         """Schema 2 to 3: adds tables and columns, changes no row."""
+        from engine.store.migrations.v0001_first_tables import BOOKMARKS, JOBS, SWEEPS, TABLES
+
         with self.writing() as connection:
-            if self._read_version(connection) != "2":  # another process was first
+            if self._read_version(connection) != 2:  # another process was first
                 return
             for column in (JOBS.c.dataset, JOBS.c.method):
                 assert column.computed is not None and isinstance(column.computed.sqltext, PublicSpecField)
@@ -234,20 +235,27 @@ class SqliteDatabase(Database):
                 connection.execute(
                     sa.text(f"ALTER TABLE jobs ADD COLUMN {column.name} TEXT GENERATED ALWAYS AS ({value}) VIRTUAL")
                 )
-            METADATA.create_all(connection, [BOOKMARKS, SWEEPS])
-            _job_index("jobs_listed").create(connection)
+            TABLES.create_all(connection, [BOOKMARKS, SWEEPS])
+            _index(JOBS, "jobs_listed").create(connection)
             connection.execute(FACTS.update().where(FACTS.c.key == "schema").values(value="3"))
 
-    def _read_version(self, connection: Connection) -> str | None:
-        """The schema's number as text, None in an empty file."""
-        names = set(connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars())
+    def _stamp(self) -> None:
+        """Schema 3 of the versions without Alembic to its first revision."""
+        with self.writing() as connection:
+            if self._read_version(connection) == 3 and REVISIONS.name not in _list_tables(connection):
+                REVISIONS.create(connection)
+                stamp(connection, 3)
+
+    def _read_version(self, connection: Connection) -> int | None:
+        """The schema's number, None in an empty file."""
+        names = _list_tables(connection)
         if not names:
             return None
         query = sa.select(FACTS.c.value).where(FACTS.c.key == "schema")
         version = connection.execute(query).scalar() if "meta" in names else None
-        if version is None:
+        if version is None or not version.isdecimal():
             raise StoreError(f"{self.place} is a database of another program; set LAB_STORE to another file.")
-        return str(version)
+        return int(version)
 
     def _use_wal(self) -> None:
         # Switching an empty file to WAL needs it alone and does not wait for others, so several first openers must retry.
@@ -327,8 +335,12 @@ def _is_locked(error: StoreError) -> bool:
     return "locked" in str(error.__cause__)
 
 
-def _job_index(name: str) -> sa.Index:
-    return next(index for index in JOBS.indexes if index.name == name)
+def _list_tables(connection: Connection) -> set[str]:
+    return set(connection.execute(sa.text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars())
+
+
+def _index(table: sa.Table, name: str) -> sa.Index:
+    return next(index for index in table.indexes if index.name == name)
 
 
 def _json_path(path: str) -> str:

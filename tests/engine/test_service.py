@@ -6,11 +6,13 @@ The runs are fakes (tests/engine/fakes.py); nothing here waits for torch.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -25,12 +27,13 @@ from engine.events import Note, Phase, Progress, kind, unpack
 from engine.executors import Work, local
 from engine.executors.worker import OUT_OF_MEMORY
 from engine.memory import default_limit
-from engine.settings import read_setting
+from engine.settings import read_setting, read_text
 from engine.spec import RunSpec
 from engine.spec.embedding import FEATURES, TSNE
-from engine.store import Job, Store
+from engine.store import Job, Store, default_url
 from engine.store.jobs import PRIORITY_COMPANION, PRIORITY_SWEEP
 from engine.store.schema import ARTIFACTS, OWNERS
+from tests.app.test_server import free_port
 from tests.engine.test_embed import features
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -57,8 +60,14 @@ def wait(what: Callable[[], Any], seconds: float = 15.0) -> Any:
     return value
 
 
+ON_RAY = pytest.param("ray", marks=[pytest.mark.long, pytest.mark.timeout(180)])
+"""The same test with the workers on a Ray cluster."""
+
+
 class Process:
     """An engine process on a store, with the workers of its slots."""
+
+    patience = 15.0
 
     def __init__(
         self, store: Store, log: Path, slots: int = 2, catalog: str = "tests.engine.fakes:catalog", **env: str
@@ -80,8 +89,8 @@ class Process:
         return [sys.executable, "-c", CODE, self.store.url, str(self.slots), "tests.engine.fakes:run", catalog, "probe"]
 
     def up(self) -> Process:
-        """Wait until all its workers are warm."""
-        wait(lambda: self.info() and self.info().ready == self.slots)
+        """Wait until all its workers are warm, those beside a cluster's too."""
+        wait(lambda: (info := self.info()) and info.ready == info.slots >= self.slots, self.patience)
         return self
 
     def info(self) -> Any:
@@ -142,12 +151,20 @@ def engine(store: Store, tmp_path: Path) -> Iterator[Callable[..., Process]]:
         process.end()
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """One engine with two slots for the tests that must leave it whole: each is also a test of that."""
+@pytest.fixture(scope="module", params=["local", ON_RAY])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """One engine with two slots for the tests that must leave it whole: each is also a test of that.
+
+    On Ray the slots are those of a cluster, beside one for private jobs.
+    """
     folder = tmp_path_factory.mktemp("shared")
     store = Store(f"sqlite:///{folder / 'lab.db'}")
-    process = Process(store, folder / "engine.log")
+    env = {}
+    if request.param == "ray":
+        cluster = request.getfixturevalue("ray_cluster")
+        env = cluster.settings | {"LAB_EXECUTOR": f"ray://{cluster.address}"}
+    process = Process(store, folder / "engine.log", **env)
+    process.patience = 120.0 if env else Process.patience
     try:
         yield process.up()
         assert process.popen.poll() is None, "a run took the engine with it"
@@ -158,6 +175,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 def ended(store: Store, id: str, seconds: float = 15.0, owner: str | None = None) -> Job:
     return wait(lambda: not (job := store.job(id, owner)).active and job, seconds)
+
+
+def read_metrics(port: int) -> dict[str, float]:
+    """What an engine reports on this machine: name with labels -> value."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
 def running(store: Store, id: str) -> Job:
@@ -582,13 +606,18 @@ def test_an_engine_that_slept_drops_what_was_taken_from_it(store, engine):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_polite_stop_marks_retires_and_leaves_one_file(store, engine, tmp_path, number):
-    process = engine().up()
+    process = engine(LAB_LOG="json", LAB_METRICS=str(port := free_port())).up()
     done = ended(store, store.submit(spec("quick")).id)
     busy, waiting = store.submit(spec("blocks")).id, store.submit(spec("steady", seed=1), priority=PRIORITY_SWEEP).id
     running(store, busy)
     running(store, waiting)
     queued = store.submit(spec("quick", seed=5), priority=PRIORITY_SWEEP).id
     process.family()
+    numbers = read_metrics(port)
+    assert numbers['lab_engine_jobs_total{kind="run",state="done"}'] == numbers['lab_engine_job_seconds_count{kind="run"}'] == 1
+    assert numbers["lab_engine_slots"] == numbers["lab_engine_slots_busy"] == 2 and numbers["lab_engine_events_total"] >= 3
+    assert numbers['lab_jobs{state="running"}'] == 2 and numbers["lab_store_up"] == numbers["lab_engines"] == 1
+    id = process.info().id
     store.close()  # a page that is reading would keep the log open
     code, _ = process.terminate(number)
     assert code == 0
@@ -596,7 +625,13 @@ def test_a_polite_stop_marks_retires_and_leaves_one_file(store, engine, tmp_path
     assert (tmp_path / "lab.db-wal").exists() is False or (tmp_path / "lab.db-wal").stat().st_size == 0
     assert [store.job(id).state for id in (done.id, busy, waiting, queued)] == ["done", "interrupted", "interrupted", "queued"]
     assert "Run it again" in store.job(busy).reason and store.engines() == []
-    assert "Traceback" not in (tmp_path / "engine.log").read_text()
+    said = [json.loads(line) for line in (tmp_path / "engine.log").read_text().splitlines()]
+    assert {line["engine"] for line in said} == {id} and not [line for line in said if "error" in line]
+    assert [(line["job"], line["attempt"]) for line in said if line["message"] == f"run {done.id} ended: done"] == [
+        (done.id, 1)
+    ]
+    assert {line["job"] for line in said if line["message"].endswith(" began")} == {done.id, busy, waiting}
+    assert said[-1]["message"] == f"engine {id} stopped" and said[-1]["level"] == "info" and said[-1]["time"].endswith("+00:00")
 
 
 def test_ctrl_c_in_a_terminal_reaches_all_and_is_quiet(store, engine, tmp_path):
@@ -920,3 +955,22 @@ def test_settings_are_whole_numbers(monkeypatch):
         monkeypatch.setenv("LAB_SLOTS", text)
         with pytest.raises(BadInput, match="LAB_SLOTS"):
             read_setting("LAB_SLOTS", 2)
+
+
+def test_a_secret_comes_by_a_file(monkeypatch, tmp_path):
+    for name in ("LAB_STORE", "LAB_STORE_FILE"):
+        monkeypatch.delenv(name, raising=False)
+    assert read_text("LAB_STORE") == "" and read_text("LAB_STORE", "none") == "none"
+    (file := tmp_path / "secret").write_text(f"sqlite:///{tmp_path}/a b.db \r\n")
+    monkeypatch.setenv("LAB_STORE_FILE", str(file))
+    assert read_text("LAB_STORE") == default_url() == f"sqlite:///{tmp_path}/a b.db "
+    monkeypatch.setenv("LAB_STORE", "sqlite:////another.db")
+    with pytest.raises(BadInput, match="LAB_STORE and LAB_STORE_FILE are both set: keep one of them"):
+        default_url()
+    monkeypatch.delenv("LAB_STORE")
+    for content in (None, b"\xff"):
+        monkeypatch.setenv("LAB_STORE_FILE", str(tmp_path / "other"))
+        if content is not None:
+            (tmp_path / "other").write_bytes(content)
+        with pytest.raises(BadInput, match="LAB_STORE_FILE=.*other.*: cannot be read"):
+            default_url()
