@@ -23,6 +23,7 @@ from engine.spec import RunSpec
 from engine.spec.result import Result
 from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store, default_url
 from engine.store.jobs import PRIORITY_SWEEP
+from engine.store.migrations import latest_schema
 
 SPEC = RunSpec(dataset="moons", method="ce", params={"steps": 3})
 
