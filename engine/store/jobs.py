@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from sqlalchemy.engine import Connection, Row
 
 from engine.errors import UnknownName
 from engine.spec import embedding
-from engine.store.database import Database
+from engine.store.database import Database, insert_row
 from engine.store.forgetting import request_purge, touch_owner
 from engine.store.schema import ARTIFACTS, BOOKMARKS, JOB_TABLES, JOBS
 from engine.text import quote
@@ -192,7 +191,7 @@ def enqueue_job(
         "reason": "",
         "done": 0,
         "total": 0,
-        "created": time.time(),
+        "created": database.clock,
         "started": None,
         "finished": None,
         "engine": None,
@@ -204,7 +203,7 @@ def enqueue_job(
     one = JOBS.c.id == key["id"]
     row = connection.execute(sa.select(JOBS.c.state, JOBS.c.cancel, JOBS.c.priority).where(one)).first()
     if row is None:
-        connection.execute(JOBS.insert(), {**key, **fresh, "attempt": 1})
+        insert_row(connection, JOBS, {**key, **fresh, "attempt": 1})
     elif (row.state in ACTIVE and not row.cancel) or (row.state == "done" and not again):
         if values["priority"] < row.priority:
             connection.execute(JOBS.update().where(one).values(priority=values["priority"]))
@@ -219,7 +218,7 @@ def complete_job(database: Database, connection: Connection, key: Mapping[str, A
     one = JOBS.c.id == key["id"]
     row = connection.execute(sa.select(JOBS.c.state, JOBS.c.attempt).where(one)).first()
     if row is None or row.state != "done":
-        now = time.time()
+        now = database.read_clock(connection)
         fixed = {
             "priority": PRIORITY_INTERACTIVE,
             "device": "cpu",
