@@ -38,7 +38,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from app import api, garbage, origin, preview
+from app import api, garbage, logs, metrics, origin, preview
 from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, parse_owner
 from engine import system
 from engine.errors import LabError
@@ -103,7 +103,8 @@ def list_headers() -> dict[str, str]:
 
 class Guard:
     """ASGI middleware: refuses what does not come from the page itself (`app.origin`), before Streamlit sees it; puts the security
-    headers on every answer, and the owner's cookie on a page that comes without one.
+    headers on every answer, and the owner's cookie on a page that comes without one. Metrics, Streamlit's own among them, are for
+    those whom `app.metrics` lets in.
 
     The token is 256 random bits; scripts cannot read it (HttpOnly), other sites' requests do not carry it (SameSite=Lax), and
     over https it never travels in the clear (Secure).
@@ -121,17 +122,25 @@ class Guard:
         refusal = origin.why_refused(scope, st.get_option("server.address"), self.hosts)
         if scope["type"] == "websocket":
             if refusal:
+                metrics.requests.count_refusal()
                 await receive()  # the request to connect
                 await send({"type": "websocket.close", "code": 1008, "reason": refusal})  # before it is accepted: 403
             else:
-                await self.app(origin.with_plain_origin(scope), receive, send)
+                metrics.requests.add_websockets(1)
+                try:
+                    await self.app(origin.with_plain_origin(scope), receive, send)
+                finally:
+                    metrics.requests.add_websockets(-1)
             return
         request = Request(scope)
         kinds = request.headers.get("accept", "")  # an unchanged page is answered without a content type
         known = parse_owner(request.headers.get("cookie", ""))
+        began = time.monotonic()
 
         async def answer_without_cookie(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
+                route = metrics.name_route(request.url.path)
+                metrics.requests.count_answer(route, message["status"], time.monotonic() - began)
                 MutableHeaders(scope=message).update(self.headers)
             await send(message)
 
@@ -143,10 +152,13 @@ class Guard:
             await answer_without_cookie(message)
 
         if refusal:
+            metrics.requests.count_refusal()
             sentence = (
                 JSONResponse({"error": refusal}, 403) if "/api/" in request.url.path else PlainTextResponse(f"{refusal}\n", 403)
             )
             await sentence(scope, receive, answer_without_cookie)
+        elif metrics.is_guarded(request.url.path) and not metrics.is_allowed(scope):
+            await metrics.refuse()(scope, receive, answer_without_cookie)
         elif origin.UPLOADER in request.url.path:
             await PlainTextResponse("Files are taken at /api/uploads alone.\n", 404)(scope, receive, answer_without_cookie)
         else:
@@ -296,6 +308,7 @@ async def lifespan(app: Any) -> AsyncIterator[dict[str, Any]]:
     LAB_ENGINE=off leaves engines to others; a demonstration (LAB_DEMO=1) has none.
     """
     logging.setLogRecordFactory(keep_quiet(logging.LogRecord))
+    logs.configure_logs()
     expiring = asyncio.create_task(forget_expired())
     engine = Engine(api.get_store()) if os.environ.get("LAB_ENGINE", "on") != "off" and not is_demo() else None
     if engine is not None:
@@ -329,6 +342,6 @@ async def forget_expired() -> None:
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),
     lifespan=lifespan,
-    routes=[Route("/api/health", report_health), *api.routes, *preview.routes],
+    routes=[Route("/api/health", report_health), Route("/metrics", metrics.report_metrics), *api.routes, *preview.routes],
     middleware=[Middleware(Guard, headers=list_headers())],
 )

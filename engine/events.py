@@ -91,7 +91,8 @@ class Scene:
     How synthetic points were made, as far as it is known; all empty in scenes of earlier versions. kind: see
     `engine.samplers.lines.Drawn`; '' where it is not known. norm: of distances, 2 or 1. seeds [n, 2] int16: the row that each was made
     from. walks [n, P, 2] int16: its places on the way from there, the last one repeated. spheres [s, 4] int16: place of a row, and how far
-    its sphere reaches along both axes. moves [q, 4] int16: old and new place of a training row that was moved.
+    its sphere reaches along both axes. moves [q, 4] int16: old and new place of a training row that was moved. sources [n, S, 2] int16: the
+    rows with the largest weights in a row that is a mean, weights [n, S] uint8: 255 x the weights.
     """
 
     replicate: int
@@ -114,8 +115,10 @@ class Scene:
     walks: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 2), np.int16))
     spheres: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.int16))
     moves: np.ndarray = field(default_factory=lambda: np.zeros((0, 4), np.int16))
+    sources: np.ndarray = field(default_factory=lambda: np.zeros((0, 0, 2), np.int16))
+    weights: np.ndarray = field(default_factory=lambda: np.zeros((0, 0), np.uint8))
     arrays: ClassVar[tuple[str, ...]] = (
-        "points", "labels", "parents", "parent_labels", "faint", "seeds", "walks", "spheres", "moves",
+        "points", "labels", "parents", "parent_labels", "faint", "seeds", "walks", "spheres", "moves", "sources", "weights",
     )  # fmt: skip
 
 
@@ -160,7 +163,7 @@ Event = Phase | Progress | Note | Epoch | Scene | Frame | Board
 _TYPES: dict[str, type] = {t.__name__.lower(): t for t in (Phase, Progress, Note, Epoch, Scene, Frame, Board)}
 
 
-SELDOM = ("unsafe", "seeds", "walks", "spheres", "moves")
+SELDOM = ("unsafe", "seeds", "walks", "spheres", "moves", "sources", "weights")
 """Arrays that are left out where they are empty."""
 
 

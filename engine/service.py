@@ -19,7 +19,7 @@ import threading
 import time
 import uuid
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
 from typing import Any
@@ -32,6 +32,8 @@ from engine.events import pack
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkReturned
 from engine.executors.local import LocalExecutor
 from engine.memory import default_limit, device_share
+from engine.operate import logs
+from engine.operate.tally import Tally
 from engine.settings import read_setting
 from engine.spec import RunSpec
 from engine.spec.companions import name_first_phase
@@ -79,10 +81,11 @@ def serve(
     see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB of resident memory that a run may use beyond its idle worker (default: the
     worker's share of the machine, `engine.memory.default_limit`). LAB_PRIVATE_MEMORY: the same for work on uploaded tables (default
     PRIVATE_MB). LAB_DEVICE_SHARE: percent of a GPU's memory for each worker (default `engine.memory.device_share`). LAB_PREVIEW=0: no
-    previews. LAB_GRAPH=0: no step is recorded (`engine.training.graph`). LAB_FORGET_AFTER: see `engine.store.uploads`. Raises
+    previews. LAB_GRAPH=0: no step is recorded (`engine.training.graph`). LAB_FORGET_AFTER: see `engine.store.uploads`. LAB_LOG: see
+    `engine.operate.logs`. LAB_METRICS: where it reports to Prometheus (`engine.operate.metrics`), by default nowhere. Raises
     StoreError, and BadInput for an invalid setting. Must be called on the main thread.
     """
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    logs.configure_logs()
     slots = slots or read_setting("LAB_SLOTS", 2)
     threads = read_setting("LAB_THREADS", 1)
     memory_mb = read_setting("LAB_WORKER_MEMORY", default_limit(slots))
@@ -103,10 +106,14 @@ def serve(
         previews=os.environ.get("LAB_PREVIEW", "") != "0",
     )
     engine = Engine(store, executor, slots, private_mb=private_mb)
+    stop_metrics = None
     try:
+        stop_metrics = engine.report_metrics(os.environ.get("LAB_METRICS", ""))
         engine.work(stopping)
     finally:
         engine.stop()
+        if stop_metrics is not None:
+            stop_metrics()
         store.close()
 
 
@@ -130,7 +137,9 @@ class Engine:
         self._private_mb = private_mb
         self._device = ""
         self._devices: list[str] = []
+        self._tally = Tally()
         self._end = threading.Event()
+        logs.name_engine(self.id)
         self.store.record_heartbeat(self._info())  # a job claimed by an engine without a heartbeat is an orphan
         self._heart = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._heart.start()
@@ -152,7 +161,7 @@ class Engine:
                     looked = time.monotonic()
                     self.store.record_heartbeat(self._info())  # first, or after a long stop its own runs would be orphans
                     for id in self.store.interrupt_orphans():
-                        log.info("run %s was interrupted: its engine is gone", id)
+                        log.info("run %s was interrupted: its engine is gone", id, extra={"job": id})
                     self.store.sweep_previews()
                     gone = self.store.expire()
                     if gone.tables or gone.jobs:
@@ -181,6 +190,20 @@ class Engine:
             log.error("%s What was running will be marked by the next engine.", error)
         log.info("engine %s stopped", self.id)
 
+    def report_metrics(self, place: str) -> Callable[[], None] | None:
+        """Reports to Prometheus at the place that LAB_METRICS names, nowhere where that is empty; returns what ends it. Raises BadInput."""
+        if not place:
+            return None
+        from engine.operate import metrics  # takes a tenth of a second
+
+        def look() -> metrics.EngineState:
+            now = self._info()
+            turned = time.monotonic() - self._turned
+            return metrics.EngineState(now.slots, now.ready, now.busy, now.memory_mb, turned, len(self._pending))
+
+        own = metrics.EngineCollector(look, self._tally)
+        return metrics.serve_metrics(metrics.make_registry(own, metrics.StoreCollector(lambda: self.store)), place)
+
     # ---- one turn of the loop
 
     def _write(self) -> None:
@@ -206,6 +229,7 @@ class Engine:
             for key, events in runs.items():
                 stored[key] = self._write_or_fail(key, events)
                 self._remove([news for news in batch if news.key == key])
+        self._tally.count_events(sum(len(runs[key]) for key, is_stored in stored.items() if is_stored))
         for key, is_stored in stored.items():
             if not is_stored:
                 self._drop(key)
@@ -235,20 +259,27 @@ class Engine:
         elif id.startswith(PREVIEW):
             self.store.end_preview(id, news.state, news.reason, news.result[0] if news.result else None, attempt=attempt)
         elif news.state == "cancelled" and news.key in self._yielding and self.store.requeue(id, attempt=attempt):
-            log.info("run %s made way for one that somebody waits for", id)
+            log.info("run %s made way for one that somebody waits for", id, extra={"job": id, "attempt": attempt})
         elif news.result is not None:
             self._save_or_fail(news.key, news.result, news.artifacts)
         else:
             self.store.finish(id, news.state, news.reason, attempt=attempt)
-        self._running.pop(news.key, None)
+        job = self._running.pop(news.key, None)
         self._yielding.discard(news.key)
+        if job is not None:
+            self._note_end(job, "released" if isinstance(news, WorkReturned) else news.state)
+
+    def _note_end(self, job: Job, state: str) -> None:
+        """Counts and logs that a job ended here."""
+        self._tally.count_end(job.kind, state, time.time() - (job.started or time.time()))
+        log.debug("%s %s ended: %s", job.kind, job.id, state, extra={"job": job.id, "attempt": job.attempt})
 
     def _save_or_fail(self, key: Key, result: tuple[str, bytes], artifacts: dict[str, bytes]) -> None:
         """Stores a result, or the job's failure where it does not fit. Raises StoreFull where that does not fit either."""
         try:
             self.store.save_result(key[0], result, artifacts, attempt=key[1])
         except StoreFull as error:
-            log.error("the result of %s: %s", key[0], error)
+            log.error("the result of %s: %s", key[0], error, extra={"job": key[0], "attempt": key[1]})
             self.store.finish(key[0], "failed", NO_ROOM.format(why=error), attempt=key[1])
 
     def _start_over(self) -> None:
@@ -289,7 +320,7 @@ class Engine:
     def _drop(self, key: Key) -> None:
         self._yielding.discard(key)
         if self._running.pop(key, None) is not None:
-            log.info("run %s is no longer this engine's", key[0])
+            log.info("run %s is no longer this engine's", key[0], extra={"job": key[0], "attempt": key[1]})
             self.executor.drop(key)
 
     def _yield_to_urgent(self) -> None:
@@ -360,6 +391,7 @@ class Engine:
             self.store.release(job.id, attempt=job.attempt)
             return False
         self._running[work.key] = job
+        log.debug("%s %s began", job.kind, job.id, extra={"job": job.id, "attempt": job.attempt})
         return True
 
     def _work(self, job: Job) -> Work | None:
@@ -410,6 +442,7 @@ class Engine:
 
     def _wait_for_store(self, error: StoreError) -> None:
         now = time.monotonic()
+        self._tally.count_refusal()
         if self._refused is None:
             self._refused = now
             log.error("%s", error)

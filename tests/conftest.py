@@ -99,21 +99,90 @@ ALONE = (
 )
 """Tests whose ids begin so start browsers, servers and engines, and wait for them: they run one after the other, beside nothing else."""
 
-FIRST = ("tests/test_pretend.py", "tests/engine/test_one_file_method.py", "tests/test_one_file_kinds.py")
+EACH_TIME = (
+    "tests/app/test_origin.py",
+    "tests/app/test_server.py::test_every_answer",
+    "tests/app/test_server.py::test_the_policy",
+    "tests/app/test_server.py::test_script_hashes",
+    "tests/app/test_server.py::test_the_owners_cookie",
+    "tests/browser/test_compare.py::test_the_first_screen",
+    "tests/browser/test_data.py::test_every_state",
+    "tests/browser/test_decide.py::test_a_key_moves_the_cut",
+    "tests/browser/test_deep.py::test_every_state",
+    "tests/browser/test_gallery.py::test_every_card",
+    "tests/browser/test_lab.py::test_points_move",
+    "tests/browser/test_lab.py::test_the_first_screen",
+    "tests/browser/test_menu.py",
+    "tests/browser/test_origin.py",
+    "tests/browser/test_papers.py::test_the_first_screen",
+    "tests/browser/test_player.py::test_the_keyboard",
+    "tests/browser/test_report.py",
+    "tests/browser/test_runs.py::test_search",
+    "tests/browser/test_stage.py::test_the_film_owns",
+    "tests/engine/test_service.py::test_a_run_goes_through",
+    "tests/engine/test_service.py::test_a_running_run_is_cancelled",
+    "tests/engine/test_service.py::test_each_bad_end",
+    "tests/engine/test_service.py::test_settings",
+    "tests/engine/test_service.py::test_the_command_runs",
+    "tests/test_portable.py::test_a_p",
+    "tests/test_portable.py::test_one_module",
+    "tests/test_portable.py::test_text_files",
+    "tests/test_portable.py::test_the_search",
+)
+"""The tests of ALONE that `make test` runs: of each page a test or two, of the engine what every run meets. The others are `long`."""
+
+FIRST = ("tests/test_pretend.py",)
 """The longest tests run first: at the end, one of two workers would wait for the other."""
+
+LONG = (
+    "tests/app/test_data_takeaway.py::test_the_model_is_used",
+    "tests/app/test_leftovers.py",
+    "tests/app/test_preview.py::test_20_requests",
+    "tests/app/test_preview.py::test_a_closed_stream",
+    "tests/app/test_preview.py::test_a_preview_is_streamed",
+    "tests/app/test_preview.py::test_another_owner",
+    "tests/app/test_runs_page.py::test_search_takes_any_words",
+    "tests/engine/analysis/test_embedding.py::test_near_rows",
+    "tests/engine/analysis/test_embedding.py::test_rows_that_are_hard",
+    "tests/engine/analysis/test_embedding.py::test_the_same_seed_gives_the_same_bits[umap",
+    "tests/engine/analysis/test_embedding.py::test_umap_with",
+    "tests/engine/analysis/test_metrics.py::test_equal_to_the_libraries",
+    "tests/engine/analysis/test_shifts.py::test_the_values_are_scikit_learn",
+    "tests/engine/data/test_tables_made.py::test_frames_hold",
+    "tests/engine/decide/test_cut.py::test_a_cut_chosen_on_validation",
+    "tests/engine/papers/test_command.py::test_a_folder_needs",
+    "tests/engine/papers/test_stacked.py::test_a_process_that_dies",
+    "tests/engine/papers/test_stacked.py::test_two_at_once",
+    "tests/engine/test_compaction.py::test_numbers_of_convolutional",
+    "tests/engine/test_compare.py::test_every_method_ends",
+    "tests/engine/test_compare_by_time.py::test_a_random_split",
+    "tests/engine/test_compare_by_time.py::test_parts_follow",
+    "tests/engine/test_estimators.py::test_the_one_check",
+    "tests/engine/test_one_file_method.py",
+    "tests/held/test_held.py::test_every_printed_import",
+    "tests/test_benchmarks.py::test_it_runs",
+    "tests/test_one_file_kinds.py::test_a_source",
+    "tests/test_pretend.py::test_a_recorded_step",
+    "tests/test_pretend.py::test_every_method",
+    "tests/test_pretend.py::test_stacks_of_settings",
+)
+"""Tests that take more than about 2 s of a processor and are no first look at anything: they are `long` too."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here, with one line why; `long` needs a timeout of its own; mark those of ALONE, begin with FIRST.
+    """Skip what cannot run here, with one line why; mark what ALONE and LONG name, begin with FIRST.
 
-    Tests marked `browser` skip themselves (tests/browser/conftest.py).
+    One marked `long` by hand needs a timeout of its own. Tests marked `browser` skip themselves (tests/browser/conftest.py).
     """
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
     for item in items:
-        if item.nodeid.startswith(ALONE):
-            item.add_marker("alone")
         if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
             raise pytest.UsageError(f"{item.nodeid} is marked long and has no timeout of its own")
+        if item.nodeid.startswith(ALONE):
+            item.add_marker("alone")
+        alone = item.get_closest_marker("alone") and not item.nodeid.startswith(EACH_TIME)
+        if alone or item.nodeid.startswith(LONG):
+            item.add_marker("long")
         for mark, absent in (("network", no_data), ("gpu", no_gpu)):
             if item.get_closest_marker(mark) and (reason := absent()):
                 item.add_marker(pytest.mark.skip(reason=reason))

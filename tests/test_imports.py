@@ -27,9 +27,9 @@ LAYERS = (
     ),
     ("engine.spec", "engine.models", "engine.analysis"),
     ("engine.data", "engine.store", "engine.embed", "engine.decide"),
-    ("engine.data.sources", "engine.data.tables", "engine.sweep", "engine.papers", "engine.training"),
+    ("engine.data.sources", "engine.data.tables", "engine.sweep", "engine.papers", "engine.training", "engine.operate"),
     ("engine.methods", "engine.export", "engine.report", "engine.why"),
-    ("engine.catalog", "engine.estimators"),
+    ("engine.catalog", "engine.estimators", "engine.doctor"),
     ("engine.runner", "engine.score"),
     ("engine.compare", "engine.reproduce"),
     ("engine.executors",),
@@ -55,6 +55,7 @@ LIGHT = (
     "engine.memory",
     "engine.damage",
     "engine.events",
+    "engine.operate",
 )
 """What the page may import of the engine. Light rooms import light rooms alone, within functions too."""
 
@@ -63,10 +64,10 @@ DOORS = ("engine", "engine.data.catalog")
 
 APP_LAYERS = (
     ("app.component",),
-    ("app.charts", "app.player", "app.map", "app.drop", "app.marks", "app.words", "app.origin", "app.garbage"),
+    ("app.charts", "app.player", "app.map", "app.drop", "app.marks", "app.words", "app.origin", "app.garbage", "app.logs"),
     ("app.session", "app.form", "app.decide"),
     ("app.parts", "app.api"),
-    ("app.frame", "app.preview"),
+    ("app.frame", "app.preview", "app.metrics"),
     ("app.run", "app.views.gallery", "app.views.papers", "app.server"),
     ("app.views.lab", "app.views.deep", "app.views.data", "app.views.compare", "app.views.runs"),
     ("app.main", "app.launch"),

@@ -25,6 +25,7 @@ from packaging.utils import canonicalize_name
 
 from app import launch
 from engine.store import Store
+from tests.conftest import ALONE, EACH_TIME, LONG
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = {path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("requirements*.txt"))}
@@ -116,8 +117,11 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
     ("target", "said"),
     [
         ("run", ["-m venv .venv", "-r requirements.txt", "engine fetch keel", '--host "127.0.0.1" --port "8501"']),
-        ("test", ["-r requirements-test.txt", "ruff check .", "ruff format --check .", "mypy", "pytest"]),
-        ("test-long", ["-r requirements-test.txt", "pytest", "-m long"]),
+        (
+            "test",
+            ["-r requirements-test.txt", "ruff check .", "mypy", '-m "not long and not alone"', '-m "alone and not long"'],
+        ),
+        ("test-long", ["-r requirements-test.txt", '-m "long and not alone"', '-m "long and alone"']),
         ("lint", ["ruff check .", "ruff format --check .", "mypy"]),
         ("clean", ["rm -rf .venv"]),
     ],
@@ -127,6 +131,22 @@ def test_targets_of_make(target, said):
     assert done.returncode == 0, done.stderr
     at = [done.stdout.index(words) for words in said]
     assert at == sorted(at)
+
+
+@pytest.mark.parametrize("ids", [ALONE, EACH_TIME, LONG], ids=["ALONE", "EACH_TIME", "LONG"])
+def test_each_id_that_decides_when_a_test_runs_is_the_beginning_of_one(ids):
+    for id in ids:
+        path, _, name = id.partition("::")
+        name = name.partition("[")[0]
+        assert (ROOT / path).exists() and (not name or f"def {name}" in (ROOT / path).read_text(encoding="utf-8")), id
+    assert all(id.startswith(ALONE) for id in EACH_TIME)
+
+
+def test_browser_tests_are_counted_in_every_part():
+    """`.ci/run` fails where one was skipped, and reads the reports that the targets write."""
+    reports = re.findall(r"--junitxml=(\S+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert len(reports) == 4 == len(set(reports)) and all(Path(path).match("out/tests*.xml") for path in reports)
+    assert (ROOT / ".ci/run").read_text(encoding="utf-8").count("out/tests*.xml") == 2
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")

@@ -177,19 +177,22 @@ def _describe_scene(scene: Scene, majority: int | None) -> dict[str, Any]:
 
 def _describe_making(scene: Scene) -> dict[str, Any]:
     """The head's key on how points were made, where that is known."""
-    counts = {name: len(getattr(scene, name)) for name in MADE}
-    if not any(counts.values()):
+    if not scene.kind:
         return {}
-    return {"made": {"kind": scene.kind, "norm": scene.norm, **counts, "steps": scene.walks.shape[1]}}
+    counts = {name: len(getattr(scene, name)) for name in MADE}
+    shape = {"steps": scene.walks.shape[1]}
+    if len(scene.sources):
+        shape |= {"sources": len(scene.sources), "each": scene.sources.shape[1]}
+    return {"made": {"kind": scene.kind, "norm": scene.norm, **counts, **shape}}
 
 
 def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
     """The arrays of scene and frames, made small for zlib; contributions and directions follow them as float32.
 
-    Scene: points, labels, parents, parent_labels, faint, seeds, walks, spheres, moves. Frames: all surfaces, then all points, then all
-    moved, then a byte a point of the frames that say which points are unsafe (`unsafe` of the head), then a byte a row of those that say
-    which rows a member saw (`seen` of the head: how many). 16-bit values as
-    all low bytes, then all high bytes. A frame holds differences (modulo 2^8 or 2^16) to the frame before it in the chunk;
+    Scene: points, labels, parents, parent_labels, faint, seeds, walks, spheres, moves, sources, weights (a byte each). Frames: all
+    surfaces, then all points, then all moved, then a byte a point of the frames that say which points are unsafe (`unsafe` of the head),
+    then a byte a row of those that say which rows a member saw (`seen` of the head: how many). 16-bit values as all low bytes, then all
+    high bytes. A frame holds differences (modulo 2^8 or 2^16) to the frame before it in the chunk;
     the first one, and points whose number has changed, stand as they are, the first surface as differences along its rows.
     """
     parts: list[bytes] = []
@@ -198,6 +201,7 @@ def _pack_arrays(scene: Scene | None, frames: Sequence[Frame]) -> bytes:
             parts += [_split_bytes(points), np.asarray(labels, np.uint8).tobytes()]
         parts.append(_split_bytes(scene.faint))
         parts += [_split_bytes(getattr(scene, name)) for name in MADE]
+        parts += [_split_bytes(scene.sources), np.asarray(scene.weights, np.uint8).tobytes()]
     before: np.ndarray | None = None
     for frame in frames:
         surface = np.asarray(frame.surface, np.uint8).ravel()
@@ -247,6 +251,9 @@ def decode_chunk(payload: bytes) -> Chunk:
         for name, width in MADE.items():
             shape = (made.get(name, 0), *([made.get("steps", 0)] if name == "walks" else []), width)
             scene[name] = reader.take16(math.prod(shape), np.int16).reshape(shape)
+        means = (made.get("sources", 0), made.get("each", 0))
+        scene["sources"] = reader.take16(2 * math.prod(means), np.int16).reshape(*means, 2)
+        scene["weights"] = reader.take(math.prod(means)).reshape(means)
     frames = _read_frames(head, reader)
     known = head.get("contributions")
     if known is None:

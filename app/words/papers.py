@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 GROUPS = {
-    "explicit": "Explicit gradient", "eos": "EOS", "dos": "DOS", "all-methods": "All methods", "methods": "Methods",
-    "coverage": "Coverage",
+    "explicit": "Explicit gradient", "eos": "EOS", "dos": "DOS", "all-methods": "All methods", "beyond": "Beyond the papers",
+    "methods": "Methods", "coverage": "Coverage",
 }  # fmt: skip
 """Parts of the page: a paper's tables, the list of methods, the coverage of intervals."""
 TABLES = {
     ("keel", "3"): "KEEL", ("adult", "1"): "Adult", ("sine", "2"): "Sine", ("sine", "A"): "Sine, appendix",
     ("moving", "steps"): "Step size", ("all-methods", "keel"): "KEEL",
+    ("beyond", "keel"): "KEEL",
 }  # fmt: skip
 """Names of the first paper's tables on their switch."""
 TABLE, TEXT = "Table {name}", "Text"
@@ -49,8 +50,9 @@ WHOSE_HELP = "Claims, ranks and figures are made of these numbers."
 
 NUMBERS_NOTE = "A printed number is inside, above or below the central 95% of our single-split values."
 HEADS = {
-    "p": "share removed", "k": "neighbours", "minority": "loses rows", "printed": "printed", "here": "here", "interval": "95% interval",
-    "n": "n", "lab": "in this lab", "lab_interval": "its interval", "lab_n": "n, this lab", "verdict": "the printed number is",
+    "p": "share removed", "remedy": "remedy", "k": "neighbours", "minority": "loses rows", "printed": "printed", "here": "here",
+    "interval": "95% interval", "n": "n", "lab": "in this lab", "lab_interval": "its interval", "lab_n": "n, this lab",
+    "verdict": "the printed number is",
 }  # fmt: skip
 LABELS = {"mnr": "minority", "mjr": "majority"}
 MARK = "✱ {reason}"

@@ -331,7 +331,9 @@ class LocalExecutor:
             return []
         if not run.begun and run.kill_at == float("inf"):
             return [WorkReturned(run.work.key)]
-        log.warning("worker %d ended during run %s: %s", slot.process.pid, run.work.key[0], system.describe_exit(code))
+        how = system.describe_exit(code)
+        more = {"job": run.work.key[0], "attempt": run.work.key[1]}
+        log.warning("worker %d ended during run %s: %s", slot.process.pid, run.work.key[0], how, extra=more)
         if run.kill_at != float("inf"):
             return [WorkFinished(run.work.key, "cancelled", CANCELLED)]
         if slot.exceeded:

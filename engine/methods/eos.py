@@ -168,6 +168,7 @@ class EOS(DecoupledMethod):
         sampled = yield from self._sampled(task.train, task, meter)
         synthetic = sampled.build_synthetic()
         if synthetic is not None and sampled.new is not None and task.shape is None:
+            camera.describe_points(sampled)
             camera.track_points(sampled.new, lambda: synthetic.x)
         yield Phase("training", "Training the network")
         loss = self._loss(task, sampled.rows.counts(len(task.classes)))
@@ -176,6 +177,7 @@ class EOS(DecoupledMethod):
             camera.show_features(net)
             if sampled.new is not None:
                 features = embedded(net, sampled.new)
+                camera.describe_points(sampled)
                 camera.track_points(features, lambda: features.x)
         yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(net, chosen.epoch, synthetic, lines=sampled.lines, chosen={"training": chosen.epoch})
@@ -187,6 +189,7 @@ class EOS(DecoupledMethod):
         head_frames(net, task, camera)
         if task.shape is not None and sampled.new is not None:  # frames of a table stay in the plane of its input rows
             new = sampled.new
+            camera.describe_points(sampled)
             camera.track_points(new, lambda: new.x)
         yield Phase("head", "Training the last layer")
         batches = Passes(sampled.rows.sizes.tolist(), self.batch, streams(task, "head-batch"))

@@ -28,7 +28,7 @@ from engine.seeds import numpy_stream
 from engine.training.camera import EVERY_OTHER, Camera
 from engine.training.fitted import Fitted, Synthetic
 from engine.training.loop import Meter
-from engine.training.oversampling import Draw, oversample
+from engine.training.oversampling import Draw, Sampled, oversample
 from engine.training.undersampling import keep_rows
 
 REMEDIES = ("none", "class-weights", "threshold", "rus", "smote")
@@ -122,6 +122,8 @@ class EstimatorMethod(Method, abc.ABC):
         """
         rows, synthetic, lines = yield from self.apply_remedy(task)
         if synthetic is not None:
+            if lines is not None:
+                camera.describe_points(Sampled(rows, lines=lines))
             camera.track_points(Rows(synthetic.start, synthetic.y, synthetic.mask), lambda: synthetic.x)
         samples = [Sample(task, r, *_read(rows, r), *_read(task.valid, r)) for r in range(len(task.replicates))]
         estimators = yield from self.grow_all(samples)

@@ -13,7 +13,7 @@ from engine.data.dataset import Rows, Task
 from engine.events import Event, Note, Phase
 from engine.methods.base import param
 from engine.methods.decoupled import head_frames, train_head
-from engine.methods.generator import GeneratorMethod
+from engine.methods.generator import GeneratorMethod, describe_filled
 from engine.models.generators import gamo
 from engine.models.generators.adversarial import EVENTS, Made, RowGenerator, Scale, Standardised, Streams
 from engine.models.generators.gamo import AGAINST, LOSSES, ORDERS
@@ -188,6 +188,7 @@ class GAMO(GeneratorMethod):
         net = self._stack(filled.generators, task.train, task)
         synthetic = Synthetic(filled.new.x, filled.new.x, filled.new.y, filled.new.mask)
         if task.shape is None:
+            camera.describe_points(describe_filled(filled))
             camera.track_points(filled.new, lambda: synthetic.x)
         else:
             camera.show_features(net)
@@ -210,6 +211,7 @@ class GAMO(GeneratorMethod):
         filled = yield from self.fill(real, task, meter)
         head_frames(net, task, camera)
         if task.shape is not None:
+            camera.describe_points(describe_filled(filled))
             camera.track_points(filled.new, lambda: filled.new.x)
         fitted = Fitted(
             net,

@@ -28,6 +28,7 @@ from engine.training.fitted import Fitted, Generated, Synthetic
 from engine.training.generators import train_generators
 from engine.training.heads import embedded
 from engine.training.loop import Meter, streams
+from engine.training.oversampling import Sampled
 
 LOSSES = ("ce", "focal", "asl", "ldam")
 
@@ -108,6 +109,7 @@ class GeneratorMethod(DeepMethod, abc.ABC):
         new = filled.new
         synthetic = Synthetic(new.x, new.x, new.y, new.mask)
         if task.shape is None:
+            camera.describe_points(describe_filled(filled))
             camera.track_points(new, lambda: synthetic.x)
         yield Phase("training", "Training the network")
         loss = self.classifier_loss(filled.rows.counts(len(task.classes)))
@@ -115,6 +117,7 @@ class GeneratorMethod(DeepMethod, abc.ABC):
         if task.shape is not None:
             camera.show_features(net)
             features = embedded(net, new)
+            camera.describe_points(describe_filled(filled))
             camera.track_points(features, lambda: features.x)
         yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(
@@ -186,6 +189,16 @@ class GeneratorMethod(DeepMethod, abc.ABC):
         one = task.replicates[r]
         where = (task.seed, one.seed, one.fold, len(task.classes), task.shape, str(task.device), x.dtype)
         return repr((self.name, own, where, rows.hexdigest()))
+
+
+def describe_filled(filled: Filled) -> Sampled:
+    """How the new rows were made, for the picture: between which rows, or of which rows with which weights, where the generator says so."""
+    how, lines = filled.generated.how, _lines(filled)
+    sources = (how["top"], how["alpha"]) if {"top", "alpha"} <= how.keys() else None
+    if sources is not None:
+        first = sources[0][..., :1].double()
+        lines = torch.cat([first, first, torch.zeros_like(first)], 2)
+    return Sampled(filled.rows, filled.new, lines, kind="generated", sources=sources)
 
 
 def _lines(filled: Filled) -> Tensor | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from engine.data.dataset import Rows, Task
 from engine.data.rows import append, pad
@@ -19,7 +20,8 @@ from engine.seeds import numpy_stream
 from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.camera import Camera
-from engine.training.fitted import Fitted, Synthetic
+from engine.training.fitted import Fitted
+from engine.training.oversampling import Sampled
 
 
 @dataclass(frozen=True)
@@ -59,14 +61,16 @@ class SMOTE(DeepMethod):
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit. A class of n <= k rows uses n - 1 neighbours; a class of one row is copied."""
         yield Phase("sampling", "Making synthetic rows")
-        made, singles = self.sample(task)
+        made, lines, singles = self.draw(task)
         if singles:
             yield Note(
                 "A class with a single training row has no neighbour to lie towards: it was repeated instead.", "warning"
             )
-        synthetic = Synthetic(made.x, made.x, made.y, made.mask)
-        rows = append(task.train, made)
-        return (yield from self.fit_plain(task, cross_entropy, camera=camera, rows=rows, synthetic=synthetic))
+        sampled = Sampled(append(task.train, made), made, lines)
+        camera.describe_points(sampled)
+        synthetic = sampled.build_synthetic()
+        fitted = yield from self.fit_plain(task, cross_entropy, camera=camera, rows=sampled.rows, synthetic=synthetic)
+        return replace(fitted, lines=lines)
 
     @classmethod
     def estimate_rows(cls, params: Mapping[str, Any], counts: Sequence[int]) -> float:
@@ -76,7 +80,13 @@ class SMOTE(DeepMethod):
         return float(min(params["epochs"], USUAL_EPOCHS) * balanced_rows(counts))
 
     def sample(self, task: Task) -> tuple[Rows, bool]:
-        """The new rows alone, and whether a class has a single row. By imbalanced-learn, with one stream per replicate.
+        """The new rows alone, and whether a class has a single row. See `draw`."""
+        made, _, singles = self.draw(task)
+        return made, singles
+
+    def draw(self, task: Task) -> tuple[Rows, Tensor, bool]:
+        """The new rows alone, the lines [R, n, 3] that they lie on (see `Sampled`), and whether a class has a single row. By
+        imbalanced-learn, with one stream per replicate.
 
         Raises BadInput where imbalanced-learn is not installed.
         """
@@ -85,7 +95,14 @@ class SMOTE(DeepMethod):
         except ImportError as error:
             raise BadInput(f"smote needs imbalanced-learn, which cannot be imported here ({error}); install it.") from error
 
-        parts, singles = [], False
+        class Following(Sampler):  # type: ignore[misc]
+            """imbalanced-learn's SMOTE, which keeps the base and the partner of each new row, and its share of the way between them."""
+
+            def _generate_samples(self, X: Any, nn_data: Any, nn_num: Any, rows: Any, cols: Any, steps: Any, *more: Any) -> Any:
+                self.lines = np.column_stack([rows, nn_num[rows, cols], steps[:, 0]])
+                return super()._generate_samples(X, nn_data, nn_num, rows, cols, steps, *more)
+
+        parts, along, singles = [], [], False
         for r, (replicate, own_way) in enumerate(zip(task.replicates, self.list_members(task), strict=True)):
             mask = task.train.mask[r]
             x = task.train.x[r][mask].to("cpu", torch.float64).numpy()
@@ -94,27 +111,30 @@ class SMOTE(DeepMethod):
             # an int seed would restart the stream for every class
             random_state = np.random.RandomState(stream.integers(2**32, dtype=np.uint32))
             counts = np.bincount(y, minlength=len(task.classes))
-            new_x, new_y = [x[:0]], [y[:0]]
+            new_x, new_y, new_lines = [x[:0]], [y[:0]], [np.zeros((0, 3))]
             for c in np.flatnonzero((counts < counts.max()) & (counts > 0)):
                 extra = min(counts[c], counts.max() - counts[c]) if own_way.amount == "double" else counts.max() - counts[c]
-                own = x[y == c]
+                numbers = np.flatnonzero(y == c)
+                own = x[numbers]
                 singles |= len(own) == 1
                 if len(own) == 1:
-                    drawn = np.repeat(own, extra, axis=0)
+                    drawn, lines = np.repeat(own, extra, axis=0), np.zeros((extra, 3))
                 else:
                     # added rows of zeros form the other class, so that only this class is sampled
                     both = np.concatenate([own, np.zeros((counts[c] + extra, x.shape[1]))])
                     labels = np.repeat([1, 0], [len(own), counts[c] + extra])
-                    sampler = Sampler(
+                    sampler = Following(
                         sampling_strategy={1: counts[c] + extra},
                         k_neighbors=min(own_way.k_neighbors, len(own) - 1),
                         random_state=random_state,
                     )
                     drawn = sampler.fit_resample(both, labels)[0][len(both) :]
+                    lines = sampler.lines if extra else new_lines[0]
                 new_x.append(drawn)
+                new_lines.append(np.column_stack([numbers[lines[:, :2].astype(int)], lines[:, 2]]))
                 new_y.append(np.full(extra, c))
-            like = task.train.x
-            parts.append(
-                (torch.from_numpy(np.concatenate(new_x)).to(like), torch.from_numpy(np.concatenate(new_y)).to(task.device))
-            )
-        return pad(parts), singles
+            like, classes = task.train.x, torch.from_numpy(np.concatenate(new_y)).to(task.device)
+            parts.append((torch.from_numpy(np.concatenate(new_x)).to(like), classes))
+            along.append((torch.from_numpy(np.concatenate(new_lines)).to(task.device), classes))
+        made, placed = pad(parts), pad(along)
+        return made, torch.where(placed.mask.unsqueeze(2), placed.x, -1.0), singles

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.errors import BadParameter
-from engine.papers import adult, all_methods, dos, eos, keel, moving, published, sine
+from engine.papers import adult, all_methods, beyond, dos, eos, keel, moving, published, sine
 from engine.papers.protocol import Arm, Claim, Reading, Row, Table
 from engine.papers.readings import read_values
 from engine.papers.verdicts import judge
@@ -18,7 +18,7 @@ from engine.plain import to_plain
 from engine.stats.significance import find_test_share
 
 PAPERS: dict[str, Any] = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
-PAPERS["all-methods"] = all_methods
+PAPERS |= {"all-methods": all_methods, "beyond": beyond}
 
 
 def build_table(paper: str, name: str, reduced: bool = False, catalog: Mapping[str, Any] | None = None) -> Table:

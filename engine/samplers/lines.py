@@ -18,8 +18,9 @@ from engine.samplers.neighbours import nearest
 
 DIRECTIONS = ("toward", "away")
 VARIANTS = ("paper", "released")
-KINDS = ("line", "sphere", "walk", "shell", "noise", "plane")
-"""How a new row was made: on a line, in a sphere, by a walk, at a distance kept, with noise added, in a plane or surface."""
+KINDS = ("line", "sphere", "walk", "shell", "noise", "plane", "generated")
+"""How a new row was made: on a line, in a sphere, by a walk, at a distance kept, with noise added, in a plane or surface,
+by a network."""
 SMOTE_NEIGHBORS = 5
 """SMOTE's own number of neighbours (Chawla et al. 2002)."""
 DANGER_NEIGHBORS = 10

@@ -186,6 +186,13 @@ class Queue(Part):
             counts = {state: int(n) for state, n in connection.execute(query)}
         return {state: counts.get(state, 0) for state in ACTIVE}
 
+    def count_states(self) -> tuple[dict[str, int], float | None]:
+        """How many jobs are in each state, everybody's, previews apart; and when the oldest queued one was queued, if there is one."""
+        query = sa.select(JOBS.c.state, sa.func.count(), sa.func.min(JOBS.c.created)).group_by(JOBS.c.state)
+        with self.database.reading() as connection:
+            rows = connection.execute(query.where(JOBS.c.kind.in_(KINDS))).all()
+        return {row[0]: int(row[1]) for row in rows}, next((float(row[2]) for row in rows if row[0] == "queued"), None)
+
     def position(self, id: str) -> int:
         """Queued jobs that go before this one; 0 where it is next, or not queued."""
         this = JOBS.alias("this")

@@ -366,6 +366,11 @@ def _describe_made(scene: Scene, made: Sampled, rows: Rows, r: int, view: View, 
     changed: dict[str, Any] = {}
     if made.lines is not None and len(which):
         changed["seeds"] = view.to_int16(x[to_numpy(made.lines[r])[which, 0].astype(int)])
+    if made.sources is not None and len(which):
+        number, weight = (to_numpy(part[r])[which] for part in made.sources)
+        places = view.to_int16(x[number.astype(int).ravel()])
+        changed["sources"] = places.reshape(*number.shape, 2)
+        changed["weights"] = np.clip(np.rint(255 * weight), 0, 255).astype(np.uint8)
     if made.path is not None and len(which):
         path = to_numpy(made.path[r])[which]
         last = np.maximum(1, (~np.isnan(path[:, :, 0])).sum(1))

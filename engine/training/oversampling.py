@@ -33,7 +33,7 @@ class Sampled:
     rows: the given rows, relabelled, moved and without those that are removed, where the sampler does that. new: None where no row is
     needed. lines [R, n, 3]: base and partner of a new row, as numbers among the given rows, and its share of the way between them; -1 on
     padding. moved, kept: see `Fitted`. kind, radius, path: see `Synthetic`; norm: see `Drawn`. spheres: (rows [R, s] padded by -1,
-    radius [R, s]).
+    radius [R, s]). sources: of rows that are means, ([R, n, S] numbers of the rows with the largest weights, the weights [R, n, S]).
     """
 
     rows: Rows
@@ -46,6 +46,7 @@ class Sampled:
     radius: Tensor | None = None
     path: Tensor | None = None
     spheres: tuple[Tensor, Tensor] | None = None
+    sources: tuple[Tensor, Tensor] | None = None
 
     def build_synthetic(self) -> Synthetic | None:
         """The new rows as rows that do not move, with how they were made."""

@@ -109,7 +109,17 @@ def test_your_data_takes_no_table_and_reads_none(demo: Store, monkeypatch: pytes
 OPEN = {
     *("job", "jobs", "result", "read_results", "events", "last_event", "artifact", "artifacts", "features", "embedding"),
     *("read_answer", "catalog", "engines", "search", "list_names", "bookmarks", "sweeps", "count_contents", "export"),
-    *("count_active", "position", "list_queued", "median_seconds", "embed_seconds", "upload", "uploads", "read_upload"),
+    *(
+        "count_active",
+        "count_states",
+        "position",
+        "list_queued",
+        "median_seconds",
+        "embed_seconds",
+        "upload",
+        "uploads",
+        "read_upload",
+    ),
     *("list_existing", "list_running", "cancel_requested", "should_yield"),
     *("load", "record_run", "record_embedding", "put_artifact"),  # examples come with the program
     *("touch", "expire", "purge"),  # what is private is forgotten all the same

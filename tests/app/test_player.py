@@ -48,7 +48,7 @@ def test_a_chunk_reads_back_to_what_was_sent(film):
     assert chunk.head["scene"]["classes"] == ["majority", "minority"] and chunk.head["scene"]["majority"] == 0
 
 
-@pytest.mark.parametrize("made", ["sphere", "walk", "line"])
+@pytest.mark.parametrize("made", ["sphere", "walk", "line", "generated"])
 def test_how_points_were_made_reads_back(made):
     scene, frames = fake.run(frames=30, synthetic=20, made=made)
     chunk = decode_chunk(encode(scene, frames))

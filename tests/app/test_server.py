@@ -149,6 +149,14 @@ def test_health_follows_the_engine(served: tuple[int, Store]) -> None:
     assert ask(port, "/api/health")[0] == 503
 
 
+def test_metrics_are_served_to_this_machine(served: tuple[int, Store]) -> None:
+    status, headers, body = ask(served[0], "/metrics", Accept="*/*")
+    assert status == 200 and headers["Cache-Control"] == "no-store" and headers["Set-Cookie"] is None
+    assert b'lab_jobs{state="done"}' in body and b"lab_store_up 1.0" in body and b"process_resident_memory_bytes" in body
+    forwarded = {"X-Forwarded-For": "192.0.2.7"}
+    assert ask(served[0], "/_stcore/metrics")[0] == 200 and ask(served[0], "/_stcore/metrics", **forwarded)[0] == 403
+
+
 @pytest.mark.parametrize(
     "command",
     [

@@ -82,7 +82,7 @@ def test_from_a_table_to_another_paper_and_one_step_back(chromium, address, unti
     until(lambda: "Efficient Augmentation" in me.text(), 30, "the same tab after a reload")
     me.settle()
     me.page.locator(".st-key-papers-group button").get_by_text("Methods", exact=True).click()
-    until(lambda: "86 of 86 methods" in me.text(), 20, "all methods")
+    until(lambda: "87 of 87 methods" in me.text(), 20, "all methods")
     me.settle()
     check_glance(me.page)
     me.leave()
@@ -103,7 +103,7 @@ def test_the_methods_are_walked_opened_and_followed_by_keys(chromium, address, u
     me = Papers(chromium, address, "?paper=methods", color_scheme=scheme)
     me.page.set_viewport_size({"width": width, "height": 900})
     lines = me.page.locator(".methods summary")
-    until(lambda: lines.count() == 86, 20, "the methods")
+    until(lambda: lines.count() == 87, 20, "the methods")
     assert me.over() <= 1
     lines.first.focus()
     me.page.keyboard.press("Enter")

@@ -153,10 +153,10 @@ def test_a_saved_page_plays_without_a_network(stage, chromium, tmp_path, until):
     assert problems == [] and [r for r in requests if not r.startswith(("data:", "blob:"))] == [path.as_uri()]
 
 
-@pytest.mark.parametrize("made", ["sphere", "walk"])
+@pytest.mark.parametrize("made", ["sphere", "walk", "generated"])
 def test_a_saved_page_shows_how_rows_were_made(stage, chromium, tmp_path, until, made):
     s = stage(made=made, pair=0)
-    words = {"sphere": ["sphere", "moved row"], "walk": ["way of a new row"]}[made]
+    words = {"sphere": ["sphere", "moved row"], "walk": ["way of a new row"], "generated": ["generated", "a mean of"]}[made]
     until(lambda: all(word in s.root.locator(".panel > .marks").inner_text() for word in words))
     s.root.locator(".stage").first.focus()
     s.page.keyboard.press("End")

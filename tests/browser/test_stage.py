@@ -100,15 +100,22 @@ def test_the_rows_that_a_member_saw_are_lit(stage, until):
 
 @pytest.mark.parametrize(
     ("made", "words"),
-    [("sphere", ["sphere", "moved row"]), ("walk", ["way of a new row"]), ("line", ["from its seed"])],
+    [
+        ("sphere", ["sphere", "moved row"]),
+        ("walk", ["way of a new row"]),
+        ("line", ["from its seed"]),
+        ("generated", ["from rows it is a mean of"]),
+    ],
 )
 def test_how_new_rows_were_made_is_drawn_and_can_be_hidden(stage, until, made, words):
-    s = stage(made=made, hidden=40, worth=0)
+    s = stage(made=made, hidden=40, worth=int(made == "sphere"))
     until(lambda: s.number("frame") >= 0)
     s.press("End")
     until(lambda: s["playing"] == "false")
     marks = s.root.locator(".panel > .marks").inner_text()
-    assert all(word in marks for word in [*words, "new row", "unsafe rows:"]) and "cop" not in marks
+    name = "generated" if made == "generated" else "new row"
+    assert all(word in marks for word in [*words, name, "unsafe rows:"]) and "cop" not in marks
+    assert s.root.locator(".panel > .marks").evaluate("e => e.scrollWidth <= e.clientWidth"), "the key shows its last mark"
     shown = s.pixels()
     s.root.locator(".head .toggles button", has_text="Origins").evaluate("e => e.click()")
     until(lambda: s.pixels() != shown)

@@ -12,7 +12,7 @@ import torch
 from imblearn.utils.estimator_checks import parametrize_with_checks
 from torch import Tensor, nn
 
-from engine.events import Epoch, Frame, Note, finish
+from engine.events import Epoch, Frame, Note, Scene, finish
 from engine.losses import cross_entropy
 from engine.methods.gamo import GAMO
 from engine.models.generators import gamo
@@ -342,6 +342,21 @@ def test_weights_among_the_events_and_rows_on_the_page() -> None:
     there = shown["top"][2, :count]
     assert (labels[there[there >= 0]] == 2).all() and (there[:, 0] >= 0).all()
     assert (shown["alpha"][2, :count] >= 0).all() and (shown["alpha"][2, :count].sum(1) <= 1 + 1e-6).all()
+
+
+@pytest.mark.parametrize("way", [{}, {"role": "classifier"}])
+def test_the_picture_shows_the_rows_of_a_mean_and_their_weights(way: dict[str, str]) -> None:
+    on = task(blobs((61, 34, 5)), ratio=None, numbers=[0])
+    events, fitted = fit(on, frames=2, **way)
+    scene = [e for e in events if isinstance(e, Scene)][-1]
+    assert fitted.generated is not None and scene.kind == "generated"
+    n = len(scene.parents)
+    assert scene.sources.shape == (n, 5, 2) and scene.weights.shape == (n, 5) and scene.seeds.shape == (n, 2)
+    places = {tuple(place) for place in scene.points.tolist()}
+    assert {tuple(place) for place in scene.sources[scene.weights > 0].tolist()} <= places
+    assert bool((np.diff(scene.weights.astype(int), axis=1) <= 0).all()) and int(scene.weights.sum(1).max()) <= 258
+    few = int(on.train.counts(3)[0, 2])
+    assert few < 5 and bool((scene.weights[scene.parent_labels == 2][:, few:] == 0).all()), "as many weights as rows"
 
 
 # ---- imbalanced-learn's door

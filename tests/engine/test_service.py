@@ -6,11 +6,13 @@ The runs are fakes (tests/engine/fakes.py); nothing here waits for torch.
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -31,6 +33,7 @@ from engine.spec.embedding import FEATURES, TSNE
 from engine.store import Job, Store, default_url
 from engine.store.jobs import PRIORITY_COMPANION, PRIORITY_SWEEP
 from engine.store.schema import ARTIFACTS, OWNERS
+from tests.app.test_server import free_port
 from tests.engine.test_embed import features
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -158,6 +161,13 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
 
 def ended(store: Store, id: str, seconds: float = 15.0, owner: str | None = None) -> Job:
     return wait(lambda: not (job := store.job(id, owner)).active and job, seconds)
+
+
+def read_metrics(port: int) -> dict[str, float]:
+    """What an engine reports on this machine: name with labels -> value."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        lines = [line for line in answer.read().decode().splitlines() if not line.startswith("#")]
+    return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
 
 def running(store: Store, id: str) -> Job:
@@ -582,13 +592,18 @@ def test_an_engine_that_slept_drops_what_was_taken_from_it(store, engine):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_polite_stop_marks_retires_and_leaves_one_file(store, engine, tmp_path, number):
-    process = engine().up()
+    process = engine(LAB_LOG="json", LAB_METRICS=str(port := free_port())).up()
     done = ended(store, store.submit(spec("quick")).id)
     busy, waiting = store.submit(spec("blocks")).id, store.submit(spec("steady", seed=1), priority=PRIORITY_SWEEP).id
     running(store, busy)
     running(store, waiting)
     queued = store.submit(spec("quick", seed=5), priority=PRIORITY_SWEEP).id
     process.family()
+    numbers = read_metrics(port)
+    assert numbers['lab_engine_jobs_total{kind="run",state="done"}'] == numbers['lab_engine_job_seconds_count{kind="run"}'] == 1
+    assert numbers["lab_engine_slots"] == numbers["lab_engine_slots_busy"] == 2 and numbers["lab_engine_events_total"] >= 3
+    assert numbers['lab_jobs{state="running"}'] == 2 and numbers["lab_store_up"] == numbers["lab_engines"] == 1
+    id = process.info().id
     store.close()  # a page that is reading would keep the log open
     code, _ = process.terminate(number)
     assert code == 0
@@ -596,7 +611,13 @@ def test_a_polite_stop_marks_retires_and_leaves_one_file(store, engine, tmp_path
     assert (tmp_path / "lab.db-wal").exists() is False or (tmp_path / "lab.db-wal").stat().st_size == 0
     assert [store.job(id).state for id in (done.id, busy, waiting, queued)] == ["done", "interrupted", "interrupted", "queued"]
     assert "Run it again" in store.job(busy).reason and store.engines() == []
-    assert "Traceback" not in (tmp_path / "engine.log").read_text()
+    said = [json.loads(line) for line in (tmp_path / "engine.log").read_text().splitlines()]
+    assert {line["engine"] for line in said} == {id} and not [line for line in said if "error" in line]
+    assert [(line["job"], line["attempt"]) for line in said if line["message"] == f"run {done.id} ended: done"] == [
+        (done.id, 1)
+    ]
+    assert {line["job"] for line in said if line["message"].endswith(" began")} == {done.id, busy, waiting}
+    assert said[-1]["message"] == f"engine {id} stopped" and said[-1]["level"] == "info" and said[-1]["time"].endswith("+00:00")
 
 
 def test_ctrl_c_in_a_terminal_reaches_all_and_is_quiet(store, engine, tmp_path):

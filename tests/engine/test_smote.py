@@ -14,7 +14,9 @@ from sklearn.neighbors import NearestNeighbors
 from engine.data.dataset import Rows, Task
 from engine.data.rows import append, take
 from engine.errors import BadInput
-from engine.events import Note
+from engine.events import Note, Scene
+from engine.methods.base import DeepMethod
+from engine.methods.eos import EOS
 from engine.methods.smote import SMOTE
 from engine.seeds import numpy_stream
 from tests.engine.tasks import blobs, task
@@ -198,3 +200,28 @@ def test_a_machine_without_imbalanced_learn_says_so(monkeypatch: pytest.MonkeyPa
     monkeypatch.setitem(sys.modules, "imblearn.over_sampling", None)
     with pytest.raises(BadInput, match="smote needs imbalanced-learn, which cannot be imported here"):
         fit(SMOTE(hidden=(4,), epochs=1), task(seeds=1))
+
+
+def test_lines_say_what_each_row_was_made_of() -> None:
+    on = thinned(three(), {2: 1})
+    for method in (SMOTE(amount="balance"), SMOTE()):
+        made, lines, _ = method.draw(on)
+        for r in range(len(on.replicates)):
+            x, y = of(on.train, r)
+            new, new_y = of(made, r)
+            along = lines[r][made.mask[r]].numpy()
+            base, other = along[:, 0].astype(int), along[:, 1].astype(int)
+            np.testing.assert_allclose(new, x[base] + along[:, 2:] * (x[other] - x[base]), atol=1e-12)
+            assert np.array_equal(y[base], new_y) and np.array_equal(y[other], new_y)
+            assert np.array_equal(base == other, new_y == 2), "only a class of one row is copied"
+            assert bool((lines[r][~made.mask[r]] == -1).all())
+
+
+@pytest.mark.parametrize("method", [SMOTE(hidden=(4,), epochs=1), EOS(hidden=(4,), epochs=1, space="pixel")])
+def test_the_picture_shows_what_rows_were_made_of(method: DeepMethod) -> None:
+    on = task(numbers=[0])
+    events, fitted = fit(method, on, frames=2)
+    scene = [e for e in events if isinstance(e, Scene)][-1]
+    assert scene.kind == "line" and len(scene.seeds) == len(scene.parents) > 0 and fitted.lines is not None
+    base = fitted.lines[0][fitted.synthetic.mask[0], 0].long()  # type: ignore[union-attr]
+    assert len(np.unique(scene.seeds, axis=0)) == len(base.unique())

@@ -192,6 +192,7 @@ CASES: dict[str, Verb] = {
     "catalog": lambda s, x: s.catalog(),
     "claim": lambda s, x: s.claim("e", choose=lambda jobs: jobs[0]),
     "count_active": lambda s, x: s.count_active(),
+    "count_states": lambda s, x: s.count_states(),
     "count_contents": lambda s, x: s.count_contents([x.done.id, x.sweep], None),
     "delete": lambda s, x: s.delete(x.done.id),
     "delete_many": lambda s, x: s.delete_many([x.done.id, x.private.id, x.sweep], "me"),

@@ -138,6 +138,7 @@ export class Film {
     scene.origins = reader.take16(2 * scene.parents, Int16Array);
     scene.originLabels = reader.take(scene.parents).slice();
     scene.faintPoints = reader.take16(2 * (scene.faint ?? 0), Int16Array); // validation rows that the data mark
+    scene.isMade = Boolean(scene.made); // whether points are new rows and not copies
     scene.making = takeMaking(scene.made, reader); // how points were made; null where it is not known
     scene.rows = new Map(); // "x,y" of a minority point -> its number
     scene.labels.forEach((label, row) => {
@@ -270,12 +271,13 @@ export function identify({ run, replicate, take }) {
 // kind, norm and steps as the head says; seeds [2n], walks [2n * steps], spheres [4s], moves [4q] in units of the scene.
 function takeMaking(made, reader) {
   if (!made) return null;
-  const { kind, norm, steps } = made;
+  const { kind, norm, steps, sources = 0, each = 0 } = made;
   const take = (count) => reader.take16(count, Int16Array);
-  return {
-    kind, norm, steps, seeds: take(2 * made.seeds), walks: take(2 * made.walks * steps), spheres: take(4 * made.spheres),
-    moves: take(4 * made.moves),
+  const making = {
+    kind, norm, steps, each, seeds: take(2 * made.seeds), walks: take(2 * made.walks * steps), spheres: take(4 * made.spheres),
+    moves: take(4 * made.moves), sources: take(2 * sources * each), weights: reader.take(sources * each).slice(),
   };
+  return making.seeds.length + making.walks.length + making.spheres.length + making.moves.length ? making : null;
 }
 
 async function inflate(bytes) {

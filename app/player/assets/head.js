@@ -35,8 +35,8 @@ export class Head {
   // Where the key is too long for its place, the names of the axes are left to "?".
   fitMarks() {
     const { marks } = this.stage.ui;
-    marks.classList.remove("tight");
-    marks.classList.toggle("tight", marks.scrollWidth > marks.clientWidth);
+    marks.classList.remove("tight", "cut");
+    for (const name of ["tight", "cut"]) if (marks.scrollWidth > marks.clientWidth) marks.classList.add(name); // cut: names end in dots
   }
 
   // A few words on a pair, where the key has no place: whose film is where, or how far the surfaces differ.

@@ -1,7 +1,7 @@
 // The elements of the stage: its template, and the parts that are drawn from what is shown.
 
 import { drawEffect, drawMarker, drawStroke, drawUnsafeMark } from "./legend.js";
-import { listMakingMarks, nameUnsafe } from "./making.js";
+import { listMakingMarks, nameRows, nameUnsafe } from "./making.js";
 import { makeElement } from "./svg.js";
 import { TEXT } from "./text.js";
 
@@ -97,7 +97,7 @@ export function makeMarks(film, view) {
   }
   if (film.hasPoints) {
     const isKnown = film.contributions && view.shown.contributions;
-    const names = film.scene.making ? TEXT.rows : TEXT.copies;
+    const names = nameRows(film);
     for (const effect of isKnown ? ["lowers", "raises"] : ["unknown"]) marks.push(makeMark(drawEffect(effect, palette), names[effect]));
     if (view.shown.making) {
       for (const [picture, text] of listMakingMarks(film.scene.making, view.theme)) marks.push(makeMark(picture, text));
@@ -109,7 +109,7 @@ export function makeMarks(film, view) {
       marks.push(mark);
     }
   }
-  marks.push(makeMark(drawStroke(ink, 1.8, "2 4"), film.hasPoints && !film.scene.making ? TEXT.before : TEXT.beforeFirst));
+  marks.push(makeMark(drawStroke(ink, 1.8, "2 4"), film.hasPoints && !film.scene.isMade ? TEXT.before : TEXT.beforeFirst));
   marks.push(makeAxes(film.scene, view));
   if (!exact) {
     const slice = makeElement("span", "quiet slice", TEXT.slice(Math.round(100 * share)));

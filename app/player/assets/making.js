@@ -9,11 +9,13 @@ const LEAST = 3; // px: a shorter move has no head
 const FEW = 60; // marks: more of them are fainter
 const WIDE = 12; // marks that a sphere, which covers much of the picture, counts as
 const LONG = 4; // marks that an arrow counts as
+const LEVELS = 8; // of how strong a thread is
 
 export function drawMaking(view, places) {
   const { making } = view.film.scene;
   if (making.spheres.length) drawSpheres(view, making);
   if (making.walks.length === making.steps * places.length && making.steps > 1) drawWalks(view, making, places);
+  else if (making.weights.length && making.sources.length === making.each * places.length) drawSources(view, making, places);
   else if (!making.spheres.length && making.seeds.length === places.length) drawSeeds(view, making, places);
   if (making.moves.length) drawMoves(view, making.moves);
   view.pen.globalAlpha = 1;
@@ -60,6 +62,23 @@ function drawSeeds(view, { seeds }, places) {
   strokePath(pen, view.theme.palette.trail, 0.9);
 }
 
+// Threads from the rows that each new row is a mean of, as strong as their weights.
+function drawSources(view, { sources, weights, each }, places) {
+  const { pen } = view;
+  const most = fade(places.length / 2, 0.95, 0.5);
+  for (let level = 1; level <= LEVELS; level++) {
+    pen.beginPath();
+    for (let i = 0; i < weights.length; i++) {
+      if (Math.ceil(weights[i] * LEVELS / 255) !== level) continue;
+      const row = Math.floor(i / each);
+      pen.moveTo(...view.toPixels(sources, i));
+      pen.lineTo(places[2 * row], places[2 * row + 1]);
+    }
+    pen.globalAlpha = most * level / LEVELS;
+    strokePath(pen, view.theme.palette.trail, 1.1);
+  }
+}
+
 // An arrow from the old to the new place of each row that was moved, and a ring where it lies now.
 function drawMoves(view, moves) {
   const { pen, theme } = view;
@@ -85,7 +104,13 @@ function drawMoves(view, moves) {
 
 // What an unsafe synthetic point of a film is called.
 export function nameUnsafe(film) {
-  return film.scene?.making ? TEXT.unsafeRow : TEXT.unsafe;
+  return film.scene?.isMade ? TEXT.unsafeRow : TEXT.unsafe;
+}
+
+// What a film's synthetic points are called, by their effect.
+export function nameRows({ scene }) {
+  if (!scene.isMade) return TEXT.copies;
+  return scene.made.kind === "generated" ? TEXT.generated : TEXT.rows;
 }
 
 // Strong for few marks, weak for many.
@@ -102,6 +127,7 @@ export function listMakingMarks(making, { palette, ink }) {
   const ring = making.norm === 2 ? "M7 0A7 7 0 1 1 -7 0A7 7 0 1 1 7 0Z" : "M7 0L0 -7L-7 0L0 7Z";
   if (making.spheres.length) marks.push([line(ring, palette.synthetic, 1.2), TEXT.sphere]);
   else if (making.walks.length && making.steps > 1) marks.push([line("M-8 5L-8 1L-2 1L-2 -2L4 -2L4 -5L8 -5", palette.trail, 1.4), TEXT.walk]);
+  else if (making.weights.length) marks.push([line("M-8 5L8 -5M-8 -5L8 -5", palette.trail, 1.2), TEXT.sources]);
   else if (making.seeds.length) marks.push([line("M-8 5L8 -5", palette.trail, 1.2), TEXT.seed]);
   if (making.moves.length) marks.push([line("M-8 4L7 -4M7 -4L1 -4.4M7 -4L3.6 1.2", ink, 1.4), TEXT.pushed]);
   return marks;

@@ -21,7 +21,7 @@ export async function packFilm(film, more = {}) {
   const { points, labels, origins, originLabels, rows, faintPoints = [], making, ...plain } = scene;
   head.scene = { ...plain, real: labels.length, parents: originLabels.length, faint: faintPoints.length / 2 };
   const parts = [splitBytes(points), labels, splitBytes(origins), originLabels, splitBytes(faintPoints)];
-  if (making) parts.push(...[making.seeds, making.walks, making.spheres, making.moves].map(splitBytes));
+  if (making) parts.push(...[making.seeds, making.walks, making.spheres, making.moves, making.sources].map(splitBytes), making.weights);
   parts.push(...packFrames(frames));
   if (contributions) {
     head.contributions = { n: contributions.values.length, arrows: Boolean(contributions.downhill) };

@@ -47,7 +47,11 @@ export class Teller {
     const unsafe = film.countUnsafe(index);
     data.unsafe = unsafe ?? "";
     const mark = stage.ui.marks.querySelector("[data-mark=unsafe] span");
-    if (mark) mark.textContent = unsafe === null ? nameUnsafe(film) : TEXT.unsafeCount(unsafe, n, !film.scene.making);
+    if (mark) {
+      const before = mark.textContent.length;
+      mark.textContent = unsafe === null ? nameUnsafe(film) : TEXT.unsafeCount(unsafe, n, !film.scene.isMade);
+      if (mark.textContent.length !== before) stage.head.fitMarks();
+    }
     this.tellSeen(index);
     data.drawn = moves.length ? moves[moves.length >> 1].toFixed(2) : "";
     data.arrows = n && left.showsArrows(n) ? left.drawnArrows : "";

@@ -18,6 +18,7 @@ export const TEXT = {
   // the key
   copies: { unknown: "copy", lowers: "copy, lowers the loss", raises: "copy, raises it" },
   rows: { unknown: "new row", lowers: "new row, lowers the loss", raises: "raises it" },
+  generated: { unknown: "generated", lowers: "generated, lowers the loss", raises: "raises it" },
   unsafe: "unsafe copy",
   unsafeRow: "unsafe row",
   unsafeShort: "unsafe",
@@ -30,6 +31,7 @@ export const TEXT = {
   sphere: "sphere",
   walk: "way of a new row",
   seed: "from its seed",
+  sources: "from rows it is a mean of",
   pushed: "moved row",
   before: "boundary before moving",
   beforeFirst: "first boundary",

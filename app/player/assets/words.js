@@ -129,7 +129,7 @@ export class Words {
     if (film.frames[clock.index].unsafe?.[i]) lines.push("unsafe: nearest to a hidden majority row");
     const row = film.findSourceRow(i);
     const name = classes[originLabels[i]];
-    const verb = film.scene.making ? "made" : "copied";
+    const verb = film.scene.isMade ? "made" : "copied";
     if (row !== undefined) lines.push(`${verb} from real point #${row + 1}${name ? `, ${name}` : ""}`);
     const probability = film.probabilityAt(clock.index, i);
     if (probability === null) lines.push("outside the surface");

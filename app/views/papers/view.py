@@ -26,7 +26,7 @@ from engine.store import Store
 
 FIRST = ("keel", "3")
 """The table that the page opens on."""
-STUDIES = ("moving", "all-methods")
+STUDIES = ("moving", "all-methods", "beyond")
 """What is measured here alone: no paper prints it."""
 ADDRESS = Address("papers", {"paper": FIRST[0], "table": FIRST[1]}, echo_seconds=1.5)
 GROUP, TABS = "papers.group", "papers.tab"

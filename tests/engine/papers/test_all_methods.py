@@ -14,7 +14,9 @@ from engine.papers.result_cache import FolderCache
 from engine.papers.tables import build_table, compute_extras, judge_tables, select_tables
 from engine.reproduce.table_runner import TableRunner
 
-TINY = replace(all_methods.SMALL, seeds=2, folds=2, datasets=("breast-cancer", "wine"), params={"epochs": 2, "hidden": [4]})
+TINY = replace(
+    all_methods.SMALL, seeds=2, folds=2, datasets=("breast-cancer", "wine"), params={"epochs": 2, "hidden": [4]}, shorter={}
+)
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +34,15 @@ def test_every_method_for_tables_takes_part_with_parameters_that_it_has(catalog,
     for arm in arms:
         spec = arm.spec(1, found.folds).complete(catalog)
         assert (spec.seed, spec.folds, spec.seeds) == (1, 4, 1) and spec.imbalance.profile == "native"
-        assert spec.params.get("epochs", 40 if reduced else 200) == (40 if reduced else 200)
+        assert spec.params.get("epochs", 200) == (40 if reduced and arm.method == "triplet" else 200)
+    short = {m: v for m, v in all_methods.SMALL.shorter.items() if m in wanted}
+    for method, values in short.items():
+        (own,) = (arm for arm in arms if arm.method == method)
+        assert (values.items() <= own.params.items()) == reduced, "the slow ones are shorter in the reduced protocol alone"
+    full = {arm.key for arm in build_table("all-methods", "keel", False, catalog).select(datasets=["glass2"]).arms()}
+    assert len({arm.key for arm in arms} - full) == (len(short) if reduced else 0), (
+        "all other runs are those of the full protocol"
+    )
     assert len({row.labels["method"] for row in found.rows}) == len(wanted), "no two rows of a set have one name"
     assert len(found.claims) == 22 * (len(wanted) - 1)
 

@@ -34,6 +34,7 @@ COUNTS = {
     ("sine", "A"): 0,
     ("moving", "steps"): 0,
     ("all-methods", "keel"): 0,
+    ("beyond", "keel"): 0,
 }
 
 

@@ -1,0 +1,1 @@
+"""What those who run page and engine look at: logs and metrics. Imports no torch."""
