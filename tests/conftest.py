@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
 import uuid
@@ -18,6 +19,7 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from engine.store import Store
+    from tests.engine.ray_nodes import Cluster
     from tests.postgres import Server
 
 # A busy machine is slow now and then, which is no error; CI draws the same examples every time.
@@ -79,6 +81,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("empty_url", ["sqlite", theirs], indirect=True)
 
 
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Cluster]:
+    """A Ray cluster of a head and two nodes, for the whole session."""
+    if importlib.util.find_spec("ray") is None:  # not imported here, since Ray reads the token where it is imported
+        pytest.skip("Ray is not installed: requirements-ray.txt")
+    from tests.engine.ray_nodes import Cluster
+
+    cluster = Cluster()
+    yield cluster
+    cluster.stop()
+
+
 @pytest.fixture(autouse=True)
 def own_main() -> Iterator[None]:
     """Streamlit leaves the script it ran as `__main__`; a process that a later test spawns would run it again."""
@@ -90,6 +104,8 @@ def own_main() -> Iterator[None]:
 ALONE = (
     "tests/browser/",
     "tests/engine/test_service.py",
+    "tests/engine/test_ray.py",
+    "tests/engine/test_ray_engine.py",
     "tests/engine/test_forgetting.py",
     "tests/app/test_server.py",
     "tests/app/test_origin.py",
@@ -105,6 +121,7 @@ EACH_TIME = (
     "tests/app/test_server.py::test_the_policy",
     "tests/app/test_server.py::test_script_hashes",
     "tests/app/test_server.py::test_the_owners_cookie",
+    "tests/app/test_server.py::test_metrics",
     "tests/browser/test_compare.py::test_the_first_screen",
     "tests/browser/test_data.py::test_every_state",
     "tests/browser/test_decide.py::test_a_key_moves_the_cut",
@@ -120,6 +137,7 @@ EACH_TIME = (
     "tests/browser/test_runs.py::test_search",
     "tests/browser/test_stage.py::test_the_film_owns",
     "tests/engine/test_service.py::test_a_run_goes_through",
+    "tests/engine/test_service.py::test_a_secret",
     "tests/engine/test_service.py::test_a_running_run_is_cancelled",
     "tests/engine/test_service.py::test_each_bad_end",
     "tests/engine/test_service.py::test_settings",

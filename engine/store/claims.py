@@ -40,12 +40,14 @@ class Claims(Part):
         max_priority: int | None = None,
         kinds: Sequence[str] = KINDS,
         choose: Callable[[Sequence[Job]], Job] | None = None,
+        private: bool | None = None,
     ) -> Job | None:
         """Take the next queued job (lowest priority number, then oldest), or None. One transaction: no job goes twice.
 
-        choose: takes one of the next jobs of the same priority, at most AHEAD; the first by default.
+        choose: takes one of the next jobs of the same priority, at most AHEAD; the first by default. private: of those that are, or
+        that are not; None for all.
         """
-        queued = sa.and_(JOBS.c.state == "queued", JOBS.c.kind.in_(kinds))
+        queued = sa.and_(JOBS.c.state == "queued", JOBS.c.kind.in_(kinds), _is_private(private))
         if max_priority is not None:
             queued = sa.and_(queued, JOBS.c.priority <= max_priority)
         with self.database.reading() as connection:  # an idle engine asks twenty times a second: no write lock for that
@@ -76,10 +78,11 @@ class Claims(Part):
         with self.database.writing() as connection:
             return connection.execute(query.values(state="queued", engine=None, started=None)).rowcount == 1
 
-    def should_yield(self, id: str, *, attempt: int) -> bool:
-        """Whether this running sweep cell should stop so that a queued interactive job can start."""
+    def should_yield(self, id: str, *, attempt: int, private: bool | None = None) -> bool:
+        """Whether this running sweep cell should stop so that a queued interactive job can start. private: as of `claim`."""
         cell = sa.select(JOBS.c.id).where(is_running(id, attempt), JOBS.c.cancel == 0, JOBS.c.priority >= PRIORITY_SWEEP)
         urgent = sa.select(JOBS.c.id).where(JOBS.c.state == "queued", JOBS.c.priority < PRIORITY_SWEEP, JOBS.c.kind.in_(KINDS))
+        urgent = urgent.where(_is_private(private))
         with self.database.reading() as connection:
             return bool(connection.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
 
@@ -123,6 +126,11 @@ class Claims(Part):
                 ).rowcount
                 == 1
             )
+
+
+def _is_private(private: bool | None) -> sa.ColumnElement[bool]:
+    """The jobs that are somebody's own, or that are nobody's; all for None."""
+    return sa.true() if private is None else JOBS.c.owner.is_not(None) if private else JOBS.c.owner.is_(None)
 
 
 def _choose(connection: Connection, queued: sa.ColumnElement[bool], choose: Callable[[Sequence[Job]], Job]) -> str | None:

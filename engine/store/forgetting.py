@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 from engine.errors import StoreError
 from engine.settings import read_setting
 from engine.store.database import Database, Part
-from engine.store.schema import BOOKMARKS, FACTS, JOB_TABLES, JOBS, OWNERS, PIECES, UPLOADS
+from engine.store.schema import ASKERS, BOOKMARKS, FACTS, JOB_TABLES, JOBS, OWNERS, PIECES, UPLOADS
 
 FORGET_AFTER = 30 * 60
 """Seconds without a sign of life of an owner after which all that is theirs goes; LAB_FORGET_AFTER sets another number."""
@@ -183,7 +183,7 @@ def _delete(
 ) -> tuple[int, int]:
     """(tables, jobs) deleted, with all that belongs to them."""
     connection.execute(PIECES.delete().where(PIECES.c.upload.in_(sa.select(UPLOADS.c.id).where(tables))))
-    for table in (*JOB_TABLES, BOOKMARKS):
+    for table in (*JOB_TABLES, BOOKMARKS, ASKERS):
         connection.execute(table.delete().where(table.c.job.in_(sa.select(JOBS.c.id).where(jobs))))
     deleted = (
         connection.execute(UPLOADS.delete().where(tables)).rowcount,

@@ -58,7 +58,7 @@ class Maps(Part):
                 return complete_job(self.database, connection, key)
             state = connection.execute(sa.select(JOBS.c.state).where(JOBS.c.id == spec.id)).scalar()
             values = {"priority": PRIORITY_INTERACTIVE, "device": "cpu", "timeout_s": timeout_s}
-            return enqueue_job(self.database, connection, key, values, again=state == "done")
+            return enqueue_job(self.database, connection, key, values, again=state == "done", asker=owner)
 
     def features(self, run_id: str, owner: str | None = None) -> bytes:
         """The artifact FEATURES of a finished run (`engine.analysis.sample.make_features_artifact`, packed). Raises as `submit_embed`."""

@@ -158,3 +158,40 @@ ENGINES = sa.Table(
 )
 JOB_TABLES = (EVENTS, RESULTS, ARTIFACTS)
 """Rows of these belong to a job (column `job`) and are deleted with it."""
+SIGNED_OUT = sa.Table(
+    "signed_out",
+    METADATA,
+    sa.Column("owner", TEXT, primary_key=True),
+    sa.Column("sign_in", TEXT, primary_key=True),
+    sa.Column("at", sa.Float, nullable=False),
+)
+"""Sign-ins that no longer count. sign_in: a digest of one, or '' for all of this person until `at`, unix seconds."""
+ASKERS = sa.Table(
+    "askers",
+    METADATA,
+    sa.Column("job", TEXT, primary_key=True),
+    sa.Column("person", TEXT, nullable=False),
+    sa.Index("askers_by_person", "person"),
+)
+"""Who asked for a job, as `engine.store.people.name_person` has them. A public job has no owner, and its asker counts it."""
+SPENT = sa.Table(
+    "spent",
+    METADATA,
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("person", TEXT, nullable=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("seconds", sa.Float, nullable=False),
+    sa.Index("spent_by_person", "person", "at"),
+)
+"""Seconds of an engine that a job took, when it ended, and who asked for it. Rows of a day are kept."""
+AUDIT = sa.Table(
+    "audit",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", sa.Float, nullable=False),
+    sa.Column("admin", TEXT, nullable=False),
+    sa.Column("act", TEXT, nullable=False),
+    sa.Column("subject", TEXT, nullable=False),
+    sa.Column("outcome", TEXT, nullable=False),
+)
+"""What admins did (`engine.store.administration`). No verb deletes from it."""
