@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import uuid
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from engine.store import Store
     from tests.engine.ray_nodes import Cluster
+    from tests.postgres import Server
 
 # A busy machine is slow now and then, which is no error; CI draws the same examples every time.
 settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -34,14 +36,49 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A server of PostgreSQL for this process, started once."""
+    from tests.postgres import lacking, serving
+
+    if reason := lacking():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with serving() as server:
+        yield server
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a store that nobody made yet: a file, or in the half of both_databases on PostgreSQL a schema."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'lab.db'}"
+        return
+    from engine.store.postgres import PostgresDatabase
+
+    server: Server = request.getfixturevalue("postgres")
+    schema = f"test_{uuid.uuid4().hex[:12]}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PostgresDatabase, "refuse_private", lambda self: None)  # all but its promise is there
+        yield server.make_schema(schema)
+    server.run_sql(f"DROP SCHEMA {schema} CASCADE", "lab")
+
+
+@pytest.fixture
+def store(empty_url: str) -> Iterator[Store]:
     """An empty store of the test's own."""
     from engine.store import Store
 
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
+    store = Store(empty_url)
     yield store
     store.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked both_databases run on SQLite, and among the long ones on PostgreSQL, but those marked sqlite."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "both_databases" in marks and "sqlite" not in marks and "empty_url" in metafunc.fixturenames:
+        theirs = pytest.param("postgres", marks=(pytest.mark.long, pytest.mark.timeout(180)))
+        metafunc.parametrize("empty_url", ["sqlite", theirs], indirect=True)
 
 
 @pytest.fixture(scope="session")
