@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
+import uuid
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +19,8 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from engine.store import Store
+    from tests.engine.ray_nodes import Cluster
+    from tests.postgres import Server
 
 # A busy machine is slow now and then, which is no error; CI draws the same examples every time.
 settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -32,14 +36,61 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A server of PostgreSQL for this process, started once."""
+    from tests.postgres import lacking, serving
+
+    if reason := lacking():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with serving() as server:
+        yield server
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a store that nobody made yet: a file, or in the half of both_databases on PostgreSQL a schema."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'lab.db'}"
+        return
+    from engine.store.postgres import PostgresDatabase
+
+    server: Server = request.getfixturevalue("postgres")
+    schema = f"test_{uuid.uuid4().hex[:12]}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PostgresDatabase, "refuse_private", lambda self: None)  # all but its promise is there
+        yield server.make_schema(schema)
+    server.run_sql(f"DROP SCHEMA {schema} CASCADE", "lab")
+
+
+@pytest.fixture
+def store(empty_url: str) -> Iterator[Store]:
     """An empty store of the test's own."""
     from engine.store import Store
 
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
+    store = Store(empty_url)
     yield store
     store.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked both_databases run on SQLite, and among the long ones on PostgreSQL, but those marked sqlite."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "both_databases" in marks and "sqlite" not in marks and "empty_url" in metafunc.fixturenames:
+        theirs = pytest.param("postgres", marks=(pytest.mark.long, pytest.mark.timeout(180)))
+        metafunc.parametrize("empty_url", ["sqlite", theirs], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Cluster]:
+    """A Ray cluster of a head and two nodes, for the whole session."""
+    if importlib.util.find_spec("ray") is None:  # not imported here, since Ray reads the token where it is imported
+        pytest.skip("Ray is not installed: requirements-ray.txt")
+    from tests.engine.ray_nodes import Cluster
+
+    cluster = Cluster()
+    yield cluster
+    cluster.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +104,8 @@ def own_main() -> Iterator[None]:
 ALONE = (
     "tests/browser/",
     "tests/engine/test_service.py",
+    "tests/engine/test_ray.py",
+    "tests/engine/test_ray_engine.py",
     "tests/engine/test_forgetting.py",
     "tests/app/test_server.py",
     "tests/app/test_origin.py",
@@ -68,6 +121,7 @@ EACH_TIME = (
     "tests/app/test_server.py::test_the_policy",
     "tests/app/test_server.py::test_script_hashes",
     "tests/app/test_server.py::test_the_owners_cookie",
+    "tests/app/test_server.py::test_metrics",
     "tests/browser/test_compare.py::test_the_first_screen",
     "tests/browser/test_data.py::test_every_state",
     "tests/browser/test_decide.py::test_a_key_moves_the_cut",
@@ -83,6 +137,7 @@ EACH_TIME = (
     "tests/browser/test_runs.py::test_search",
     "tests/browser/test_stage.py::test_the_film_owns",
     "tests/engine/test_service.py::test_a_run_goes_through",
+    "tests/engine/test_service.py::test_a_secret",
     "tests/engine/test_service.py::test_a_running_run_is_cancelled",
     "tests/engine/test_service.py::test_each_bad_end",
     "tests/engine/test_service.py::test_settings",

@@ -26,6 +26,7 @@ from packaging.utils import canonicalize_name
 from app import launch
 from engine.store import Store
 from tests.conftest import ALONE, EACH_TIME, LONG
+from tests.containerfiles import read_image
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = {path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("requirements*.txt"))}
@@ -71,6 +72,14 @@ def test_the_pages_list_has_nothing_heavy():
     page = {canonicalize_name(r.name) for r in read_pins("requirements-page.txt")}
     assert not heavy & page and not page & {"lightgbm", "xgboost", "ray"}
     assert heavy <= {canonicalize_name(r.name) for r in read_pins("requirements-engine.txt")}
+
+
+def test_ray_is_an_extra():
+    """It changes no pin of the others, so that the same spec gives the same bits with it."""
+    assert "-r requirements.txt" in PINS["requirements-ray.txt"].splitlines()
+    assert {r.name for r in read_pins("requirements-ray.txt")} == {"ray", "msgpack"}
+    assert not {"ray", "msgpack"} & {r.name for r in read_pins("requirements.txt", *ROOMS)}
+    assert "-r requirements-ray.txt" in PINS["requirements-test.txt"].splitlines()
 
 
 def list_needs(required: Requirement) -> set[str]:
@@ -157,12 +166,11 @@ def test_only_the_command_line_of_make_shares_the_page(monkeypatch):
 
 
 def test_the_procfile_has_one_web_line():
-    lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1
-    assert (
-        lines[0].startswith("web: FORWARDED_ALLOW_IPS=${LAB_PROXIES:-*} python -m streamlit run app/server.py ")
-        and "--server.port=$PORT" in lines[0]
-    )
+    """It starts what the page's image starts, at the port that the host names and behind the host's proxy."""
+    (line,) = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
+    assert line == "web: LAB_PROXIES=${LAB_PROXIES:-*} python -m app.launch --host 0.0.0.0 --port $PORT"
+    shown = read_image("page").command
+    assert line.endswith(" ".join(shown[:-1]) + " $PORT")
 
 
 def test_ci_run_can_be_run():
