@@ -5,7 +5,6 @@ Writes carry the attempt number. A write for an attempt that no longer runs chan
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
@@ -25,7 +24,7 @@ from engine.store.jobs import (
     job_from_row,
 )
 from engine.store.schema import JOBS
-from engine.text import quote
+from engine.text import make_storable, quote
 
 AHEAD = 8
 """Queued jobs among which an engine may choose."""
@@ -57,7 +56,7 @@ class Claims(Part):
             if connection.execute(sa.select(JOBS.c.id).where(queued).limit(1)).first() is None:
                 return None
         turn = sa.select(JOBS.c.id).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(1).scalar_subquery()
-        values = {"state": "running", "engine": engine_id, "started": time.time()}
+        values = {"state": "running", "engine": engine_id, "started": self.database.clock}
         with self.database.writing() as connection:
             id = turn if choose is None else _choose(connection, queued, choose)
             taken = JOBS.update().where(JOBS.c.id == id).values(**values)
@@ -126,7 +125,12 @@ class Claims(Part):
         ours = sa.true() if attempt is None else JOBS.c.attempt == attempt
         query = JOBS.update().where(JOBS.c.id == id, active, ours)
         with self.database.writing() as connection:
-            return connection.execute(query.values(state=state, reason=reason, finished=time.time())).rowcount == 1
+            return (
+                connection.execute(
+                    query.values(state=state, reason=make_storable(reason), finished=self.database.clock)
+                ).rowcount
+                == 1
+            )
 
 
 def _is_private(private: bool | None) -> sa.ColumnElement[bool]:
