@@ -263,7 +263,7 @@ def _treat(
     inside = distances < radius.unsqueeze(1)
     met = inside.any(0)
     if cleaning == "remove":
-        for one in ground.y[others[met]].unique():  # no class loses its last row
+        for one in sorted(set(ground.y[others[met]].tolist())):  # no class loses its last row
             own_rows = (ground.y == one) & ground.alive
             if int(own_rows.sum()) == int((met & (ground.y[others] == one)).sum()):
                 met = met & (ground.y[others] != one)
