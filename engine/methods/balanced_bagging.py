@@ -25,7 +25,10 @@ class BalancedBagging(PickedMethod):
     title = "Balanced bagging"
     family = "ensemble"
     kinds = ("tabular", "points", "images")
-    source = "Maclin and Opitz 1997 with under-sampling. Trees by imbalanced-learn's BalancedBaggingClassifier, networks on rows drawn alike."
+    source = (
+        "Maclin and Opitz 1997 with under-sampling. Trees by imbalanced-learn's BalancedBaggingClassifier; networks on rows drawn in the "
+        "same way."
+    )
     pen = Pen("pink", "longdash", "cross")
     needs = ("imblearn.ensemble",)
     comparison = 34
