@@ -1,6 +1,6 @@
 # make run [HOST=127.0.0.1] [PORT=8501]   start Imbalance Lab; a taken PORT moves to the next free one, HOST=0.0.0.0 shares it
-# make test                               every check but the long ones: ruff, mypy, unit, page and browser tests
-# make test-long                          the checks that take long: every method's conformance suite on a pretend accelerator
+# make test                               every check but the long ones: ruff, mypy, unit and page tests, and some browser tests
+# make test-long                          the checks that take long: most browser tests, fuzzing, methods on a pretend accelerator
 # Each makes .venv and installs into it what has changed since the last time.
 
 PYTHON ?= python3
@@ -11,7 +11,10 @@ PORT = 8501
 VENV := .venv
 PY := $(VENV)/bin/python
 PIP := $(PY) -m pip install --disable-pip-version-check
-PYTEST := $(PY) -m pytest -rfEs
+# Without the compiled files that the variable forbids, each of hundreds of processes that tests start compiles all it imports.
+PYTEST := env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest -rfEs
+# A worker takes tests that follow each other, so that a file's fixtures are made once.
+AT_ONCE := -n 2 --dist worksteal
 
 .PHONY: run test test-long lint clean
 
@@ -22,12 +25,15 @@ run: $(VENV)/.installed
 test: lint
 	@$(PY) -m engine fetch keel || echo "Testing without the KEEL data: tests that need them are skipped."
 	@failed=0; \
-	$(PYTEST) -n 2 -m "not long and not alone" || failed=1; \
-	$(PYTEST) -m "alone and not long" || failed=1; \
+	$(PYTEST) $(AT_ONCE) -m "not long and not alone" --junitxml=out/tests.xml || failed=1; \
+	$(PYTEST) -m "alone and not long" --junitxml=out/tests-alone.xml || failed=1; \
 	exit $$failed
 
 test-long: $(VENV)/.installed-test
-	$(PYTEST) -m long
+	@failed=0; \
+	$(PYTEST) $(AT_ONCE) -m "long and not alone" --junitxml=out/tests-long.xml || failed=1; \
+	$(PYTEST) -m "long and alone" --junitxml=out/tests-long-alone.xml || failed=1; \
+	exit $$failed
 
 lint: $(VENV)/.installed-test
 	$(PY) -m ruff check .
@@ -50,6 +56,6 @@ $(VENV)/.installed: requirements.txt requirements-page.txt requirements-engine.t
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-test: requirements-test.txt $(VENV)/.installed
+$(VENV)/.installed-test: requirements-test.txt requirements-postgres.txt requirements-ray.txt $(VENV)/.installed
 	@$(PIP) --quiet -r requirements-test.txt
 	@touch $@

@@ -1,4 +1,5 @@
-"""The server's routes besides the page: a table is taken in, and files of a person's jobs are handed out to their owner alone.
+"""The server's routes besides the page: a table is taken in, files of a person's jobs are handed out to their owner alone, and the way to
+the sign-in.
 
 They are routes of our own because Streamlit's uploader and download button keep the bytes in the page's process and answer
 anybody who has the link. Names of files travel in headers and bodies and never in an address, since logs keep addresses.
@@ -22,27 +23,24 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 import engine
+from app import sign_in
 from app.session.jobs import BUNDLED
 from app.session.lab_address import is_run_id
 from app.session.store import CATALOG, open_store
-from app.session.visitor import NO_OWNER, explain_demo, is_demo, parse_owner
-from engine.errors import BadInput, LabError, StoreError, TooLarge, TooSlow, UnknownName, WrongType
+from app.session.visitor import NO_OWNER, can_sign_in, explain_demo, find_person, is_demo, parse_owner
+from engine.errors import BadInput, LabError, NotAllowed, StoreError, TooLarge, TooSlow, UnknownName, WrongType
 from engine.report import comparison_code, leaderboard
 from engine.store import Store, arrival, default_url
-
-
-class NotAllowed(LabError):
-    """The request comes from somebody who may not do this."""
-
 
 BODY = "application/octet-stream"
 """The content type of a table that is sent. A page of another site cannot send it without a preflight request."""
 FOREIGN = "The table did not come from this page: open the page anew and send it from there."
 NO_BUNDLE = "There is no such file here: a bundle is of finished runs, by their ids, and of a hundred at most."
+NO_SIGN_IN = "Nobody signs in here: this server has no accounts."
 NO_FILE = "There is no such file here: the comparison is not finished, was forgotten, or belongs to another browser."
 LISTEN = 2.0
 """Seconds for which the rest of a refused table is read, since a browser that is cut off while it sends reads no answer."""
@@ -78,6 +76,25 @@ def get_store() -> Store:
         return _stores[url]
 
 
+def read_owner(request: Request) -> str | None:
+    """Return whose tables a request may read: the person's who has signed in, else the token of its cookie; None without one.
+
+    Call it on a worker thread: it asks the store. Raises StoreError.
+    """
+    person = find_person(request.cookies, request.headers, get_store)
+    return person.owner if person is not None else parse_owner(request.headers.get("cookie", ""))
+
+
+def begin_sign_in(request: Request) -> Response:
+    """GET /api/sign-in: to the provider, remembering the page that it was asked from, by its Referer."""
+    if not can_sign_in() or sign_in.read_provider() is None:
+        return PlainTextResponse(NO_SIGN_IN, 404, _ALWAYS)
+    place = sign_in.find_way_back(request.headers.get("referer", ""), request.headers["host"])
+    answer = RedirectResponse(sign_in.begin_sign_in(), 302, _ALWAYS)
+    answer.headers.append("Set-Cookie", sign_in.write_return_cookie(place, secure=request.url.scheme == "https"))
+    return answer
+
+
 async def receive_table(request: Request) -> Response:
     """POST /api/uploads: the bytes of a table as the body, its name percent-encoded in X-File-Name.
 
@@ -96,7 +113,7 @@ async def receive_table(request: Request) -> Response:
 async def _store_table(request: Request) -> Response:
     if is_demo():
         raise NotAllowed(explain_demo("no table is taken"))
-    owner = parse_owner(request.headers.get("cookie", ""))
+    owner = await asyncio.to_thread(read_owner, request)
     if not is_same_origin(request.headers):
         raise NotAllowed(FOREIGN)
     if owner is None:
@@ -147,7 +164,7 @@ def send_file(request: Request) -> Response:
     See `app.session.jobs.file_url`."""
     job, name = request.path_params["job"], request.path_params["file"]
     try:
-        content = _make_file(job, name, parse_owner(request.headers.get("cookie", "")))
+        content = _make_file(job, name, read_owner(request))
     except LabError as error:
         return PlainTextResponse(str(error), _status_code(error), _ALWAYS)
     if content is None:
@@ -165,8 +182,9 @@ def send_bundle(request: Request) -> Response:
     if len(ids) > BUNDLED or not all(map(is_run_id, ids)):
         return PlainTextResponse(NO_BUNDLE, 404, _ALWAYS)
     try:
+        owner = read_owner(request)
         for id in ids:
-            get_store().job(id, parse_owner(request.headers.get("cookie", "")))
+            get_store().job(id, owner)
         folder = tempfile.TemporaryDirectory()
         try:
             get_store().export(ids, Path(folder.name) / "runs.zip")
@@ -274,4 +292,5 @@ routes = [
     Route("/api/jobs/{job}/{file}", send_file, methods=["GET"]),
     Route("/api/runs/{ids}", send_bundle, methods=["GET"]),
     Route("/api/engine.zip", send_engine, methods=["GET"]),
+    Route("/api/sign-in", begin_sign_in, methods=["GET"]),
 ]

@@ -14,8 +14,10 @@ import os
 import re
 import socket
 import sys
+import tempfile
 from pathlib import Path
 
+from app import sign_in
 from app.origin import is_loopback
 from engine import system
 
@@ -42,6 +44,8 @@ def main(arguments: list[str] | None = None) -> None:
             raise ValueError(f"PORT={options.port[:QUOTED]}: must be a whole number in 1..65535.")
         if missing := list_missing():
             raise ValueError(explain_missing(missing))
+        sign_in.check_settings()
+        provider = sign_in.read_provider()
         listener = take_port(options.host, wanted)
     except ValueError as error:
         parser.exit(2, f"{error}\n")
@@ -58,7 +62,9 @@ def main(arguments: list[str] | None = None) -> None:
     print(f"Imbalance Lab: {page_url(options.host, port)} (Ctrl+C stops it)", flush=True)
     # uvicorn takes X-Forwarded-Proto and -For from these addresses. Its default is any process of this machine.
     os.environ["FORWARDED_ALLOW_IPS"] = os.environ.get("LAB_PROXIES", "")
-    serve(server_arguments(options.host, port), listener)
+    with tempfile.TemporaryDirectory(prefix="imbalance-lab-") as folder:  # which this user alone can open
+        secrets = () if provider is None else (f"--secrets.files={sign_in.write_secrets(provider, Path(folder))}",)
+        serve([*server_arguments(options.host, port), *secrets], listener)
 
 
 def take_port(host: str, port: int) -> socket.socket:

@@ -9,7 +9,8 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 import streamlit as st
 
 from app.frame import links, start, turns
-from app.session import uploads
+from app.session import uploads, visitor
+from app.views import admin as admin_module
 from app.views import compare as compare_module
 from app.views import data as data_module
 from app.views import deep as deep_module
@@ -32,6 +33,8 @@ pages = {
     "gallery": st.Page(gallery_module.page, title="Gallery", url_path="gallery"),
     "runs": st.Page(runs_module.page, title="Runs", url_path="runs"),
 }
+if visitor.is_admin():
+    pages["admin"] = st.Page(admin_module.page, title="Admin", url_path="admin")
 links.remember_pages(pages)
 uploads.keep_alive()
 shown = st.navigation(list(pages.values()), position="top")

@@ -23,9 +23,9 @@ from starlette.routing import Route
 from app import api
 from app.player.chunks import encode_chunk
 from app.session.store import CATALOG
-from app.session.visitor import explain_demo, is_demo, parse_owner
+from app.session.visitor import explain_demo, is_demo
 from app.words import preview as words
-from engine.errors import BadInput, BadParameter, LabError, StoreError, TooLarge, TooSlow, WrongType
+from engine.errors import BadInput, BadParameter, LabError, NotAllowed, StoreError, TooLarge, TooSlow, WrongType
 from engine.events import Event, Frame, Phase, Scene
 from engine.spec import Imbalance, RunSpec
 from engine.spec.points import ADD, FAR, MOST, TOO_MANY, UNIT, encode_points
@@ -70,7 +70,7 @@ _STATUS = (
     (TooLarge, 413),
     (TooSlow, 408),
     (WrongType, 415),
-    (api.NotAllowed, 403),
+    (NotAllowed, 403),
     (StoreError, 503),
 )
 
@@ -116,12 +116,12 @@ async def send_preview(request: Request) -> Response:
 
 async def _read_request(request: Request) -> Asked:
     if is_demo():
-        raise api.NotAllowed(explain_demo(words.DEMO))
-    owner = parse_owner(request.headers.get("cookie", ""))
+        raise NotAllowed(explain_demo(words.DEMO))
+    owner = await asyncio.to_thread(api.read_owner, request)
     if not api.is_same_origin(request.headers):
-        raise api.NotAllowed(words.FOREIGN)
+        raise NotAllowed(words.FOREIGN)
     if owner is None:
-        raise api.NotAllowed(words.NO_OWNER)
+        raise NotAllowed(words.NO_OWNER)
     if request.headers.get("content-type", "").partition(";")[0].strip() != "application/json":
         raise WrongType(words.NOT_JSON)
     body = b""
@@ -196,7 +196,7 @@ def _submit(asked: Asked) -> str | None:
     if not engines:
         raise Silent(words.SILENT)
     if not any(engine.previews for engine in engines):
-        raise api.NotAllowed(words.OFF)
+        raise NotAllowed(words.OFF)
     return store.submit_preview(asked.owner, asked.client, asked.seq, asked.spec)
 
 

@@ -38,7 +38,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
-from app import api, garbage, logs, metrics, origin, preview
+from app import api, garbage, logs, metrics, origin, preview, sign_in
 from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, parse_owner
 from engine import system
 from engine.errors import LabError
@@ -55,6 +55,7 @@ for view in (
     "gallery",
     "data",
     "papers",
+    "admin",
 ):  # at start, so that no visitor waits for the imports
     importlib.import_module(f"app.views.{view}")
 gc.freeze()  # imported objects stay: collecting them delayed pages by 0.1 s
@@ -105,6 +106,7 @@ class Guard:
     """ASGI middleware: refuses what does not come from the page itself (`app.origin`), before Streamlit sees it; puts the security
     headers on every answer, and the owner's cookie on a page that comes without one. Metrics, Streamlit's own among them, are for
     those whom `app.metrics` lets in.
+    Of who signs in (`app.sign_in`) it drops a proxy's header that comes without the secret, and leads back to where one was.
 
     The token is 256 random bits; scripts cannot read it (HttpOnly), other sites' requests do not carry it (SameSite=Lax), and
     over https it never travels in the clear (Secure).
@@ -113,12 +115,14 @@ class Guard:
     def __init__(self, app: Any, headers: dict[str, str]) -> None:
         self.app, self.headers = app, headers
         self.hosts = origin.read_hosts()
+        self.proxy = sign_in.read_proxy()
 
     async def __call__(self, scope: MutableMapping[str, Any], receive: Any, send: Any) -> None:
         """Handle one connection."""
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
+        scope = sign_in.drop_untrusted(scope, self.proxy)
         refusal = origin.why_refused(scope, st.get_option("server.address"), self.hosts)
         if scope["type"] == "websocket":
             if refusal:
@@ -147,8 +151,12 @@ class Guard:
         async def answer(message: MutableMapping[str, Any]) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
+                if request.url.path == sign_in.CALLBACK:
+                    lead_back(request, headers)
                 if not known and request.method == "GET" and "text/html" in kinds + headers.get("content-type", ""):
                     headers.append("Set-Cookie", write_cookie(secrets.token_urlsafe(32), secure=scope["scheme"] == "https"))
+                if scope["scheme"] == "https":
+                    secure_cookies(message)
             await answer_without_cookie(message)
 
         if refusal:
@@ -169,6 +177,21 @@ def write_cookie(token: str, *, secure: bool) -> str:
     """Return the Set-Cookie line of an owner's token."""
     line = f"{OWNER_COOKIE}={token}; Path=/; Max-Age={_MONTH}; HttpOnly; SameSite=Lax"
     return line + ("; Secure" if secure else "")
+
+
+def secure_cookies(message: MutableMapping[str, Any]) -> None:
+    """Add Secure to every cookie that an answer by https sets: Streamlit's own lack it."""
+    message["headers"] = [
+        (key, sign_in.make_secure(value.decode("latin-1")).encode("latin-1") if key.lower() == b"set-cookie" else value)
+        for key, value in message["headers"]
+    ]
+
+
+def lead_back(request: Request, headers: MutableHeaders) -> None:
+    """Send the browser that comes from the provider to where it was when it began to sign in, instead of to the first page."""
+    if "location" in headers and sign_in.RETURN_COOKIE in request.cookies and sign_in.is_on():
+        headers["location"] = sign_in.read_return_cookie(request.cookies)
+        headers.append("Set-Cookie", sign_in.drop_return_cookie())
 
 
 # ---- health
@@ -339,6 +362,7 @@ async def forget_expired() -> None:
         await asyncio.sleep(EXPIRE)
 
 
+sign_in.check_settings()  # a server that cannot tell who is who does not start
 app = st.App(
     Path(__file__).resolve().with_name("main.py"),
     lifespan=lifespan,

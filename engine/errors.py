@@ -4,10 +4,12 @@ LabError
 ├── BadInput (ValueError)        a person asked for something that cannot be; the terminal exits 2
 │   ├── UnknownName (KeyError)   no dataset, method, parameter or run of this name
 │   ├── BadParameter             a value outside its field's range
+│   ├── QuotaReached             a person has or asked for as much as one may
 │   └── BadData                  a file that cannot be read, or rows too few to split
 │       ├── TooLarge             more bytes than are taken
 │       ├── TooSlow              a file that took too long to arrive
 │       └── WrongType            a file whose name is no table's
+├── NotAllowed                   who asks may not do this
 ├── DataMissing (OSError)        a dataset that is not on this machine; says how to get it
 ├── StoreError                   the database cannot be used as asked
 │   ├── BadStore (BadInput)      a URL that names no file that can be a store
@@ -40,6 +42,10 @@ class BadParameter(BadInput):
     """A value outside its field's range, or of another type."""
 
 
+class QuotaReached(BadInput):
+    """A person has or asked for as much as one person may."""
+
+
 class BadData(BadInput):
     """A file that cannot be read, or a table with too few rows to split."""
 
@@ -54,6 +60,10 @@ class TooSlow(BadData):
 
 class WrongType(BadData):
     """A file whose name is no table's."""
+
+
+class NotAllowed(LabError):
+    """Who asks may not do this."""
 
 
 class DataMissing(LabError, OSError):

@@ -22,14 +22,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from engine import system
 from engine.errors import BadInput, StoreError, StoreFull, StoreLocked
 from engine.events import pack
-from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkReturned
+from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkLost, WorkReturned
 from engine.executors.local import LocalExecutor
 from engine.memory import default_limit, device_share
 from engine.operate import logs
@@ -40,7 +40,14 @@ from engine.spec.companions import name_first_phase
 from engine.spec.embedding import FEATURES
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
-from engine.store.jobs import INTERRUPTED, PREVIEW, PRIORITY_SWEEP
+from engine.store.claims import LOST_MOST
+from engine.store.jobs import CANCELLED, INTERRUPTED, PREVIEW, PRIORITY_SWEEP
+
+if TYPE_CHECKING:
+    from engine.executors.ray_cluster import RayExecutor
+    from engine.executors.split import SplitExecutor
+
+    Executor = LocalExecutor | SplitExecutor
 
 TICK = 0.05
 """Seconds that one turn of the loop waits for worker events."""
@@ -56,6 +63,9 @@ NO_MODEL = "The table or the model was forgotten before this could start."
 FORGOTTEN = "The table was forgotten before this could start."
 PRIVATE_MB = 4096
 """Default MiB that work on an uploaded table may use beyond the idle worker."""
+LOST = (
+    f"The machine that ran this was lost, and so were those of the {LOST_MOST} attempts after it. Run it again to start over."
+)
 NO_ROOM = "What the run made could not be stored: {why}"
 REPLACED = "The store was deleted or replaced while this was running. Run it again to start over."
 PATIENCE = 60.0
@@ -82,29 +92,19 @@ def serve(
     worker's share of the machine, `engine.memory.default_limit`). LAB_PRIVATE_MEMORY: the same for work on uploaded tables (default
     PRIVATE_MB). LAB_DEVICE_SHARE: percent of a GPU's memory for each worker (default `engine.memory.device_share`). LAB_PREVIEW=0: no
     previews. LAB_GRAPH=0: no step is recorded (`engine.training.graph`). LAB_FORGET_AFTER: see `engine.store.uploads`. LAB_LOG: see
-    `engine.operate.logs`. LAB_METRICS: where it reports to Prometheus (`engine.operate.metrics`), by default nowhere. Raises
-    StoreError, and BadInput for an invalid setting. Must be called on the main thread.
+    `engine.operate.logs`. LAB_METRICS: where it reports to Prometheus (`engine.operate.metrics`), by default nowhere. LAB_EXECUTOR:
+    local (the default), or ray, ray:auto or ray://HOST:PORT, for public jobs on a Ray cluster (docs/ray.md). Raises StoreError, and
+    BadInput for an invalid setting. Must be called on the main thread.
     """
     logs.configure_logs()
-    slots = slots or read_setting("LAB_SLOTS", 2)
-    threads = read_setting("LAB_THREADS", 1)
-    memory_mb = read_setting("LAB_WORKER_MEMORY", default_limit(slots))
     private_mb = read_setting("LAB_PRIVATE_MEMORY", PRIVATE_MB)
-    os.environ.setdefault("LAB_DEVICE_SHARE", str(device_share(slots)))  # read in the workers: see engine.devices
     system.refuse_core_dumps()  # one would hold private tables
     stopping = threading.Event()
     system.on_stop(stopping.set)
     store = Store(store_url)
-    executor = LocalExecutor(
-        slots,
-        target=target,
-        catalog=catalog,
-        threads=threads,
-        memory_mb=memory_mb,
-        prepare=prepare,
-        private=private,
-        previews=os.environ.get("LAB_PREVIEW", "") != "0",
-    )
+    executor = make_executor(slots, target=target, catalog=catalog, prepare=prepare, private=private)
+    system.on_stop(stopping.set)  # again: Ray sets handlers of its own
+    slots = sum(room.slots for room in executor.rooms)
     engine = Engine(store, executor, slots, private_mb=private_mb)
     stop_metrics = None
     try:
@@ -117,15 +117,54 @@ def serve(
         store.close()
 
 
+def make_executor(slots: int | None, *, target: str, catalog: str, prepare: str | None, private: str) -> Executor:
+    """The executor that LAB_EXECUTOR names; see `serve` for its settings. slots: of a cluster, those for public jobs. Raises BadInput."""
+    where = os.environ.get("LAB_EXECUTOR", "") or "local"
+    threads = read_setting("LAB_THREADS", 1)
+    memory_mb = read_setting("LAB_WORKER_MEMORY", 0) or None
+    functions = {"target": target, "catalog": catalog, "private": private}
+    cluster: RayExecutor | None = None
+    if where == "local":
+        slots = slots or read_setting("LAB_SLOTS", 2)
+    else:
+        from engine.executors.ray_cluster import RayExecutor, read_address
+
+        cluster = RayExecutor(
+            read_address(where),
+            slots or read_setting("LAB_SLOTS", 0) or None,
+            threads=threads,
+            memory_mb=memory_mb,
+            gpu=read_setting("LAB_RAY_GPU", 100) / 100,
+            **functions,
+        )
+        slots = read_setting("LAB_PRIVATE_SLOTS", 1)
+    os.environ.setdefault("LAB_DEVICE_SHARE", str(device_share(slots)))  # read in the workers: see engine.devices
+    local = LocalExecutor(
+        slots,
+        threads=threads,
+        memory_mb=memory_mb or default_limit(slots),
+        prepare=prepare,
+        previews=os.environ.get("LAB_PREVIEW", "") != "0",
+        **functions,
+    )
+    if cluster is None:
+        return local
+    from engine.executors.split import SplitExecutor
+
+    return SplitExecutor(cluster, local)
+
+
 class Engine:
     """One engine: a store, an executor, and the executor's events that are not yet written."""
 
-    def __init__(self, store: Store, executor: LocalExecutor, slots: int, private_mb: int = PRIVATE_MB) -> None:
+    def __init__(self, store: Store, executor: Executor, slots: int, private_mb: int = PRIVATE_MB) -> None:
         self.id = f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.store, self.executor, self.slots = store, executor, slots
         self._pending: deque[ExecutorEvent] = deque()
         self._running: dict[Key, Job] = {}
         self._yielding: set[Key] = set()
+        self._asked: dict[Key, tuple[str, float]] = {}  # who asked for what runs, and since when it does (monotonic)
+        self._spent: list[tuple[str, float]] = []  # seconds of people, to be written
         self._pids: list[int] = []
         self._started = time.time()
         self._turned = time.monotonic()
@@ -156,6 +195,7 @@ class Engine:
                 if self.store.generation != self._generation:
                     self._start_over()
                 self._write()
+                self._write_spent()
                 self._apply_cancellations()
                 if time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
@@ -184,6 +224,8 @@ class Engine:
             self._write()
             for id, attempt in self._running:
                 self.store.finish(id, "interrupted", INTERRUPTED, attempt=attempt)
+                self._count_spent((id, attempt))
+            self._write_spent()
             self.store.retire(self.id)
             self.store.database.empty_log()
         except StoreError as error:
@@ -256,6 +298,8 @@ class Engine:
         id, attempt = news.key
         if isinstance(news, WorkReturned):
             self.store.release(id, attempt=attempt)
+        elif isinstance(news, WorkLost):
+            self._queue_anew(id, attempt)
         elif id.startswith(PREVIEW):
             self.store.end_preview(id, news.state, news.reason, news.result[0] if news.result else None, attempt=attempt)
         elif news.state == "cancelled" and news.key in self._yielding and self.store.requeue(id, attempt=attempt):
@@ -266,13 +310,33 @@ class Engine:
             self.store.finish(id, news.state, news.reason, attempt=attempt)
         job = self._running.pop(news.key, None)
         self._yielding.discard(news.key)
+        self._count_spent(news.key)
         if job is not None:
-            self._note_end(job, "released" if isinstance(news, WorkReturned) else news.state)
+            self._note_end(job, "released" if isinstance(news, WorkReturned | WorkLost) else news.state)
+
+    def _count_spent(self, key: Key) -> None:
+        """Note the seconds that a job took, for who asked for it, however it ended."""
+        if (asked := self._asked.pop(key, None)) is not None:
+            self._spent.append((asked[0], time.monotonic() - asked[1]))
+
+    def _write_spent(self) -> None:
+        while self._spent:
+            self.store.record_spent(*self._spent[0])
+            self._spent.pop(0)
 
     def _note_end(self, job: Job, state: str) -> None:
         """Counts and logs that a job ended here."""
         self._tally.count_end(job.kind, state, time.time() - (job.started or time.time()))
         log.debug("%s %s ended: %s", job.kind, job.id, state, extra={"job": job.id, "attempt": job.attempt})
+
+    def _queue_anew(self, id: str, attempt: int) -> None:
+        """Queues a job whose machine was lost, LOST_MOST times; then it has failed."""
+        if self.store.requeue(id, attempt=attempt, lost=True):
+            log.warning("run %s begins again: its machine was lost", id, extra={"job": id, "attempt": attempt})
+        elif self.store.list_running(self.id).get(id) == (attempt, True):
+            self.store.finish(id, "cancelled", CANCELLED, attempt=attempt)
+        else:
+            self.store.finish(id, "failed", LOST, attempt=attempt)
 
     def _save_or_fail(self, key: Key, result: tuple[str, bytes], artifacts: dict[str, bytes]) -> None:
         """Stores a result, or the job's failure where it does not fit. Raises StoreFull where that does not fit either."""
@@ -319,6 +383,7 @@ class Engine:
 
     def _drop(self, key: Key) -> None:
         self._yielding.discard(key)
+        self._count_spent(key)
         if self._running.pop(key, None) is not None:
             log.info("run %s is no longer this engine's", key[0], extra={"job": key[0], "attempt": key[1]})
             self.executor.drop(key)
@@ -329,13 +394,17 @@ class Engine:
 
         It is cancelled like any run, so the worker stays warm and is free within a second. One cell at a time.
         """
-        if self._yielding or self._busy < self.slots:
+        if self._yielding:
             return
-        for key, job in self._running.items():
-            if job.priority >= PRIORITY_SWEEP and self.store.should_yield(key[0], attempt=key[1]):
-                self._yielding.add(key)
-                self.executor.cancel(key)
-                return
+        for room in self.executor.rooms:
+            jobs = {key: job for key, job in self._running.items() if job.kind != PREVIEW and room.takes(job.owner is not None)}
+            if len(jobs) < room.slots:
+                continue
+            for key, job in jobs.items():
+                if job.priority >= PRIORITY_SWEEP and self.store.should_yield(key[0], attempt=key[1], private=room.private):
+                    self._yielding.add(key)
+                    self.executor.cancel(key)
+                    return
 
     @property
     def _busy(self) -> int:
@@ -346,14 +415,14 @@ class Engine:
         if self.executor.can_preview and (preview := self.store.claim(self.id, kinds=(PREVIEW,))) is not None:
             self._previewed = time.monotonic()
             self._start(preview)
-        for _ in range(self.executor.idle):
-            sweeps = sum(job.priority >= PRIORITY_SWEEP for job in self._running.values())
-            full = sweeps >= max(1, self.slots - 1)  # one slot is kept for interactive jobs, unless it is the only one
-            job = self.store.claim(self.id, max_priority=PRIORITY_SWEEP - 1 if full else None, choose=self._choose)
-            if job is None:
-                return
-            if not self._start(job):
-                return
+        for room in self.executor.rooms:
+            for _ in range(room.idle):
+                sweeps = sum(job.priority >= PRIORITY_SWEEP for job in self._running.values())
+                full = sweeps >= max(1, room.slots - 1)  # one slot is kept for interactive jobs, unless it is the only one
+                most = PRIORITY_SWEEP - 1 if full else None
+                job = self.store.claim(self.id, max_priority=most, choose=self._choose, private=room.private)
+                if job is None or not self._start(job):
+                    break
 
     def _choose(self, jobs: Sequence[Job]) -> Job:
         """The next job, or a run of its family: first one whose first phase an idle worker holds, last one whose first phase a busy
@@ -387,9 +456,12 @@ class Engine:
             )
             self.store.finish(job.id, "failed", why, attempt=job.attempt)
             return True
+        asker = None if job.kind == PREVIEW else self.store.read_asker(job.id)
         if not self.executor.start(work):
             self.store.release(job.id, attempt=job.attempt)
             return False
+        if asker is not None:
+            self._asked[work.key] = (asker, time.monotonic())
         self._running[work.key] = job
         log.debug("%s %s began", job.kind, job.id, extra={"job": job.id, "attempt": job.attempt})
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 from engine.errors import BadInput
@@ -17,6 +18,11 @@ def read_setting(name: str, default: int) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise BadInput(f"{name}={quote(text)}: must be a whole number of at least 1.")
     return int(text)
+
+
+def read_list(name: str) -> list[str]:
+    """The words of a variable, separated by commas or white space; none where it is not set."""
+    return [word for word in re.split(r"[,\s]+", os.environ.get(name, "")) if word]
 
 
 def read_text(name: str, default: str = "") -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import sys
+import uuid
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -17,6 +19,8 @@ from hypothesis import settings
 
 if TYPE_CHECKING:
     from engine.store import Store
+    from tests.engine.ray_nodes import Cluster
+    from tests.postgres import Server
 
 # A busy machine is slow now and then, which is no error; CI draws the same examples every time.
 settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -32,14 +36,61 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A server of PostgreSQL for this process, started once."""
+    from tests.postgres import lacking, serving
+
+    if reason := lacking():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with serving() as server:
+        yield server
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a store that nobody made yet: a file, or in the half of both_databases on PostgreSQL a schema."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'lab.db'}"
+        return
+    from engine.store.postgres import PostgresDatabase
+
+    server: Server = request.getfixturevalue("postgres")
+    schema = f"test_{uuid.uuid4().hex[:12]}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PostgresDatabase, "refuse_private", lambda self: None)  # all but its promise is there
+        yield server.make_schema(schema)
+    server.run_sql(f"DROP SCHEMA {schema} CASCADE", "lab")
+
+
+@pytest.fixture
+def store(empty_url: str) -> Iterator[Store]:
     """An empty store of the test's own."""
     from engine.store import Store
 
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
+    store = Store(empty_url)
     yield store
     store.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked both_databases run on SQLite, and among the long ones on PostgreSQL, but those marked sqlite."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "both_databases" in marks and "sqlite" not in marks and "empty_url" in metafunc.fixturenames:
+        theirs = pytest.param("postgres", marks=(pytest.mark.long, pytest.mark.timeout(180)))
+        metafunc.parametrize("empty_url", ["sqlite", theirs], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def ray_cluster() -> Iterator[Cluster]:
+    """A Ray cluster of a head and two nodes, for the whole session."""
+    if importlib.util.find_spec("ray") is None:  # not imported here, since Ray reads the token where it is imported
+        pytest.skip("Ray is not installed: requirements-ray.txt")
+    from tests.engine.ray_nodes import Cluster
+
+    cluster = Cluster()
+    yield cluster
+    cluster.stop()
 
 
 @pytest.fixture(autouse=True)
@@ -53,6 +104,8 @@ def own_main() -> Iterator[None]:
 ALONE = (
     "tests/browser/",
     "tests/engine/test_service.py",
+    "tests/engine/test_ray.py",
+    "tests/engine/test_ray_engine.py",
     "tests/engine/test_forgetting.py",
     "tests/app/test_server.py",
     "tests/app/test_origin.py",
@@ -62,21 +115,106 @@ ALONE = (
 )
 """Tests whose ids begin so start browsers, servers and engines, and wait for them: they run one after the other, beside nothing else."""
 
-FIRST = ("tests/test_pretend.py", "tests/engine/test_one_file_method.py", "tests/test_one_file_kinds.py")
+EACH_TIME = (
+    "tests/app/test_origin.py",
+    "tests/app/test_server.py::test_every_answer",
+    "tests/app/test_server.py::test_the_policy",
+    "tests/app/test_server.py::test_script_hashes",
+    "tests/app/test_server.py::test_the_owners_cookie",
+    "tests/app/test_server.py::test_metrics",
+    "tests/browser/test_compare.py::test_the_first_screen",
+    "tests/browser/test_data.py::test_every_state",
+    "tests/browser/test_decide.py::test_a_key_moves_the_cut",
+    "tests/browser/test_deep.py::test_every_state",
+    "tests/browser/test_gallery.py::test_every_card",
+    "tests/browser/test_lab.py::test_points_move",
+    "tests/browser/test_lab.py::test_the_first_screen",
+    "tests/browser/test_menu.py",
+    "tests/browser/test_origin.py",
+    "tests/browser/test_papers.py::test_the_first_screen",
+    "tests/browser/test_player.py::test_the_keyboard",
+    "tests/browser/test_report.py",
+    "tests/browser/test_runs.py::test_search",
+    "tests/browser/test_stage.py::test_the_film_owns",
+    "tests/engine/test_service.py::test_a_run_goes_through",
+    "tests/engine/test_service.py::test_a_secret",
+    "tests/engine/test_service.py::test_a_running_run_is_cancelled",
+    "tests/engine/test_service.py::test_each_bad_end",
+    "tests/engine/test_service.py::test_settings",
+    "tests/engine/test_service.py::test_the_command_runs",
+    "tests/test_portable.py::test_a_p",
+    "tests/test_portable.py::test_one_module",
+    "tests/test_portable.py::test_text_files",
+    "tests/test_portable.py::test_the_search",
+)
+"""The tests of ALONE that `make test` runs: of each page a test or two, of the engine what every run meets. The others are `long`."""
+
+FIRST = ("tests/test_pretend.py",)
 """The longest tests run first: at the end, one of two workers would wait for the other."""
+
+LONG = (
+    "tests/app/test_data_takeaway.py::test_the_model_is_used",
+    "tests/app/test_leftovers.py",
+    "tests/app/test_preview.py::test_20_requests",
+    "tests/app/test_preview.py::test_a_closed_stream",
+    "tests/app/test_preview.py::test_a_preview_is_streamed",
+    "tests/app/test_preview.py::test_another_owner",
+    "tests/app/test_runs_page.py::test_search_takes_any_words",
+    "tests/engine/analysis/test_embedding.py::test_near_rows",
+    "tests/engine/analysis/test_embedding.py::test_rows_that_are_hard",
+    "tests/engine/analysis/test_embedding.py::test_the_same_seed_gives_the_same_bits[umap",
+    "tests/engine/analysis/test_embedding.py::test_umap_with",
+    "tests/engine/analysis/test_metrics.py::test_equal_to_the_libraries",
+    "tests/engine/analysis/test_shifts.py::test_the_values_are_scikit_learn",
+    "tests/engine/data/test_tables_made.py::test_frames_hold",
+    "tests/engine/decide/test_cut.py::test_a_cut_chosen_on_validation",
+    "tests/engine/papers/test_command.py::test_a_folder_needs",
+    "tests/engine/papers/test_stacked.py::test_a_process_that_dies",
+    "tests/engine/papers/test_stacked.py::test_two_at_once",
+    "tests/engine/test_compaction.py::test_numbers_",
+    "tests/engine/test_compare.py::test_every_method_ends",
+    "tests/engine/test_compare_by_time.py::test_a_random_split",
+    "tests/engine/test_compare_by_time.py::test_parts_follow",
+    "tests/engine/test_estimators.py::test_the_one_check",
+    "tests/engine/test_four_ways_corpus.py",
+    "tests/engine/test_images.py::test_a_network_kept",
+    "tests/engine/test_images.py::test_alone_equals",
+    "tests/engine/test_leftovers.py",
+    "tests/engine/test_memory.py::test_an_estimate",
+    "tests/engine/test_no_leak.py::test_a_column",
+    "tests/engine/test_one_file_method.py",
+    "tests/engine/test_plugins.py::test_a_folder_adds",
+    "tests/engine/test_preview.py::test_previews_have",
+    "tests/engine/test_run_report.py::test_names_never",
+    "tests/engine/test_score.py::test_a_promise",
+    "tests/engine/test_store.py::test_several_first",
+    "tests/engine/test_store.py::test_three_claimers",
+    "tests/engine/test_why.py::test_a_suspect_has",
+    "tests/held/test_held.py::test_every_printed_import",
+    "tests/test_benchmarks.py::test_it_runs",
+    "tests/test_benchmarks_gpu.py::test_it_needs",
+    "tests/test_one_file_kinds.py::test_a_source",
+    "tests/test_pretend.py::test_a_recorded_step",
+    "tests/test_pretend.py::test_every_method",
+    "tests/test_pretend.py::test_stacks_of_settings",
+)
+"""Tests that take more than about 2 s of a processor and are no first look at anything: they are `long` too."""
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what cannot run here, with one line why; `long` needs a timeout of its own; mark those of ALONE, begin with FIRST.
+    """Skip what cannot run here, with one line why; mark what ALONE and LONG name, begin with FIRST.
 
-    Tests marked `browser` skip themselves (tests/browser/conftest.py).
+    One marked `long` by hand needs a timeout of its own. Tests marked `browser` skip themselves (tests/browser/conftest.py).
     """
     items.sort(key=lambda item: not item.nodeid.startswith(FIRST))
     for item in items:
-        if item.nodeid.startswith(ALONE):
-            item.add_marker("alone")
         if item.get_closest_marker("long") and not item.get_closest_marker("timeout"):
             raise pytest.UsageError(f"{item.nodeid} is marked long and has no timeout of its own")
+        if item.nodeid.startswith(ALONE):
+            item.add_marker("alone")
+        alone = item.get_closest_marker("alone") and not item.nodeid.startswith(EACH_TIME)
+        if alone or item.nodeid.startswith(LONG):
+            item.add_marker("long")
         for mark, absent in (("network", no_data), ("gpu", no_gpu)):
             if item.get_closest_marker(mark) and (reason := absent()):
                 item.add_marker(pytest.mark.skip(reason=reason))

@@ -29,7 +29,7 @@ LAYERS = (
     ("engine.data", "engine.store", "engine.embed", "engine.decide"),
     ("engine.data.sources", "engine.data.tables", "engine.sweep", "engine.papers", "engine.training", "engine.operate"),
     ("engine.methods", "engine.export", "engine.report", "engine.why"),
-    ("engine.catalog", "engine.estimators"),
+    ("engine.catalog", "engine.estimators", "engine.doctor"),
     ("engine.runner", "engine.score"),
     ("engine.compare", "engine.reproduce"),
     ("engine.executors",),
@@ -64,12 +64,23 @@ DOORS = ("engine", "engine.data.catalog")
 
 APP_LAYERS = (
     ("app.component",),
-    ("app.charts", "app.player", "app.map", "app.drop", "app.marks", "app.words", "app.origin", "app.garbage", "app.logs"),
+    (
+        "app.charts",
+        "app.player",
+        "app.map",
+        "app.drop",
+        "app.marks",
+        "app.words",
+        "app.origin",
+        "app.garbage",
+        "app.logs",
+        "app.sign_in",
+    ),
     ("app.session", "app.form", "app.decide"),
     ("app.parts", "app.api"),
     ("app.frame", "app.preview", "app.metrics"),
     ("app.run", "app.views.gallery", "app.views.papers", "app.server"),
-    ("app.views.lab", "app.views.deep", "app.views.data", "app.views.compare", "app.views.runs"),
+    ("app.views.lab", "app.views.deep", "app.views.data", "app.views.compare", "app.views.runs", "app.views.admin"),
     ("app.main", "app.launch"),
 )
 """The same of the page."""
@@ -279,6 +290,13 @@ def test_the_page_process_loads_nothing_heavy():
 def test_the_engine_process_loads_nothing_heavy():
     loaded = loaded_after(importing(["engine.service", "engine.executors.local"]))
     assert not loaded & set(LIGHT_LACKS)
+
+
+def test_ray_is_imported_where_a_cluster_is_asked_for_and_nowhere_else():
+    assert [name for name in below("engine") + below("app") if "ray" in theirs(name)] == ["engine.executors.ray_cluster"]
+    assert "ray" not in theirs("engine.executors.ray_cluster", top_only=True)
+    loaded = loaded_after(importing(["engine.service", *below("engine.executors")]))
+    assert not loaded & {"ray", "msgpack", "torch"}
 
 
 def test_training_needs_torch_numpy_and_scikit_learn_alone():

@@ -44,5 +44,10 @@ def draw(command: list[str], folder: Path, env: dict[str, str]) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_every_page_is_drawn_with_the_pages_packages_alone(tmp_path):
-    packages = link_packages(tmp_path / "packages", "requirements-page.txt")
-    draw([sys.executable, "-S"], tmp_path / "work", make_environment(packages))
+    packages = link_packages(tmp_path / "site-packages", "requirements-page.txt")
+    env = make_environment(packages)
+    draw([sys.executable, "-S"], tmp_path / "work", env)
+    env |= {"LAB_STORE": f"sqlite:///{tmp_path / 'work' / 'lab.db'}"}
+    doctor = [sys.executable, "-S", "-m", "engine", "doctor"]
+    done = subprocess.run(doctor, cwd=ROOT, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stdout.count("only the page is installed here") == 2, done.stdout + done.stderr

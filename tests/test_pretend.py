@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-SUITE = ("-p", "tests.pretend.suite_plugin", "tests/engine/test_methods.py", "tests/engine/test_images.py")
+SUITE = ("-p", "tests.pretend.suite_plugin")
 ON_CPU = "pixels_are_normalised or a_chunk_holds"
 """Tests of the suite that look at numpy arrays alone."""
 
@@ -42,5 +42,6 @@ def test_stacks_of_settings_give_the_bits_of_the_cpu() -> None:
 
 @pytest.mark.long
 @pytest.mark.timeout(3000)
-def test_the_conformance_suite_passes_there() -> None:
-    passes(*SUITE, "-k", f"not ({ON_CPU})")
+@pytest.mark.parametrize("rows", ["methods", "images"])
+def test_the_conformance_suite_passes_there(rows: str) -> None:
+    passes(*SUITE, f"tests/engine/test_{rows}.py", "-k", f"not ({ON_CPU})")

@@ -25,6 +25,8 @@ from packaging.utils import canonicalize_name
 
 from app import launch
 from engine.store import Store
+from tests.conftest import ALONE, EACH_TIME, LONG
+from tests.containerfiles import read_image
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = {path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("requirements*.txt"))}
@@ -72,6 +74,14 @@ def test_the_pages_list_has_nothing_heavy():
     assert heavy <= {canonicalize_name(r.name) for r in read_pins("requirements-engine.txt")}
 
 
+def test_ray_is_an_extra():
+    """It changes no pin of the others, so that the same spec gives the same bits with it."""
+    assert "-r requirements.txt" in PINS["requirements-ray.txt"].splitlines()
+    assert {r.name for r in read_pins("requirements-ray.txt")} == {"ray", "msgpack"}
+    assert not {"ray", "msgpack"} & {r.name for r in read_pins("requirements.txt", *ROOMS)}
+    assert "-r requirements-ray.txt" in PINS["requirements-test.txt"].splitlines()
+
+
 def list_needs(required: Requirement) -> set[str]:
     """What an installed package needs here."""
     lines = map(Requirement, importlib.metadata.requires(required.name) or [])
@@ -116,8 +126,11 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
     ("target", "said"),
     [
         ("run", ["-m venv .venv", "-r requirements.txt", "engine fetch keel", '--host "127.0.0.1" --port "8501"']),
-        ("test", ["-r requirements-test.txt", "ruff check .", "ruff format --check .", "mypy", "pytest"]),
-        ("test-long", ["-r requirements-test.txt", "pytest", "-m long"]),
+        (
+            "test",
+            ["-r requirements-test.txt", "ruff check .", "mypy", '-m "not long and not alone"', '-m "alone and not long"'],
+        ),
+        ("test-long", ["-r requirements-test.txt", '-m "long and not alone"', '-m "long and alone"']),
         ("lint", ["ruff check .", "ruff format --check .", "mypy"]),
         ("clean", ["rm -rf .venv"]),
     ],
@@ -129,6 +142,22 @@ def test_targets_of_make(target, said):
     assert at == sorted(at)
 
 
+@pytest.mark.parametrize("ids", [ALONE, EACH_TIME, LONG], ids=["ALONE", "EACH_TIME", "LONG"])
+def test_each_id_that_decides_when_a_test_runs_is_the_beginning_of_one(ids):
+    for id in ids:
+        path, _, name = id.partition("::")
+        name = name.partition("[")[0]
+        assert (ROOT / path).exists() and (not name or f"def {name}" in (ROOT / path).read_text(encoding="utf-8")), id
+    assert all(id.startswith(ALONE) for id in EACH_TIME)
+
+
+def test_browser_tests_are_counted_in_every_part():
+    """`.ci/run` fails where one was skipped, and reads the reports that the targets write."""
+    reports = re.findall(r"--junitxml=(\S+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert len(reports) == 4 == len(set(reports)) and all(Path(path).match("out/tests*.xml") for path in reports)
+    assert (ROOT / ".ci/run").read_text(encoding="utf-8").count("out/tests*.xml") == 2
+
+
 @pytest.mark.skipif(shutil.which("make") is None, reason="make is not installed")
 def test_only_the_command_line_of_make_shares_the_page(monkeypatch):
     monkeypatch.setenv("HOST", "0.0.0.0")
@@ -137,12 +166,11 @@ def test_only_the_command_line_of_make_shares_the_page(monkeypatch):
 
 
 def test_the_procfile_has_one_web_line():
-    lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1
-    assert (
-        lines[0].startswith("web: FORWARDED_ALLOW_IPS=${LAB_PROXIES:-*} python -m streamlit run app/server.py ")
-        and "--server.port=$PORT" in lines[0]
-    )
+    """It starts what the page's image starts, at the port that the host names and behind the host's proxy."""
+    (line,) = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
+    assert line == "web: LAB_PROXIES=${LAB_PROXIES:-*} python -m app.launch --host 0.0.0.0 --port $PORT"
+    shown = read_image("page").command
+    assert line.endswith(" ".join(shown[:-1]) + " $PORT")
 
 
 def test_ci_run_can_be_run():

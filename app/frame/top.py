@@ -5,10 +5,12 @@ from __future__ import annotations
 import streamlit as st
 
 from app.charts import palette
-from app.frame import headline
+from app.frame import account, headline
 from app.frame.status import draw_status
 from app.parts import share, size
+from app.session import refusals
 from app.words import glossary
+from app.words.text import escape
 
 _PLAIN = ('[class*="st-key-mine-forget-"] button', ".st-key-runs-delete button")
 _SURE = ('[class*="st-key-mine-gone-"] button', ".st-key-runs-sure button")
@@ -83,4 +85,7 @@ def draw_head(active: bool) -> None:
     """Draw the engine's state and the glossary in the bar on top. active: something on this page is running."""
     with st.container(horizontal=True, vertical_alignment="center", width="content", key="top-tools", gap="small"):
         draw_status(active=active)
+        account.draw_account()
         glossary.draw_button(size.draw_switch)
+    if sentence := refusals.take_refusal():
+        st.error(escape(sentence, 300), icon=":material/block:")

@@ -15,7 +15,7 @@ from app.frame.status import describe_silence
 from app.parts import share
 from app.run import heading
 from app.run.shown import Shown
-from app.session import shared, visitor
+from app.session import refusals, shared, visitor
 from app.session.store import get_store, read_catalog
 from app.words import lab as words
 from app.words.sentence import describe_setting
@@ -64,16 +64,15 @@ def read_spec(store: Store, run: str | None, owner: str | None) -> RunSpec | Non
 
 
 def submit_family(store: Store, catalog: Mapping[str, Any], spec: RunSpec, device: str) -> str:
-    """Queue a run and, with lower priority, the runs it is compared with; return the run's id."""
+    """Queue a run and, with lower priority, the runs it is compared with; return the run's id. Raises QuotaReached."""
     members, _ = list_companions(spec, catalog)
     fingerprint = find_entry(catalog, "datasets", spec.dataset)["fingerprint"]
-    ids = [
-        store.submit(
-            m.spec, fingerprint=fingerprint, device=device, priority=PRIORITY_COMPANION if i else PRIORITY_INTERACTIVE
-        ).id
-        for i, m in enumerate(members)
-    ]
-    return ids[0]
+    asked: dict[str, Any] = {"fingerprint": fingerprint, "device": device, "asker": visitor.read_owner()}
+    run = store.submit(members[0].spec, priority=PRIORITY_INTERACTIVE, **asked).id
+    with refusals.Reported():
+        for member in members[1:]:
+            store.submit(member.spec, priority=PRIORITY_COMPANION, **asked)
+    return run
 
 
 def submit_again(job: Job, spec: RunSpec, device: str) -> None:
@@ -83,9 +82,11 @@ def submit_again(job: Job, spec: RunSpec, device: str) -> None:
         members, _ = list_companions(spec, catalog)
     except BadInput:
         members = []
-    store.submit(spec, fingerprint=job.fingerprint, owner=job.owner, device=device, priority=PRIORITY_INTERACTIVE)
-    for member in members[1:]:
-        store.submit(member.spec, fingerprint=job.fingerprint, owner=job.owner, device=device, priority=PRIORITY_COMPANION)
+    asked = {"fingerprint": job.fingerprint, "owner": job.owner, "device": device, "asker": visitor.read_owner()}
+    with refusals.Reported():
+        store.submit(spec, priority=PRIORITY_INTERACTIVE, **asked)
+        for member in members[1:]:
+            store.submit(member.spec, priority=PRIORITY_COMPANION, **asked)
 
 
 def cancel_jobs(ids: Sequence[str]) -> None:

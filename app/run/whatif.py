@@ -17,7 +17,7 @@ from app.parts.elements import draw_chart, draw_heading
 from app.run import panel
 from app.run.gaps import read_interval
 from app.run.shown import Shown
-from app.session import shared, visitor
+from app.session import refusals, shared, visitor
 from app.session.store import get_store
 from app.words import deep as words
 from app.words.text import escape, format_difference, format_interval, format_ratio
@@ -105,10 +105,10 @@ def _choose_value(
 
 
 def _submit(spec: RunSpec, job: Job, go: Callable[[str, str], object]) -> None:
-    submitted = get_store().submit(
-        spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=PRIORITY_INTERACTIVE
-    )
-    go(job.id, submitted.id)
+    asked: dict[str, Any] = {"fingerprint": job.fingerprint, "owner": job.owner, "asker": visitor.read_owner()}
+    with refusals.Reported():
+        submitted = get_store().submit(spec, device=job.device, priority=PRIORITY_INTERACTIVE, **asked)
+        go(job.id, submitted.id)
 
 
 def list_settings(spec: RunSpec) -> dict[str, str]:

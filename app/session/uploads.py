@@ -58,6 +58,7 @@ def keep_alive() -> None:
         return  # a demonstration has no owners
     visitor.drop_left_widgets()
     try:
+        visitor.note_owner()
         some = bool(list_uploads())
     except LabError:
         return  # the page itself shows the error
@@ -65,10 +66,10 @@ def keep_alive() -> None:
 
 
 def _sign_of_life() -> None:
-    mine = visitor.read_owner()
-    if mine is None:
-        return
     try:
+        mine = visitor.read_owner()
+        if mine is None:
+            return
         get_store().touch(mine)
         here = {one.id for one in get_store().uploads(mine)}
     except LabError:

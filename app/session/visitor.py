@@ -1,14 +1,20 @@
-"""The visitor: the browser's owner token, demonstration mode, and what a session holds of a person's own tables."""
+"""The visitor: who signed in, else the browser's owner token; demonstration mode; what a session holds of a person's own tables."""
 
 from __future__ import annotations
 
 import os
 import re
+from collections.abc import Callable, Mapping
 from http.cookies import CookieError, SimpleCookie
 
 import streamlit as st
 from streamlit import runtime
 from streamlit.runtime.scriptrunner import get_script_run_ctx
+
+from app import sign_in
+from app.sign_in import Person
+from engine.errors import StoreError
+from engine.store import Store, people
 
 OWNER_COOKIE = "lab_owner"
 """The unguessable token that `app/server.py` sets; private runs belong to it."""
@@ -18,6 +24,8 @@ MINE = "mine."
 DEMO = "This is a demonstration: it shows what was recorded, and {what}."
 """The line beside a control that is off in a demonstration; `explain_demo` fills it in."""
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+"""What a browser's token looks like. A person's owner has a colon, so that no cookie can name a person."""
+_SEEN = "visitor.owner"
 
 
 def is_demo() -> bool:
@@ -31,8 +39,53 @@ def explain_demo(what: str = "nothing can be trained or changed here") -> str:
 
 
 def read_owner() -> str | None:
-    """Return the token of the browser, None where the page was started without `app/server.py`."""
-    return _token(str(st.context.cookies.get(OWNER_COOKIE) or ""))
+    """Return whose tables this script run may read: the person's who has signed in, else the browser's token; None where the page was
+    started without `app/server.py`. It is read anew each time, since a sign-in may end while a page is open. Raises StoreError."""
+    person = read_person()
+    return person.owner if person is not None else _token(str(st.context.cookies.get(OWNER_COOKIE) or ""))
+
+
+def read_person() -> Person | None:
+    """Return who has signed in, None where nobody has. Raises StoreError."""
+    if not can_sign_in():
+        return None
+    from app.session.store import get_store  # which imports this module
+
+    headers = {name.lower(): value for name, value in st.context.headers.items()}
+    return find_person(dict(st.context.cookies), headers, get_store)
+
+
+def find_person(cookies: Mapping[str, str], headers: Mapping[str, str], open_store: Callable[[], Store]) -> Person | None:
+    """Return who sends a request, by its cookies and headers (`app.sign_in.identify`), unless that sign-in was ended.
+    Raises StoreError."""
+    person = sign_in.identify(cookies, headers) if can_sign_in() else None
+    if person is None or person.sign_in is None or person.issued is None:
+        return person
+    return None if open_store().is_signed_out(person.owner, person.sign_in, person.issued) else person
+
+
+def can_sign_in() -> bool:
+    """Whether people can sign in here. A demonstration has no people."""
+    return sign_in.is_on() and not is_demo()
+
+
+def is_admin() -> bool:
+    """Whether who looks is one of those whom LAB_ADMINS names."""
+    try:
+        return can_sign_in() and people.is_admin(read_owner())
+    except StoreError:
+        return False  # the page itself shows the error
+
+
+def note_owner() -> None:
+    """Empty the session where somebody else looks than at its last run: one has signed in or out, or the sign-in has ended.
+    Call it as a script run begins."""
+    if not can_sign_in():
+        return
+    owner, seen = read_owner(), st.session_state.get(_SEEN, "")
+    if seen not in ("", owner):
+        clear_session()
+    st.session_state[_SEEN] = owner
 
 
 def parse_owner(header: str) -> str | None:

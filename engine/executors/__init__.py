@@ -79,4 +79,26 @@ class WorkReturned:
     key: Key
 
 
-ExecutorEvent = CatalogReceived | WorkerEvents | WorkFinished | WorkReturned
+@dataclass(frozen=True)
+class WorkLost:
+    """The machine of the job's worker was lost after the job began. It can be queued anew, as another attempt."""
+
+    key: Key
+
+
+ExecutorEvent = CatalogReceived | WorkerEvents | WorkFinished | WorkReturned | WorkLost
+
+
+@dataclass(frozen=True)
+class Room:
+    """Slots of one kind. slots: how many. idle: those that can be given a job now. private: True where they take private jobs alone,
+    False where they take none, None where they take any.
+    """
+
+    slots: int
+    idle: int
+    private: bool | None = None
+
+    def takes(self, private: bool) -> bool:
+        """Whether jobs go to these slots that are private, or that are not."""
+        return self.private in (None, private)

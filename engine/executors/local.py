@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from engine import system
-from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkFinished, WorkReturned
+from engine.executors import CatalogReceived, ExecutorEvent, Key, Room, Work, WorkerEvents, WorkFinished, WorkReturned
 from engine.executors.worker import CANCELLED, OUT_OF_MEMORY, TABLE_KINDS, TABLE_OUT_OF_MEMORY, prepare, work
 
 GRACE = 0.8
@@ -110,7 +110,7 @@ class LocalExecutor:
         self._threads, self._nice = threads, NICE if previews else 0
         self.previews = previews
         self._memory_mb = memory_mb
-        self._messages: queue.SimpleQueue[tuple[_Slot, Any]] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[tuple[_Slot | None, Any]] = queue.SimpleQueue()
         self._failures = 0
         self._embeds = False  # whether an embed job was started
         self._prepare = prepare
@@ -128,6 +128,12 @@ class LocalExecutor:
     def idle(self) -> int:
         """Number of workers that can be given a job now: idle ones, and those that start, which begin with it once they have."""
         return len(self._free())
+
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        """Its slots, which take any job."""
+        waiting = sum(not previews for _, previews in self._waiting)
+        return (Room(sum(not slot.previews for slot in self._slots) + waiting, self.idle),)
 
     @property
     def can_preview(self) -> bool:
@@ -204,11 +210,15 @@ class LocalExecutor:
         try:
             slot, message = self._messages.get(timeout=0 if happened else timeout)
             while True:
-                if slot in self._slots:  # a replaced worker's messages do not count
+                if slot is not None and slot in self._slots:  # a replaced worker's messages do not count
                     happened += self._handle_message(slot, message)
                 slot, message = self._messages.get_nowait()
         except queue.Empty:
             return happened + self._overdue()
+
+    def wake(self) -> None:
+        """Lets `poll` return now. Any thread may call this."""
+        self._messages.put((None, None))
 
     def stop(self) -> None:
         """Ends all workers now. Nothing can be started afterwards."""

@@ -27,6 +27,8 @@ METHOD = ""
 OF_CATALOG = True
 """Its rows are those of a catalog (`engine.papers.tables.build_table`)."""
 METRIC = "average_precision"
+AGAINST = {"plain training": BASELINE, "balanced batches": "rs", "a random forest": "forest"}
+"""What every method is tested against, as shown -> its name in the catalog."""
 FILE = Path(__file__).parents[1] / "catalog.json"
 
 
@@ -104,24 +106,26 @@ def choose_params(entry: Mapping[str, Any], settings: Settings) -> dict[str, Any
     return {**shared, **settings.shorter.get(entry["name"], {})}
 
 
-def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Tests over the sets: plain training against every method, with Holm's correction over all of them, and mean ranks.
+def compare_methods(rows: Sequence[Mapping[str, Any]], catalog: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Tests over the sets: plain training, balanced batches and a plain forest, each against every other method, with Holm's correction
+    over all of them, and mean ranks.
 
-    rows: of this table, as `engine.papers.verdicts.judge` gives them. A method without a score on a set that plain training has one on is
-    left out, and named under `left_out`. See `engine.papers.keel.compare_methods`.
+    rows: of this table, as `engine.papers.verdicts.judge` gives them. catalog: that names the methods, the committed one by default. A
+    method without a score on a set that plain training has one on is left out, and named under `left_out`. See
+    `engine.papers.keel.compare_methods`.
     """
     found = {(row["dataset"], row["labels"]["method"]): row["ours"]["mean"] for row in rows if row["ours"]}
     methods = list(dict.fromkeys(row["labels"]["method"] for row in rows))
-    if not methods:
-        return {}
-    plain = methods[0]
+    titles = {entry["name"]: entry["title"] for entry in (catalog or _read_catalog())["methods"]}
+    plain = titles[BASELINE]
     sets = [dataset for dataset in dict.fromkeys(row["dataset"] for row in rows) if (dataset, plain) in found]
     there = [method for method in methods if sets and all((dataset, method) in found for dataset in sets)]
     if plain not in there or len(there) < 2:
         return {}
     scores = {method: [found[dataset, method] for dataset in sets] for method in there}
-    tested = compare_over_sets(scores, plain, keel.MARGIN)
-    return {"all methods": tested | {"left_out": [method for method in methods if method not in there]}}
+    more = {"left_out": [method for method in methods if method not in there]}
+    firsts = {shown: titles[name] for shown, name in AGAINST.items() if titles.get(name) in there}
+    return {f"against {shown}": compare_over_sets(scores, first, keel.MARGIN) | more for shown, first in firsts.items()}
 
 
 @cache

@@ -30,7 +30,6 @@ MODELS = {
 """Model as shown -> its name in the catalog."""
 REMEDIES = {NONE: "none", "class weights": "class-weights", "under-sampling": "rus", "SMOTE": "smote"}
 """Remedy as shown -> its name for a model. SMOTE is SMOTE-NC where columns are categories."""
-FIRST = f"{NETWORK}, {NONE}"
 MIXED = ("car-good", "flare-F", "kddcup-guess_passwd_vs_satan", "kr-vs-k-zero_vs_eight")
 """Sets with columns that are categories."""
 SETS = (
@@ -137,7 +136,7 @@ def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """
     found = {(row["dataset"], _name(row)): row["ours"]["mean"] for row in rows if row["ours"]}
     names = list(dict.fromkeys(_name(row) for row in rows))
-    sets = [dataset for dataset in dict.fromkeys(row["dataset"] for row in rows) if (dataset, FIRST) in found]
+    sets = [dataset for dataset in dict.fromkeys(row["dataset"] for row in rows) if (dataset, NETWORK) in found]
 
     def part(wanted: Sequence[str], first: str) -> dict[str, Any] | None:
         there = [name for name in wanted if sets and all((dataset, name) in found for dataset in sets)]
@@ -146,14 +145,16 @@ def compare_methods(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         tested = compare_over_sets({name: [found[dataset, name] for dataset in sets] for name in there}, first, keel.MARGIN)
         return tested | {"left_out": [name for name in wanted if name not in there]}
 
-    parts = {"all": part(names, FIRST), "models": part([name for name in names if name.endswith(f", {NONE}")], FIRST)}
+    parts = {"all": part(names, NETWORK), "models": part((NETWORK, *MODELS), NETWORK)}
     for model in (NETWORK, *MODELS):
-        parts[model.lower()] = part([name for name in names if name.startswith(f"{model}, ")], f"{model}, {NONE}")
+        parts[model.lower()] = part([name for name in names if name.split(" + ")[0] == model], model)
     return {name: tested for name, tested in parts.items() if tested}
 
 
 def _name(row: Mapping[str, Any]) -> str:
-    return f"{row['labels']['method']}, {row['labels']['remedy']}"
+    """'Extra trees + SMOTE', without a remedy 'Extra trees'."""
+    model, remedy = row["labels"]["method"], row["labels"]["remedy"]
+    return model if remedy == NONE else f"{model} + {remedy}"
 
 
 _TABLES = {"keel": "Models and remedies on 14 KEEL sets of other families than the papers' 22"}

@@ -63,7 +63,7 @@ def find_printed(table: Table) -> dict[tuple[str, str], float]:
         if row.reading is not None and row.cell is not None and row.cell.value is not None:
             cells.setdefault(_name_reading(row.reading), row.cell.value)
     out = {}
-    for claim in table.claims:
+    for claim in table.claims if cells else ():
         left, right = cells.get(_name_reading(claim.left)), cells.get(_name_reading(claim.right))
         if left is not None and right is not None:
             out[claim.dataset, claim.text] = left - claim.factor * right

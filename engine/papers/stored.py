@@ -113,9 +113,9 @@ def read_states(store: Store, ids: Iterable[str]) -> dict[str, State]:
     return out
 
 
-def queue_runs(store: Store, runs: Sequence[Run]) -> None:
-    """Queues these runs, behind everything that a person waits for."""
-    store.submit_missing([(run.spec, run.fingerprint) for run in runs])
+def queue_runs(store: Store, runs: Sequence[Run], asker: str | None = None) -> None:
+    """Queues these runs, behind everything that a person waits for. asker: who asks. Raises QuotaReached where they are too many."""
+    store.submit_missing([(run.spec, run.fingerprint) for run in runs], asker=asker)
 
 
 def cancel_runs(store: Store, runs: Sequence[Run]) -> None:
@@ -195,8 +195,9 @@ def _expected_seconds(wanted: Plan) -> dict[str, float]:
     theirs: Table = PAPERS[table.paper].table(table.name, not table.reduced)
     took = other.get("took", {})
     mean: dict[str, float] = {}
-    for row, shipped in zip(theirs.rows, other["rows"], strict=True):
-        times = [took[id] for id in shipped["runs"] if id in took]
+    runs = {(row["dataset"], *row["labels"].values(), row["metric"]): row["runs"] for row in other["rows"]}
+    for row in theirs.rows:  # by name: methods may have come since it was made
+        times = [took[id] for id in runs.get((row.dataset, *row.labels.values(), row.metric), []) if id in took]
         if row.reading and not row.reading.among and times:
             mean[row.reading.arm.key] = statistics.mean(times)
     arms = {_arm_kind(arm): (arm, mean[arm.key]) for arm in theirs.arms() if arm.key in mean}

@@ -12,6 +12,7 @@ from engine.errors import BadData, BadInput, TooLarge, TooSlow
 from engine.spec.table_limits import MAX_BYTES
 from engine.store.database import Database
 from engine.store.forgetting import ARRIVAL, delete_upload, purge
+from engine.store.quotas import check_bytes
 from engine.store.schema import PIECES, UPLOADS
 
 MAX_TOTAL = 4 << 30
@@ -24,7 +25,7 @@ class UploadWriter:
     """Writes a table into the store piece by piece as it arrives; this process keeps none of it.
 
     Raises TooLarge, TooSlow, BadData where it is empty, and BadInput where it was forgotten meanwhile; then nothing of
-    it is left in the store. `abandon` it if its sender goes away.
+    it is left in the store. QuotaReached where it is too much for its owner. `abandon` it if its sender goes away.
     """
 
     def __init__(self, database: Database, id: str, owner: str) -> None:
@@ -72,6 +73,7 @@ class UploadWriter:
         self._piece.clear()
         with self._database.writing() as connection:
             check_room(connection, len(data))
+            check_bytes(connection, self._owner, len(data))
             values = {"size": self._size, "whole": int(whole), "digest": self._digest.hexdigest() if whole else ""}
             if not connection.execute(UPLOADS.update().where(UPLOADS.c.id == self.id).values(**values)).rowcount:
                 raise BadInput("The table was forgotten while it arrived; send it again.")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,9 +16,10 @@ from sqlalchemy.engine import Connection, Row
 
 from engine.errors import UnknownName
 from engine.spec import embedding
-from engine.store.database import Database
+from engine.store.database import Database, insert_row
 from engine.store.forgetting import request_purge, touch_owner
-from engine.store.schema import ARTIFACTS, BOOKMARKS, JOB_TABLES, JOBS
+from engine.store.quotas import count_job
+from engine.store.schema import ARTIFACTS, ASKERS, BOOKMARKS, JOB_TABLES, JOBS
 from engine.text import quote
 
 KINDS = ("run", "embed", "profile", "compare", "score", "refit")
@@ -148,7 +148,8 @@ def delete_outcome(connection: Connection, id: str) -> None:
     followers = _list_followers(connection, id)
     for table in JOB_TABLES:
         connection.execute(table.delete().where(sa.or_(table.c.job == id, table.c.job.in_(followers))))
-    connection.execute(BOOKMARKS.delete().where(BOOKMARKS.c.job.in_(followers)))
+    for table in (BOOKMARKS, ASKERS):
+        connection.execute(table.delete().where(table.c.job.in_(followers)))
     connection.execute(JOBS.delete().where(JOBS.c.id.in_(followers)))
 
 
@@ -173,7 +174,8 @@ def delete_job(database: Database, connection: Connection, id: str) -> bool:
         name = embedding.artifact_name(job_from_row(row).spec["technique"], id)
         connection.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == row.fingerprint, ARTIFACTS.c.name == name))
     delete_outcome(connection, id)
-    connection.execute(BOOKMARKS.delete().where(BOOKMARKS.c.job == id))
+    for table in (BOOKMARKS, ASKERS):
+        connection.execute(table.delete().where(table.c.job == id))
     connection.execute(JOBS.delete().where(JOBS.c.id == id))
     if row is not None and row.owner is not None:
         request_purge(database, connection)
@@ -181,34 +183,45 @@ def delete_job(database: Database, connection: Connection, id: str) -> bool:
 
 
 def enqueue_job(
-    database: Database, connection: Connection, key: Mapping[str, Any], values: Mapping[str, Any], *, again: bool
+    database: Database,
+    connection: Connection,
+    key: Mapping[str, Any],
+    values: Mapping[str, Any],
+    *,
+    again: bool,
+    asker: str | None = None,
 ) -> Job:
     """The job of that key, queued unless it is already, or is done and `again` is false. See `engine.store.Store.submit`.
 
     key: id, kind, spec (padded), fingerprint, owner, upload. values: priority, device, timeout_s, and what else is to differ.
+    asker: who asks for a public job. Raises QuotaReached where it would be queued, and is one too many for them.
     """
     fresh = {
         "state": "queued",
         "reason": "",
         "done": 0,
         "total": 0,
-        "created": time.time(),
+        "created": database.clock,
         "started": None,
         "finished": None,
         "engine": None,
         "cancel": 0,
         "last_seq": 0,
+        "lost": 0,
     } | dict(values)
     if key["owner"] is not None:
         touch_owner(database, connection, key["owner"])
     one = JOBS.c.id == key["id"]
     row = connection.execute(sa.select(JOBS.c.state, JOBS.c.cancel, JOBS.c.priority).where(one)).first()
+    whose = key["owner"] or asker
     if row is None:
-        connection.execute(JOBS.insert(), {**key, **fresh, "attempt": 1})
+        count_job(database, connection, key["id"], whose)
+        insert_row(connection, JOBS, {**key, **fresh, "attempt": 1})
     elif (row.state in ACTIVE and not row.cancel) or (row.state == "done" and not again):
         if values["priority"] < row.priority:
             connection.execute(JOBS.update().where(one).values(priority=values["priority"]))
     else:
+        count_job(database, connection, key["id"], whose)
         delete_outcome(connection, key["id"])
         connection.execute(JOBS.update().where(one).values(**fresh, attempt=JOBS.c.attempt + 1))
     return job_from_row(connection.execute(sa.select(*COLUMNS).where(one)).one())
@@ -219,7 +232,7 @@ def complete_job(database: Database, connection: Connection, key: Mapping[str, A
     one = JOBS.c.id == key["id"]
     row = connection.execute(sa.select(JOBS.c.state, JOBS.c.attempt).where(one)).first()
     if row is None or row.state != "done":
-        now = time.time()
+        now = database.read_clock(connection)
         fixed = {
             "priority": PRIORITY_INTERACTIVE,
             "device": "cpu",

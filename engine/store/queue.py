@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json, upload_id
-from engine.store.database import Part
+from engine.store.database import Database, Part
 from engine.store.forgetting import purge
 from engine.store.jobs import (
     ACTIVE,
@@ -56,6 +55,7 @@ class Queue(Part):
         device: str = "auto",
         timeout_s: float | None = None,
         again: bool = False,
+        asker: str | None = None,
     ) -> Job:
         """Ask for a run; asking twice gives the same job. `spec` is a completed one (`spec.complete(catalog)`).
 
@@ -63,7 +63,8 @@ class Queue(Part):
         urgent if this call is. One that failed, was cancelled or interrupted (or any finished one with `again`) is
         queued anew: attempt + 1, its old events, result and artifacts deleted. So is one that is being cancelled.
 
-        On `upload/<id>` the fingerprint is the table's. Raises UnknownName where that is not the owner's.
+        On `upload/<id>` the fingerprint is the table's. asker: who asks, where the run is public (`engine.store.quotas`). Raises
+        UnknownName where the table is not the owner's, and QuotaReached.
         """
         upload = upload_id(spec.dataset)
         with self.database.writing() as connection:
@@ -72,22 +73,27 @@ class Queue(Part):
             key = {"id": spec.run_id(fingerprint, owner), "kind": "run", "fingerprint": fingerprint, "owner": owner}
             key |= {"spec": self.database.pad_private(canonical_json(spec.to_json()), owner), "upload": upload}
             values = {"priority": priority, "device": device, "timeout_s": timeout_s}
-            return enqueue_job(self.database, connection, key, values, again=again)
+            return enqueue_job(self.database, connection, key, values, again=again, asker=asker)
 
     def submit_missing(
-        self, runs: Sequence[tuple[RunSpec, str]], *, priority: int = PRIORITY_SWEEP, device: str = "auto"
+        self,
+        runs: Sequence[tuple[RunSpec, str]],
+        *,
+        priority: int = PRIORITY_SWEEP,
+        device: str = "auto",
+        asker: str | None = None,
     ) -> list[Job]:
         """Ask for many public runs, (completed spec, fingerprint) each, in one transaction; those that this queued.
 
         They go in the order given. What is queued, running or done stays as it is, its priority too; what ended without a result
-        is queued anew.
+        is queued anew. asker: who asks; where they are too many for them, none is queued. Raises QuotaReached.
         """
         ids = {spec.run_id(fingerprint): (spec, fingerprint) for spec, fingerprint in runs}
         out: list[Job] = []
         with self.database.writing() as connection:
             states = sa.select(JOBS.c.id, JOBS.c.state, JOBS.c.cancel)
             known = {row.id: row for some in _split(ids) for row in connection.execute(states.where(JOBS.c.id.in_(some)))}
-            now = time.time()
+            now = self.database.read_clock(connection)
             for id, (spec, fingerprint) in ids.items():
                 row = known.get(id)
                 if row is not None and (row.state == "done" or (row.state in ACTIVE and not row.cancel)):
@@ -96,18 +102,19 @@ class Queue(Part):
                 key |= {"spec": canonical_json(spec.to_json())}
                 values = {"priority": priority, "device": device, "timeout_s": None}
                 values |= {"created": now + STEP * len(out)}  # the older job goes first
-                out.append(enqueue_job(self.database, connection, key, values, again=False))
+                out.append(enqueue_job(self.database, connection, key, values, again=False, asker=asker))
         return out
 
     def cancel(self, id: str) -> None:
         """A queued job is cancelled at once, a running one is asked to stop; a finished or unknown one stays as it is."""
         with self.database.writing() as connection:
-            _cancel(connection, JOBS.c.id == id)
+            cancel_jobs(self.database, connection, JOBS.c.id == id)
 
     def cancel_all(self, ids: Sequence[str], *, urgent: int = PRIORITY_SWEEP) -> int:
         """`cancel` of all those whose priority is `urgent` or less urgent, in one transaction; how many were queued or running."""
         with self.database.writing() as connection:
-            return sum(_cancel(connection, sa.and_(JOBS.c.id.in_(some), JOBS.c.priority >= urgent)) for some in _split(ids))
+            less = JOBS.c.priority >= urgent
+            return sum(cancel_jobs(self.database, connection, sa.and_(JOBS.c.id.in_(some), less)) for some in _split(ids))
 
     def delete(self, id: str) -> None:
         """Delete a job and all that came of it, of a run also its embeddings. An engine that is running it drops it."""
@@ -224,14 +231,20 @@ class Queue(Part):
         return statistics.median(seconds) if seconds else None
 
 
-def _cancel(connection: Connection, jobs: sa.ColumnElement[bool]) -> int:
-    """How many of these jobs were queued, which are cancelled, or running, which are asked to stop."""
-    ended = {"state": "cancelled", "reason": CANCELLED, "finished": time.time()}
-    running = sa.and_(jobs, JOBS.c.state == "running", JOBS.c.cancel == 0)
-    return (
-        connection.execute(JOBS.update().where(jobs, JOBS.c.state == "queued").values(**ended)).rowcount
-        + connection.execute(JOBS.update().where(running).values(cancel=1)).rowcount
-    )
+def cancel_jobs(database: Database, connection: Connection, jobs: sa.ColumnElement[bool]) -> int:
+    """How many of these jobs were queued, which are cancelled, or running, which are asked to stop.
+
+    One statement: in two, a job that an engine puts back between them would be missed by both.
+    """
+    queued = JOBS.c.state == "queued"
+    values = {
+        "state": sa.case((queued, "cancelled"), else_=JOBS.c.state),
+        "reason": sa.case((queued, CANCELLED), else_=JOBS.c.reason),
+        "finished": sa.case((queued, database.clock), else_=JOBS.c.finished),
+        "cancel": sa.case((queued, JOBS.c.cancel), else_=1),
+    }
+    active = sa.or_(queued, sa.and_(JOBS.c.state == "running", JOBS.c.cancel == 0))
+    return connection.execute(JOBS.update().where(jobs, active).values(**values)).rowcount
 
 
 def _split(ids: Iterable[str]) -> Iterator[list[str]]:

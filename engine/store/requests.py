@@ -74,7 +74,7 @@ class Requests(Part):
                 data, whose = require_upload(connection, upload, owner), owner
             id = compare.id(data, whose)
             key = {"id": id, "kind": "compare", "fingerprint": data, "owner": whose, "upload": upload}
-            return self._enqueue(connection, key, compare.to_json(), limit, again=again)
+            return self._enqueue(connection, key, compare.to_json(), limit, again=again, asker=owner)
 
     def submit_refit(self, owner: str | None, spec: Mapping[str, Any], *, again: bool = False) -> Job:
         """Ask for a row of a comparison trained on all rows; asking twice gives the same job. Its answer is `read_answer(id, "refit",
@@ -95,7 +95,7 @@ class Requests(Part):
                 require_upload(connection, row.upload, owner)
             id = refit.id(row.attempt, row.owner)
             key = {"id": id, "kind": "refit", "fingerprint": refit.comparison, "owner": row.owner, "upload": row.upload}
-            return self._enqueue(connection, key, refit.to_json(), REFIT_S, again=again)
+            return self._enqueue(connection, key, refit.to_json(), REFIT_S, again=again, asker=owner)
 
     def submit_score(self, owner: str, spec: Mapping[str, Any], *, again: bool = False) -> Job:
         """Ask a model to score a table; asking twice gives the same job. Its answer is `read_answer(id, "score", owner)`, and the
@@ -132,8 +132,15 @@ class Requests(Part):
         return dict(json.loads(data))
 
     def _enqueue(
-        self, connection: Connection, key: dict[str, Any], spec: Mapping[str, Any], timeout_s: float, *, again: bool = False
+        self,
+        connection: Connection,
+        key: dict[str, Any],
+        spec: Mapping[str, Any],
+        timeout_s: float,
+        *,
+        again: bool = False,
+        asker: str | None = None,
     ) -> Job:
         key |= {"spec": self.database.pad_private(canonical_json(spec), key["owner"])}
         values = {"priority": PRIORITY_INTERACTIVE, "device": "auto", "timeout_s": timeout_s}
-        return enqueue_job(self.database, connection, key, values, again=again)
+        return enqueue_job(self.database, connection, key, values, again=again, asker=asker)

@@ -5,6 +5,7 @@ Writes carry the attempt number. A write for an attempt that no longer runs chan
 
 from __future__ import annotations
 
+from engine.store.administration import Administration
 from engine.store.artifacts import Artifacts
 from engine.store.bookmarks import Bookmarks
 from engine.store.bundles import Bundles
@@ -15,8 +16,10 @@ from engine.store.events import Events
 from engine.store.forgetting import Forgetting
 from engine.store.library import Library
 from engine.store.maps import Maps
+from engine.store.people import People
 from engine.store.previews import Previews
 from engine.store.queue import Queue
+from engine.store.quotas import Quotas
 from engine.store.requests import Requests
 from engine.store.results import Results
 from engine.store.sweeps import Sweeps
@@ -39,6 +42,9 @@ class Store(
     Sweeps,
     Maps,
     Bundles,
+    People,
+    Quotas,
+    Administration,
 ):
     """A handle on the database; cheap to keep, safe to share between threads, to be opened anew in a child process.
 

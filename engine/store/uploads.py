@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 import secrets
-import time
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -21,13 +20,12 @@ from sqlalchemy.engine import Connection
 from engine.errors import BadInput, UnknownName, WrongType
 from engine.spec import table_reading
 from engine.store.arrival import UploadWriter, check_room, check_size
-from engine.store.database import Part
+from engine.store.database import Part, insert_row
 from engine.store.forgetting import touch_owner
+from engine.store.quotas import check_bytes, check_tables
 from engine.store.schema import PIECES, UPLOADS
 from engine.text import quote
 
-MAX_TABLES = 8
-"""Tables of one owner at a time."""
 MAX_NAME = 200
 """Characters of a file's name that are kept."""
 ENDINGS = (".csv", ".tsv", ".tab", ".txt", ".dat", ".data", ".xlsx", ".xlsm", ".parquet", ".pq", ".zip", ".gz")
@@ -61,22 +59,22 @@ class Uploads(Part):
     def begin_upload(self, owner: str | None, name: str, size: int | None = None) -> UploadWriter:
         """Begin to take in a table. size: bytes, where it is known.
 
-        Raises BadInput without an owner or without room, WrongType for a name that is no table's, TooLarge.
+        Raises BadInput without an owner or without room, QuotaReached, WrongType for a name that is no table's, TooLarge.
         """
         if not owner:
             raise BadInput("A table needs an owner: allow this site's cookie and load the page again.")
+        self.database.refuse_private()
         name = clean_name(name)
         if (ending := PurePosixPath(name).suffix.lower()) not in ENDINGS and _ENDING.fullmatch(ending):
             raise WrongType(f"Files that end in {ending} are not read here; read are {READ}.")
         check_size(size or 0)
         id = secrets.token_hex(16)
         with self.database.writing() as connection:
-            count = sa.select(sa.func.count()).where(UPLOADS.c.owner == owner)
-            if connection.execute(count).scalar_one() >= MAX_TABLES:
-                raise BadInput(f"You have {MAX_TABLES} tables here, and no more are kept at a time: forget one first.")
+            check_tables(connection, owner)
+            check_bytes(connection, owner, size or 0)
             check_room(connection, size or 0)
-            values = {"id": id, "owner": owner, "size": 0, "created": time.time(), "whole": 0, "digest": ""}
-            connection.execute(UPLOADS.insert(), {**values, "name": self.database.pad_private(name, owner)})
+            values = {"id": id, "owner": owner, "size": 0, "created": self.database.clock, "whole": 0, "digest": ""}
+            insert_row(connection, UPLOADS, {**values, "name": self.database.pad_private(name, owner)})
             touch_owner(self.database, connection, owner)
         return UploadWriter(self.database, id, owner)
 

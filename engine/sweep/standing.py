@@ -62,11 +62,16 @@ class Standing:
 # ---- queue and cancel
 
 
-def submit_sweep(store: Store, spec: SweepSpec, catalog: Mapping[str, Any], device: str = "auto") -> int:
-    """Queues every cell that is missing or ended without a result, cheapest first. Returns how many. Finished cells are kept."""
+def submit_sweep(
+    store: Store, spec: SweepSpec, catalog: Mapping[str, Any], device: str = "auto", *, asker: str | None = None
+) -> int:
+    """Queues every cell that is missing or ended without a result, cheapest first. Returns how many. Finished cells are kept.
+
+    asker: who asks. Raises QuotaReached where the cells are too many for them; then none is queued.
+    """
     prints = {entry["name"]: entry["fingerprint"] for entry in catalog["datasets"]}
     asked = [(cell.spec, prints[cell.dataset]) for cell in spec.cells(catalog)]
-    return len(store.submit_missing(asked, priority=PRIORITY_SWEEP, device=device))
+    return len(store.submit_missing(asked, priority=PRIORITY_SWEEP, device=device, asker=asker))
 
 
 def cancel_sweep(store: Store, spec: SweepSpec, catalog: Mapping[str, Any]) -> int:

@@ -18,7 +18,7 @@ from starlette.requests import Request
 from app import api
 from engine.events import pack
 from engine.spec import table_limits
-from engine.store import Store, arrival, uploads
+from engine.store import Store, arrival, quotas
 from engine.store.schema import OWNERS, PIECES, UPLOADS
 from tests.app import fabricate
 from tests.app.test_server import server, until
@@ -131,7 +131,7 @@ def test_an_empty_table_and_one_too_many_are_refused(served: tuple[int, Store]) 
     port, store = served
     status, answer = send(port, b"")
     assert status == 400 and "empty" in answer["error"]
-    for _ in range(uploads.MAX_TABLES):
+    for _ in range(quotas.MOST_TABLES):
         assert send(port, b"a")[0] == 201
     status, answer = send(port, b"a")
     assert status == 400 and "forget one first" in answer["error"]

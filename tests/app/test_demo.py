@@ -126,6 +126,8 @@ OPEN = {
     *("publish_catalog", "record_heartbeat", "retire", "interrupt_orphans"),  # an engine of before may still run
     *("claim", "release", "requeue", "append", "append_all", "finish", "save_result"),
     *("preview_news", "end_preview", "sweep_previews"),
+    *("is_signed_out", "read_asker", "record_spent"),
+    *("read_sizes", "list_active", "count_people", "list_acts"),  # which refuse who is no admin
     *("url", "generation", "replaced", "close"),
 }
 """What the store of a demonstration does for whoever asks."""

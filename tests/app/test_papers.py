@@ -18,11 +18,14 @@ from app.charts.marks import text as html_text
 from app.charts.printed import Cell, Claim
 from app.session import lab_address
 from app.views.papers import cells, claims, coverage, methods, numbers
+from app.views.papers import ranks as over_sets
 from app.views.papers import view as papers
 from app.words import papers as texts
+from app.words.text import escape
 from engine.papers import measured, published
 from engine.papers.cards import Card
 from engine.papers.method_list import LACKING, NAMED, PRINTED, RUNS, MethodRow, list_methods, make_link, read_rows
+from engine.papers.tables import Answers, build_table, compute_extras
 from engine.spec.run import find_entry
 from engine.stats.intervals import Interval
 from engine.store import Store
@@ -34,6 +37,7 @@ from tests.app.test_lab import charts, words
 Look = Callable[..., AppTest]
 MARKUP = "<img src=x onerror=alert(1)> **b** $x$"
 NAN = float("nan")
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
@@ -270,6 +274,45 @@ def test_methods_within_the_critical_difference_are_joined() -> None:
     assert list(width.x) == [1.2, 2.0] and list(dots.x) == [1.2, 1.9, 2.9] and not any("<b>" in n for n in dots.y)
     assert len(bars) == 1 and list(bars[0].y) == list(dots.y[:2]) and figure.layout.showlegend is False
     assert "No difference found between: a and <b>." in ranks.alt(found)
+
+
+def test_of_many_methods_those_beyond_the_best_are_hollow() -> None:
+    names = [f"m{i}" for i in range(30)]
+    found = {"ranks": {n: float(i + 1) for i, n in enumerate(names)}, "critical_difference": 9.5, "cliques": [names], "sets": 9}
+    figure = ranks.figure(found)
+    assert len(figure.data) == 1, "no bars"
+    assert list(figure.data[0].marker.symbol) == ["circle"] * 10 + ["circle-open"] * 20 and figure.layout.shapes[0].x0 == 10.5
+    assert "the best: m10, m11" in ranks.alt(found) and "m9," not in ranks.alt(found).split("best:")[1]
+
+
+def test_a_study_says_what_is_above_after_holm() -> None:
+    def part(first: str, **p: tuple[float, float | None]) -> dict[str, Any]:
+        pairs = [{"right": name, "mean": mean, "p_holm": value} for name, (mean, value) in p.items()]
+        return {"first": first, "methods": [first, *p], "sets": 22, "pairs": pairs}
+
+    one = part("A", b=(-0.1, 0.01), c=(0.1, 0.01), d=(-0.1, 0.06), e=(-0.1, None))
+    assert (
+        over_sets.describe_above({"x": one, "y": part("B", a=(-0.1, 0.2)), "z": part("C", a=(0.1, 0.01))}, "method")
+        == "After Holm's correction over 5 methods on 22 datasets, b is above A; nothing is above B or C."
+    )
+    assert "b, c and d are above A." in over_sets.describe_above(
+        {"x": part("A", **dict.fromkeys("bcd", (-0.1, 0.01)))}, "method"
+    )
+    assert over_sets.describe_above({}, "method") == ""
+
+
+@pytest.mark.parametrize(("paper", "of"), papers.OF_METHODS.items())
+def test_a_shipped_study_stands_in_one_sentence(look: Look, paper: str, of: str) -> None:
+    """On the page and in README, as the shipped table says."""
+    shipped = next((d for r in (False, True) if (d := measured.read_table(paper, "keel", r)) is not None), None)
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    if shipped is None:
+        assert "After Holm's correction" not in readme or paper == "beyond"
+        return
+    tested = build_table(paper, "keel", shipped["reduced"])
+    said = over_sets.describe_above(compute_extras(tested, shipped["rows"], Answers())["over_sets"], of)
+    assert said and escape(said, 2000) in words(look(paper=paper, table="keel"))
+    assert paper == "beyond" or said in readme
 
 
 def test_the_first_papers_figures_are_drawn_from_our_runs(look: Look) -> None:

@@ -32,6 +32,7 @@ class Workers(LocalExecutor):
 
     def __init__(self, slots: int) -> None:
         self.trouble, self.previews, self._embeds, self._failures, self.given = "", False, False, 0, []
+        self._waiting = []
         process, pipe = SimpleNamespace(is_alive=lambda: True, pid=1), SimpleNamespace(send=self.given.append)
         self._slots = [_Slot(process, pipe, ready=True) for _ in range(slots)]
 

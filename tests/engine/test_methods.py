@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -45,6 +46,24 @@ def fit(method: Method, on: Task, frames: int = 8) -> tuple[list[Event], Fitted]
     return list(fitting), fitting.value
 
 
+class Kept(NamedTuple):
+    """A task, what training gave on it, and whether torch's own random state was the same afterwards."""
+
+    on: Task
+    events: list[Event]
+    fitted: Fitted
+    untouched: bool
+
+
+@cache
+def keep_fit(cls: type[Method], counts: tuple[int, ...] = (101, 21), seeds: int = 2, frames: int = 8) -> Kept:
+    """One training that several tests look at and none changes; seeds: of three splits each."""
+    before = torch.random.get_rng_state()
+    on = task_for(cls, counts, seeds=seeds)
+    events, fitted = fit(small(cls), on, frames)
+    return Kept(on, events, fitted, torch.equal(before, torch.random.get_rng_state()))
+
+
 def takes(cls: type[Method], counts: tuple[int, ...]) -> bool:
     """Whether the method takes so many classes; one that does not says so."""
     if cls.most_classes is None or len(counts) <= cls.most_classes:
@@ -64,8 +83,8 @@ def learned(fitted: Fitted, on: Task) -> torch.Tensor:
 
 @ALL
 def test_the_same_seed_gives_the_same_bits(cls: type[Method]) -> None:
-    on = task_for(cls)
-    (events, one), (again, two) = fit(small(cls), on), fit(small(cls), task_for(cls))
+    on, events, one, _ = keep_fit(cls)
+    again, two = fit(small(cls), task_for(cls))
     assert torch.equal(learned(one, on), learned(two, on)) and torch.equal(one.epoch, two.epoch)
     if one.synthetic is not None and two.synthetic is not None:
         assert torch.equal(one.synthetic.x, two.synthetic.x)
@@ -75,8 +94,7 @@ def test_the_same_seed_gives_the_same_bits(cls: type[Method]) -> None:
 
 @ALL
 def test_another_seed_gives_another_net(cls: type[Method]) -> None:
-    on = task_for(cls, seed=0)
-    _, one = fit(small(cls), on)
+    on, _, one, _ = keep_fit(cls)
     _, two = fit(small(cls), task_for(cls, seed=1))
     assert not torch.allclose(learned(one, on), learned(two, on))
 
@@ -86,12 +104,11 @@ def test_another_seed_gives_another_net(cls: type[Method]) -> None:
 def test_alone_equals_stacked_with_unequal_sizes(cls: type[Method], counts: tuple[int, ...]) -> None:
     if not takes(cls, counts):
         return
-    together = task_for(cls, counts)
+    together, _, stacked, _ = keep_fit(cls, counts)
     sizes, steps = together.train.sizes, -(-together.train.sizes // SMALL["batch"])  # type: ignore[operator]
     assert len(set(sizes.tolist())) > 1, "the case must have replicates of unequal size"
     assert len(set(steps.tolist())) > 1, "and of unequal numbers of batches"
-    _, stacked = fit(small(cls), together)
-    for r in range(len(together.replicates)):
+    for r in sorted({0, len(sizes) - 1, int(sizes.argmin()), int(sizes.argmax())}):
         one = task_for(cls, counts, numbers=[r])
         _, alone = fit(small(cls), one)
         assert torch.allclose(learned(alone, one)[0], learned(stacked, together)[r], rtol=0, atol=1e-9)
@@ -119,8 +136,7 @@ def test_alone_equals_stacked_in_float32_for_five_steps(cls: type[Method]) -> No
 def test_probabilities(cls: type[Method], counts: tuple[int, ...]) -> None:
     if not takes(cls, counts):
         return
-    on = task_for(cls, counts)
-    _, fitted = fit(small(cls), on)
+    on, _, fitted, _ = keep_fit(cls, counts)
     p = fitted.net(on.test.x).softmax(-1)
     assert p.shape == (*on.test.y.shape, len(counts))
     assert bool((p >= 0).all()) and torch.allclose(p.sum(-1), torch.ones_like(p[..., 0]))
@@ -129,8 +145,7 @@ def test_probabilities(cls: type[Method], counts: tuple[int, ...]) -> None:
 
 @ALL
 def test_order_of_events(cls: type[Method]) -> None:
-    on = task_for(cls)
-    events, fitted = fit(small(cls), on)
+    on, events, fitted, _ = keep_fit(cls)
     assert isinstance(events[0], Phase)
     opened: set[int] = set()
     epochs: dict[str, int] = {}
@@ -157,8 +172,7 @@ def test_order_of_events(cls: type[Method]) -> None:
 
 @ALL
 def test_events_survive_the_store(cls: type[Method]) -> None:
-    events, _ = fit(small(cls), task_for(cls, seeds=1))
-    for event in events:
+    for event in keep_fit(cls, seeds=1, frames=50).events:
         back = decode(*encode(event))
         assert encode(back)[:2] == encode(event)[:2]
         for name in getattr(event, "arrays", ()):
@@ -167,10 +181,9 @@ def test_events_survive_the_store(cls: type[Method]) -> None:
 
 @ALL
 def test_it_can_be_closed_at_any_event(cls: type[Method]) -> None:
-    on = task_for(cls, folds=2, seeds=1)
-    events, whole = fit(small(cls), on)
-    for stop in range(1, len(events), max(1, len(events) // 12)):
-        fitting = small(cls).fit(on, camera=Camera(on, 8))
+    on, events, whole, _ = keep_fit(cls, seeds=1, frames=50)
+    for stop in sorted({len(events) - 1, *range(1, len(events), max(1, len(events) // 6))}):
+        fitting = small(cls).fit(on, camera=Camera(on, 50))
         for _ in range(stop):
             next(fitting, None)  # a slow machine gives more Progress events one time than another
         fitting.close()
@@ -181,22 +194,20 @@ def test_it_can_be_closed_at_any_event(cls: type[Method]) -> None:
 
 @ALL
 def test_the_callers_random_state_is_untouched(cls: type[Method]) -> None:
-    before = torch.random.get_rng_state()
-    fit(small(cls), task_for(cls, seeds=1))
-    assert torch.equal(before, torch.random.get_rng_state())
+    assert keep_fit(cls).untouched and keep_fit(cls, seeds=1, frames=50).untouched
 
 
 @ALL
 def test_pictures_do_not_change_what_is_learnt(cls: type[Method]) -> None:
-    on = task_for(cls, seeds=1)
-    assert torch.equal(*(learned(fit(small(cls), on, frames=frames)[1], on) for frames in (0, 50)))
+    on, _, pictured, _ = keep_fit(cls, seeds=1, frames=50)
+    assert torch.equal(learned(fit(small(cls), on, frames=0)[1], on), learned(pictured, on))
 
 
 @ALL
 def test_test_rows_change_nothing(cls: type[Method]) -> None:
-    on = task_for(cls, seeds=1)
+    on, _, fitted, _ = keep_fit(cls, seeds=1, frames=50)
     other = dataclasses.replace(on, test=dataclasses.replace(on.test, x=on.test.x * 7 + 3, y=1 - on.test.y))
-    assert torch.equal(*(learned(fit(small(cls), own)[1], on) for own in (on, other)))
+    assert torch.equal(learned(fit(small(cls), other, frames=0)[1], on), learned(fitted, on))
 
 
 @ALL

@@ -60,8 +60,14 @@ def wait(what: Callable[[], Any], seconds: float = 15.0) -> Any:
     return value
 
 
+ON_RAY = pytest.param("ray", marks=[pytest.mark.long, pytest.mark.timeout(180)])
+"""The same test with the workers on a Ray cluster."""
+
+
 class Process:
     """An engine process on a store, with the workers of its slots."""
+
+    patience = 15.0
 
     def __init__(
         self, store: Store, log: Path, slots: int = 2, catalog: str = "tests.engine.fakes:catalog", **env: str
@@ -83,8 +89,8 @@ class Process:
         return [sys.executable, "-c", CODE, self.store.url, str(self.slots), "tests.engine.fakes:run", catalog, "probe"]
 
     def up(self) -> Process:
-        """Wait until all its workers are warm."""
-        wait(lambda: self.info() and self.info().ready == self.slots)
+        """Wait until all its workers are warm, those beside a cluster's too."""
+        wait(lambda: (info := self.info()) and info.ready == info.slots >= self.slots, self.patience)
         return self
 
     def info(self) -> Any:
@@ -145,12 +151,20 @@ def engine(store: Store, tmp_path: Path) -> Iterator[Callable[..., Process]]:
         process.end()
 
 
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
-    """One engine with two slots for the tests that must leave it whole: each is also a test of that."""
+@pytest.fixture(scope="module", params=["local", ON_RAY])
+def shared(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Process]:
+    """One engine with two slots for the tests that must leave it whole: each is also a test of that.
+
+    On Ray the slots are those of a cluster, beside one for private jobs.
+    """
     folder = tmp_path_factory.mktemp("shared")
     store = Store(f"sqlite:///{folder / 'lab.db'}")
-    process = Process(store, folder / "engine.log")
+    env = {}
+    if request.param == "ray":
+        cluster = request.getfixturevalue("ray_cluster")
+        env = cluster.settings | {"LAB_EXECUTOR": f"ray://{cluster.address}"}
+    process = Process(store, folder / "engine.log", **env)
+    process.patience = 120.0 if env else Process.patience
     try:
         yield process.up()
         assert process.popen.poll() is None, "a run took the engine with it"

@@ -23,6 +23,7 @@ from engine.spec.embedding import FEATURES, EmbedSpec
 from engine.spec.run import upload_id
 from engine.store import Store, arrival
 from engine.store.engines import EngineInfo
+from engine.store.people import name_person
 from tests.engine import test_store as plain
 from tests.engine.test_embed import features
 
@@ -37,6 +38,7 @@ CAUSES = {
     "lost": (None, "connection to the store"),
 }
 """name -> (what SQLite raises, what the sentence says); a lost connection is closed and raises by itself."""
+ADMIN = f"oidc:{'a' * 64}"
 LASTING = "locked"
 """The cause that stays until the verb is over; the others strike once."""
 
@@ -98,6 +100,7 @@ def faulty(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(sqlite3.dbapi2, "connect", lambda *a, **k: connect(*a, **{"factory": Connection} | k))
     monkeypatch.setattr(time, "time", lambda: NOW)
     monkeypatch.setattr(arrival, "PIECE", 1000)
+    monkeypatch.setenv("LAB_ADMINS", ADMIN)
     FAULTS.arm(0, "full")
     yield
     FAULTS.arm(0, "full")
@@ -188,14 +191,17 @@ CASES: dict[str, Verb] = {
     "bookmarks": lambda s, x: s.bookmarks("me"),
     "cancel": lambda s, x: s.cancel(x.queued.id),
     "cancel_all": lambda s, x: s.cancel_all([x.queued.id, x.running.id], urgent=0),
+    "cancel_for": lambda s, x: s.cancel_for(ADMIN, x.queued.id),
     "cancel_requested": lambda s, x: s.cancel_requested("e"),
     "catalog": lambda s, x: s.catalog(),
     "claim": lambda s, x: s.claim("e", choose=lambda jobs: jobs[0]),
     "count_active": lambda s, x: s.count_active(),
     "count_states": lambda s, x: s.count_states(),
     "count_contents": lambda s, x: s.count_contents([x.done.id, x.sweep], None),
+    "count_people": lambda s, x: s.count_people(ADMIN),
     "delete": lambda s, x: s.delete(x.done.id),
     "delete_many": lambda s, x: s.delete_many([x.done.id, x.private.id, x.sweep], "me"),
+    "drain_for": lambda s, x: s.drain_for(ADMIN, "e", str),
     "embed_seconds": lambda s, x: s.embed_seconds("pca", 100, 5),
     "embedding": lambda s, x: s.embedding(x.done.id, "pca"),
     "end_preview": lambda s, x: s.end_preview(x.preview, "done", "", "{}", attempt=1),
@@ -206,12 +212,16 @@ CASES: dict[str, Verb] = {
     "features": lambda s, x: s.features(x.done.id),
     "finish": lambda s, x: s.finish(x.running.id, "failed", "why", attempt=1),
     "forget": lambda s, x: s.forget("me", patience=0.0),
+    "forget_for": lambda s, x: s.forget_for(ADMIN, name_person("me")),
     "interrupt_orphans": lambda s, x: s.interrupt_orphans(),
+    "is_signed_out": lambda s, x: s.is_signed_out(ADMIN, "one", NOW),
     "job": lambda s, x: s.job(x.private.id, "me"),
     "jobs": lambda s, x: s.jobs(owner="me"),
     "keep_sweep": lambda s, x: s.keep_sweep({"datasets": ["blobs"], "methods": ["ce"]}, "two"),
     "last_event": lambda s, x: s.last_event(x.done.id, "frame"),
     "leave_preview": lambda s, x: s.leave_preview(x.preview),
+    "list_active": lambda s, x: s.list_active(ADMIN),
+    "list_acts": lambda s, x: s.list_acts(ADMIN),
     "list_existing": lambda s, x: s.list_existing([x.table]),
     "list_names": lambda s, x: s.list_names("me"),
     "list_queued": lambda s, x: s.list_queued("me"),
@@ -224,18 +234,23 @@ CASES: dict[str, Verb] = {
     "purge": lambda s, x: (s.delete(x.private.id), s.purge()),
     "put_artifact": lambda s, x: s.put_artifact(x.done.id, "more", b"1" * 9000),
     "read_answer": lambda s, x: s.read_answer(x.done.id, "frames/0"),
+    "read_asker": lambda s, x: s.read_asker(x.queued.id),
     "read_results": lambda s, x: s.read_results([x.done.id, x.queued.id]),
+    "read_sizes": lambda s, x: s.read_sizes(ADMIN),
     "read_upload": lambda s, x: s.read_upload(x.table, "me"),
     "record_embedding": lambda s, x: s.record_embedding(EmbedSpec(x.done.id, "pca", {}, 0), {"seconds": 1.0}, {"xy": b"1"}),
     "record_heartbeat": lambda s, x: s.record_heartbeat(EngineInfo("f", "here", 2, NOW, NOW)),
     "record_run": lambda s, x: s.record_run(plain.SPEC.with_(seed=9), plain.result_of(x.done), [plain.frame(1)], {"a": b"1"}),
+    "record_spent": lambda s, x: s.record_spent("somebody", 2.0),
     "release": lambda s, x: s.release(x.running.id, attempt=1),
-    "requeue": lambda s, x: s.requeue(x.running.id, attempt=1),
+    "requeue": lambda s, x: s.requeue(x.running.id, attempt=1, lost=True),
     "result": lambda s, x: s.result(x.done.id),
     "retire": lambda s, x: s.retire("e"),
     "save_result": result_of,
     "search": lambda s, x: s.search("me", "moons"),
     "should_yield": lambda s, x: s.should_yield(x.running.id, attempt=1),
+    "sign_out": lambda s, x: s.sign_out(ADMIN, "one"),
+    "sign_out_everywhere": lambda s, x: s.sign_out_everywhere(ADMIN, NOW),
     "submit": lambda s, x: s.submit(DONE, again=True),
     "submit_compare": lambda s, x: s.submit_compare(None, COMPARE),
     "submit_refit": submit_refit,
@@ -254,7 +269,7 @@ CLEANED = ("add_upload", "begin_upload")
 """Verbs that clean up after an error, in transactions of their own: then only their tables are compared."""
 
 
-QUIET = ("bookmark", "delete", "delete_many", "expire", "forget", "purge")
+QUIET = ("bookmark", "delete", "delete_many", "expire", "forget", "forget_for", "purge")
 """Verbs that end well where only the log could not be emptied: an engine does it later."""
 
 

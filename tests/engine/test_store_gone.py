@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from engine.commands.main import main
 from engine.errors import BadStore, StoreFull, StoreLocked, StoreReplaced
 from engine.events import Note, Progress, encode
-from engine.executors import CatalogReceived, WorkerEvents, WorkFinished
+from engine.executors import CatalogReceived, Room, WorkerEvents, WorkFinished
 from engine.service import NO_ROOM, REPLACED, Engine
 from engine.spec import RunSpec
 from engine.store import Store
@@ -32,6 +32,10 @@ class Executor:
 
     def __init__(self) -> None:
         self.news, self.dropped = [], []
+
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        return (Room(2, self.idle),)
 
     def poll(self, timeout: float) -> list:
         news, self.news = self.news, []

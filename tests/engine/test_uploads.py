@@ -103,7 +103,7 @@ def test_an_empty_a_large_and_a_slow_table_are_refused_and_leave_nothing(store, 
 
 
 def test_only_so_many_tables_and_bytes_are_kept(store, monkeypatch):
-    monkeypatch.setattr(uploads, "MAX_TABLES", 2)
+    monkeypatch.setenv("LAB_MOST_TABLES", "2")
     for _ in range(2):
         store.add_upload("me", "a", b"x")
     with pytest.raises(BadInput, match="2 tables here"):

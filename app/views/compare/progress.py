@@ -44,7 +44,7 @@ def start_sweep(spec: SweepSpec) -> None:
     """Queue everything of the sweep that is missing, and show it."""
     store = get_store()
     try:
-        standing.submit_sweep(store, spec, read_catalog())
+        standing.submit_sweep(store, spec, read_catalog(), asker=visitor.read_owner())
         store.keep_sweep(spec.to_json())
         st.session_state[SHOWN] = spec
         st.session_state.pop("compare.now", None)

@@ -17,7 +17,7 @@ from app.map import TEST, Layout, encode_map, mount_map
 from app.run import panel
 from app.run.gaps import list_classes
 from app.run.shown import Shown
-from app.session import jobs, shared, visitor
+from app.session import jobs, refusals, shared, visitor
 from app.session.store import get_store, read_catalog
 from app.views.deep.address import WAY, find_way, write_address
 from app.words import deep as words
@@ -70,7 +70,9 @@ def draw_place() -> Any:
 
 def _submit_run(job: Job) -> None:
     spec = RunSpec.from_json(job.spec)
-    get_store().submit(spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=0, again=True)
+    asked: dict[str, Any] = {"fingerprint": job.fingerprint, "owner": job.owner, "asker": visitor.read_owner()}
+    with refusals.Reported():
+        get_store().submit(spec, device=job.device, priority=0, again=True, **asked)
 
 
 def draw_settings(run: str) -> dict[str, EmbedSpec]:
@@ -109,7 +111,8 @@ def list_layouts(sample: Sample, specs: Mapping[str, EmbedSpec], *, ask: bool = 
             continue
         job = _find_job(store, spec, owner)
         if job is None and ask and alive and not visitor.is_demo():
-            job = store.submit_embed(spec.run, name, spec.params, spec.seed, owner)
+            with refusals.Reported():
+                job = store.submit_embed(spec.run, name, spec.params, spec.seed, owner)
         out.append(_describe_wait(store, spec, title, job, alive, sample.arrays["x"].shape))
     return out
 
@@ -232,7 +235,8 @@ def _ask(specs: Mapping[str, EmbedSpec], name: str) -> None:
     spec = specs.get(name)
     if spec is None or visitor.is_demo():
         return
-    get_store().submit_embed(spec.run, name, spec.params, spec.seed, visitor.read_owner())
+    with refusals.Reported():
+        get_store().submit_embed(spec.run, name, spec.params, spec.seed, visitor.read_owner())
 
 
 def _read_scene(sample: Sample) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ from app.frame import address, headline, start, tabs, top
 from app.frame.opening import open_page
 from app.run import differences, heading, panel, side, stage
 from app.run.shown import Shown
-from app.session import lab_address, recorded, shared, visitor
+from app.session import lab_address, recorded, refusals, shared, visitor
 from app.session.store import get_store, read_catalog
 from app.views.lab import bodies, state
 from app.words import lab as words
@@ -76,8 +76,9 @@ def page() -> None:
         bar = st.container(key="run-bar")
     link = replace(link, device=device)
     if state.take_press() and spec is not None and _can_run(catalog, spec):
-        link = replace(link, run=panel.submit_family(store, catalog, spec, device), replicate=0, problems=())
-        state.show_run(link.run)
+        with refusals.Reported():
+            link = replace(link, run=panel.submit_family(store, catalog, spec, device), replicate=0, problems=())
+            state.show_run(link.run)
     link = replace(link, spec=spec or link.spec)
     _write_address(link, catalog, fresh)
     link = replace(link, problems=state.read_problems())

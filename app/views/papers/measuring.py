@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.session import visitor
+from app.session import refusals, visitor
 from app.words import papers as words
 from app.words.text import escape, format_count, format_duration
 from engine.errors import LabError
@@ -165,8 +165,8 @@ def _draw_missing(missing: Sequence[Run], store: Store, left: float | None, slot
     if visitor.is_demo():
         st.caption(visitor.explain_demo())
     elif st.button(label.format(runs=runs), icon=":material/play_arrow:", key="papers-run", type="primary"):
-        with st.spinner(words.QUEUEING):
-            stored.queue_runs(store, missing)
+        with st.spinner(words.QUEUEING), refusals.Reported():
+            stored.queue_runs(store, missing, visitor.read_owner())
         st.rerun()
 
 

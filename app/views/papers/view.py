@@ -28,6 +28,8 @@ FIRST = ("keel", "3")
 """The table that the page opens on."""
 STUDIES = ("moving", "all-methods", "beyond")
 """What is measured here alone: no paper prints it."""
+OF_METHODS = {"all-methods": "method", "beyond": "combination"}
+"""Studies that say in a sentence what holds over their sets, and what a row of theirs is."""
 ADDRESS = Address("papers", {"paper": FIRST[0], "table": FIRST[1]}, echo_seconds=1.5)
 GROUP, TABS = "papers.group", "papers.tab"
 """Keys of the part of the page and of the open tab."""
@@ -141,6 +143,8 @@ def _draw_table(paper: str, table: str, store: Store, catalog: Mapping[str, Any]
     _draw_verdict(shown, cards, shipped or lab)
     if trouble:
         st.error(escape(trouble, 400), icon=":material/error:")
+    if paper in OF_METHODS and (said := ranks.describe_above(shown.get("over_sets") or {}, OF_METHODS[paper])):
+        st.markdown(escape(said, 2000))
     claims.draw_cards(cards)
     titles = _list_tabs(paper)
     if (wanted := st.session_state.pop("papers.wanted", None)) is not None or st.session_state.get("papers.of") != (

@@ -177,7 +177,12 @@ def _submit_again(jobs: Sequence[Job]) -> None:
                 case "run":
                     spec = RunSpec.from_json(job.spec)
                     store.submit(
-                        spec, fingerprint=job.fingerprint, owner=job.owner, device=job.device, priority=PRIORITY_INTERACTIVE
+                        spec,
+                        fingerprint=job.fingerprint,
+                        owner=job.owner,
+                        device=job.device,
+                        priority=PRIORITY_INTERACTIVE,
+                        asker=owner,
                     )
                 case "compare":
                     ask_comparison(CompareSpec.from_json(job.spec))

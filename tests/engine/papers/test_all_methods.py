@@ -76,16 +76,21 @@ def test_a_stopped_study_goes_on_and_is_tested_over_its_sets(catalog, tmp_path: 
     with pytest.raises(KeyboardInterrupt):
         runner.run([table])
     runner = TableRunner(few, FolderCache(tmp_path), said.append, "cpu")
+    half, _ = judge_tables([table], runner.run([table], kept_only=True))
+    assert [row["ours"] and row["ours"]["n"] for row in half] == [2] * 3 + [None] * 3 and half[3]["absent"]
     answers = runner.run([table])
     assert "12 runs, 3 of them kept from before" in said
     rows, claims = judge_tables([table], answers)
     assert [row["ours"]["n"] for row in rows] == [4] * 6 and len(claims) == 4
-    tested = compute_extras(table, rows, answers)["over_sets"]["all methods"]
+    tested = compute_extras(table, rows, answers)["over_sets"]
+    assert list(tested) == ["against plain training", "against balanced batches"], "no forest takes part here"
+    assert tested["against balanced batches"]["first"] == "Balanced batches (RS)"
+    tested = tested["against plain training"]
     assert (
         tested["sets"] == 2 and tested["first"] == "Plain training" and len(tested["ranks"]) == 3 and tested["left_out"] == []
     )
     assert all(pair["p_holm"] >= pair["p"] for pair in tested["pairs"])
     rows[1]["ours"] = None
-    fewer = all_methods.compare_methods(rows)["all methods"]
+    fewer = all_methods.compare_methods(rows)["against plain training"]
     assert fewer["left_out"] == [rows[1]["labels"]["method"]] and len(fewer["methods"]) == 2
     assert all_methods.compare_methods([]) == {}

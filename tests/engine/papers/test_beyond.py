@@ -92,10 +92,10 @@ def test_the_study_runs_and_is_tested_over_its_sets(tmp_path):
     assert [row["ours"]["n"] for row in rows] == [2] * 2 * CELLS and len(claims) == 2 * (CELLS - 1)
     parts = compute_extras(table, rows, answers)["over_sets"]
     assert list(parts) == ["all", "models", "network", *(name.lower() for name in beyond.MODELS)]
-    assert parts["all"]["first"] == parts["models"]["first"] == "Network, none" and len(parts["all"]["pairs"]) == CELLS - 1
-    assert len(parts["models"]["methods"]) == 5 and parts["random forest"]["first"] == "Random forest, none"
+    assert parts["all"]["first"] == parts["models"]["first"] == "Network" and len(parts["all"]["pairs"]) == CELLS - 1
+    assert len(parts["models"]["methods"]) == 5 and parts["random forest"]["first"] == "Random forest"
     assert all(pair["p_holm"] >= pair["p"] for part in parts.values() for pair in part["pairs"])
     rows[1]["ours"] = None
     fewer = beyond.compare_methods(rows)["all"]
-    assert fewer["left_out"] == ["Network, explicit gradient"] and len(fewer["methods"]) == CELLS - 1
+    assert fewer["left_out"] == ["Network + explicit gradient"] and len(fewer["methods"]) == CELLS - 1
     assert beyond.compare_methods([]) == {}

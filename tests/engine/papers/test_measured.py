@@ -2,20 +2,36 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from engine.papers import adult, dos, eos, keel, measured, moving, sine
+from engine.papers import measured
+from engine.papers.tables import PAPERS, Answers, build_table, compute_extras
 from engine.papers.verdicts import ENOUGH, judge
 from engine.reproduce.check import check_cell
 
-PAPERS = {"eos": eos, "dos": dos, "adult": adult, "keel": keel, "sine": sine, "moving": moving}
+STUDIES = ("all-methods", "beyond")
+"""Studies of ours that are measured seed by seed, some of whose rows may wait for more time."""
+MOST = 1_500_000
+"""Bytes of a shipped table."""
+FEWEST = 4
+"""Replicates of a cell of theirs: the folds of one seed."""
 
 
 @pytest.mark.parametrize(("paper", "table", "reduced"), measured.list_tables())
 def test_a_shipped_table(paper, table, reduced):
     found = measured.read_table(paper, table, reduced)
     assert found is not None
-    protocol = PAPERS[paper].table(table, reduced)
+    protocol = build_table(paper, table, reduced)
+    fewest = FEWEST if paper in STUDIES else ENOUGH
+    if paper in STUDIES:  # methods may have come to the catalog since
+        shipped = {(row["dataset"], *row["labels"].values()) for row in found["rows"]}
+        rows = tuple(row for row in protocol.rows if (row.dataset, *row.labels.values()) in shipped)
+        texts = {(claim["dataset"], claim["text"]) for claim in found["claims"]}
+        claims = tuple(claim for claim in protocol.claims if (claim.dataset, claim.text) in texts)
+        protocol = replace(protocol, rows=rows, claims=claims)
+        assert len(shipped) == len(rows) and sum(row["ours"] is not None for row in found["rows"]) > len(rows) / 3
     assert (found["title"], found["words"]) == (protocol.title, protocol.description)
     # whole: a row for each of the protocol's, measured often enough wherever there is something to run
     assert len(found["rows"]) == len(protocol.rows) and len(found["claims"]) == len(protocol.claims)
@@ -23,10 +39,16 @@ def test_a_shipped_table(paper, table, reduced):
         assert (row["dataset"], row["labels"], row["metric"]) == (wanted.dataset, dict(wanted.labels), wanted.metric)
         assert row["published"] == (wanted.cell.value if wanted.cell else None)
         assert row["mark"] == (wanted.cell.mark if wanted.cell else "")
-        assert (row["absent"], row["incomparable"]) == (wanted.absent, wanted.incomparable)
+        assert row["incomparable"] == wanted.incomparable
+        if paper in STUDIES and row["ours"] is None:
+            assert row["absent"] and not row["values"]
+            continue
+        assert row["absent"] == wanted.absent
         if wanted.reading:
-            assert len(row["values"]) == row["ours"]["n"] >= ENOUGH
-            assert len(row["runs"]) == (len(wanted.reading.arms) if wanted.reading.arm.stacked else len(row["values"]))
+            assert len(row["values"]) == row["ours"]["n"] >= fewest
+            assert paper in STUDIES or len(row["runs"]) == (
+                len(wanted.reading.arms) if wanted.reading.arm.stacked else len(row["values"])
+            )
             assert len(set(row["runs"])) == len(row["runs"])
     for claim, said in zip(found["claims"], protocol.claims, strict=True):
         assert (claim["text"], claim["dataset"], claim["kind"], claim["factor"]) == (
@@ -35,7 +57,7 @@ def test_a_shipped_table(paper, table, reduced):
             said.kind,
             said.factor,
         )
-        assert len(claim["left"]) == len(claim["right"]) >= ENOUGH
+        assert len(claim["left"]) == len(claim["right"]) >= (fewest if not claim["absent"] else 0)
     # verdicts are what the values say
     assert list(judge(found["rows"], found["claims"])) == [found["rows"], found["claims"]]
     if reduced:
@@ -44,9 +66,12 @@ def test_a_shipped_table(paper, table, reduced):
     said = found["provenance"]
     assert said["command"].startswith(f"python -m engine table {paper} --table {table}")
     assert all(len(commit) == 40 for commit in said["commits"]) and said["commits"]
-    assert said["machines"] and said["torch"] and said["seconds"] > 0 and said["n"] >= ENOUGH
+    assert said["machines"] and said["torch"] and said["seconds"] > 0 and said["n"] >= fewest
     assert said["first"] <= said["last"] <= said["written"]
     runs = {run for row in found["rows"] for run in row["runs"]}
+    assert measured.table_path(paper, table, reduced).stat().st_size < MOST
+    if paper in STUDIES:
+        assert compute_extras(protocol, found["rows"], Answers())["over_sets"] == found["over_sets"]
     assert said["runs"] == len(runs) and runs <= found["took"].keys() and all(s > 0 for s in found["took"].values())
 
 

@@ -86,13 +86,16 @@ def test_time_is_foreseen_by_what_was_shipped_and_by_this_machine(store, monkeyp
     assert stored.foresee_seconds(wanted, done | half, wanted.each[1:]) == pytest.approx(0.75 * 55)
     # the other protocol: a fifth as many epochs, of the same steps
     rows = [
-        {"runs": [run.id]} if row.reading else {"runs": []} for row, run in zip(wanted.table.rows, wanted.each, strict=True)
+        {"dataset": row.dataset, "labels": dict(row.labels), "metric": row.metric, "runs": [run.id] if row.reading else []}
+        for row, run in zip(wanted.table.rows, wanted.each, strict=True)
     ]
     document["rows"] = rows
     small = stored.plan_runs(table(reduced=True), build_catalog())
     whole = keel.table
     monkeypatch.setattr(keel, "table", lambda name, reduced: whole(name, reduced).select((), ("glass2",)))
     assert stored.foresee_seconds(small, {}, small.each) == pytest.approx(14.0)
+    document["rows"] = rows[:-1]  # a row that came since has no time of its own
+    assert stored.foresee_seconds(small, {}, small.each) is None
     monkeypatch.setattr(measured, "read_table", lambda *asked: None)
     assert stored.foresee_seconds(wanted, {}, wanted.each) is None
     assert stored.foresee_seconds(wanted, done, wanted.each[1:]) == 30.0  # as those that were done

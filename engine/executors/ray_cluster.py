@@ -1,0 +1,493 @@
+"""Warm workers on a Ray cluster: one actor per slot, which this process drives. Only this process writes the store.
+
+Ray is imported when an executor is made, and never otherwise. What an actor says arrives by a generator that one thread reads; all
+other calls are made on the executor's thread. Nothing of an error that Ray raises is shown, since its text names hosts, ids and
+paths: the log has its class and the host.
+
+A cluster notices a frozen machine after a minute, so an actor says each second that it lives. After SILENCE seconds without a word it
+is killed and its job is lost (`WorkLost`), or returned where nothing of it had come.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import re
+import secrets
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.errors import BadInput
+from engine.executors import CatalogReceived, ExecutorEvent, Key, Room, Work, WorkerEvents, WorkFinished, WorkLost, WorkReturned
+from engine.executors.local import GRACE, PHASES, SLOWEST_RETRY
+from engine.executors.ray_actor import SlotActor, list_versions
+from engine.executors.wire import is_public, pack_work, unpack_item
+from engine.executors.worker import CANCELLED
+from engine.memory import DEVICE_SHARE
+from engine.text import quote
+
+SILENCE = 15.0
+"""Seconds without a word of a busy actor after which it is lost."""
+MARGIN = 1.0
+"""Seconds that an actor has beyond GRACE and time limits, which it keeps itself, before it is killed."""
+NO_ROOM_AFTER = 10.0
+"""Seconds after which an actor without a place on the cluster is named."""
+STORE_BYTES = 100_000_000
+"""Bytes of memory for objects, on a cluster that this process starts. Ray's default is a third of the machine's."""
+TRAVELS = ("LAB_COMPILE", "LAB_GRAPH", "LAB_FRAMES")
+"""Settings of the engine that decide numbers and films, which the actors take over."""
+BROKE = "The run failed with an error in the engine on its machine of the cluster; the log there has the details."
+NOT_THERE = "LAB_EXECUTOR=ray: Ray is not installed; python -m pip install -r requirements-ray.txt installs it."
+NO_ANSWER = (
+    "LAB_EXECUTOR={name}: no Ray cluster answers there. A node of it must run on this machine, with the same RAY_AUTH_TOKEN or "
+    "RAY_AUTH_TOKEN_PATH."
+)
+OPEN = "RAY_AUTH_MODE=disabled: everybody who reaches a port of the cluster could run programs on it. Keep the token on."
+NO_ROOM = "The cluster has no room for slot {slot}, or the machine that has it does not answer."
+NOT_STARTING = "The worker of slot {slot} on the cluster does not start; the engine's log names its machine."
+OTHER_VERSIONS = (
+    "The machine of slot {slot} on the cluster has {there} where the engine has {here}; install the same there. The engine's log "
+    "names it."
+)
+OTHER_PARTS = (
+    "The machine of slot {slot} on the cluster lacks {names} or has them otherwise; it needs the same LAB_DATA and LAB_PLUGINS."
+)
+
+log = logging.getLogger(__name__)
+
+
+@dataclass
+class _Run:
+    """begun: something of it has come. heard: when its actor last said anything."""
+
+    work: Work
+    deadline: float
+    heard: float
+    begun: bool = False
+    kill_at: float = float("inf")
+
+
+@dataclass(eq=False)
+class _Slot:
+    """One actor. number: from 1. gpus: the share of a GPU that Ray keeps for it. placed: it has a machine. ready: its worker has started.
+
+    phases: first phases of its runs, which its worker's cache may hold. here: it is on this machine. pids: of its processes. shaky: its
+    last run ended badly, so its worker may just begin anew.
+    """
+
+    number: int
+    gpus: float
+    actor: Any
+    made: float
+    placed: bool = False
+    ready: bool = False
+    host: str = ""
+    here: bool = False
+    pids: list[int] = field(default_factory=list)
+    run: _Run | None = None
+    shaky: bool = False
+    phases: deque[str] = field(default_factory=lambda: deque(maxlen=PHASES))
+
+
+def read_address(text: str) -> str:
+    """Which cluster LAB_EXECUTOR names: 'local' for `ray` (RAY_ADDRESS where that is set), else 'auto' or host:port.
+
+    `ray://HOST:PORT` is the address of the cluster's head, as `ray start` prints it. Raises BadInput for anything else.
+    """
+    if text == "ray":
+        return os.environ.get("RAY_ADDRESS") or "local"
+    if text == "ray:auto":
+        return "auto"
+    if re.fullmatch(r"ray://[^\s/]+:[0-9]+", text):
+        return text.removeprefix("ray://")
+    raise BadInput(f"LAB_EXECUTOR={quote(text)}: must be local, ray, ray:auto or ray://HOST:PORT.")
+
+
+class RayExecutor:
+    """`slots` warm workers on a Ray cluster, with the verbs of `LocalExecutor`. It takes public jobs alone. Only the thread that made it
+    may call its methods, and that must be the main thread; handlers of signals are set after it is made, since Ray sets its own.
+
+    address: 'local' for a cluster of this machine that ends with this process, 'auto' for one that runs here, or host:port of a
+    cluster that has a node here. slots: None for one per `threads` processors of the cluster. gpu: the share of a GPU that a slot
+    has; as many slots as fit the cluster's GPUs have one, the others none. cuda jobs go to the first, cpu jobs to the others if one
+    is idle. target, catalog, threads, memory_mb, private: as of `LocalExecutor`, on the actor's machine.
+
+    A slot counts once its machine has NUMERICS and the versions of this one, and the datasets and methods of the slot that was first.
+    Raises BadInput where there is no Ray or no cluster.
+    """
+
+    can_preview = previews = False
+
+    def __init__(
+        self,
+        address: str = "local",
+        slots: int | None = None,
+        *,
+        target: str = "engine.runner.execute:run",
+        catalog: str = "engine.catalog:build_catalog",
+        threads: int = 1,
+        memory_mb: int | None = None,
+        private: str = "engine.executors.private:steps",
+        gpu: float = 1.0,
+    ) -> None:
+        self._folder: str | None = None
+        self._ray = self._connect(address, max(os.cpu_count() or 1, (slots or 1) * threads))
+        there = self._ray.cluster_resources()
+        count = slots or max(1, int(there.get("CPU", 1)) // threads)
+        with_gpu = min(count, int(there.get("GPU", 0) / gpu + 1e-9))
+        self._threads = threads
+        self._arguments = (target, catalog, private, threads, memory_mb)
+        self._remote = self._ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups={"control": 1})(SlotActor)
+        self._messages: queue.SimpleQueue[tuple[_Slot, _Run | None, str, Any]] = queue.SimpleQueue()
+        self._troubles: dict[int, str] = {}
+        self._failures = 0
+        self._reference: dict[str, Any] | None = None
+        self._published: dict[str, Any] | None = None
+        self._catalogs: dict[int, dict[str, Any]] = {}
+        self._held: deque[Work] = deque()
+        self._ended: list[ExecutorEvent] = []
+        self._waiting: list[tuple[float, int, float]] = []
+        self._readers: list[threading.Thread] = []
+        self._slots: list[_Slot] = []
+        self.count = count
+        for number in range(1, count + 1):
+            self._make(number, gpu if number <= with_gpu else 0.0)
+
+    # ---- the verbs of executors
+
+    @property
+    def trouble(self) -> str:
+        """Why a slot is not ready, in one sentence; '' while all are, or may still become so."""
+        return next((self._troubles[number] for number in sorted(self._troubles)), "")
+
+    @property
+    def idle(self) -> int:
+        """Number of the workers that can be given a job now."""
+        return max(0, len(self._free()) - len(self._held))
+
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        """Its slots, which take public jobs."""
+        return (Room(self.count, self.idle, private=False),)
+
+    @property
+    def ready(self) -> int:
+        """Number of the workers that have started, busy or idle."""
+        return sum(slot.ready for slot in self._slots)
+
+    @property
+    def pids(self) -> list[int]:
+        """Process ids of the actors and workers that are on this machine."""
+        return [pid for slot in self._slots if slot.here for pid in slot.pids]
+
+    @property
+    def touched(self) -> set[str]:
+        """Ids of uploads that the workers received: none."""
+        return set()
+
+    def forget(self, upload: str) -> None:
+        """Nothing: no worker of a cluster received an upload."""
+
+    def list_phases(self, *, idle: bool) -> set[str]:
+        """As of `LocalExecutor`."""
+        return {phase for slot in self._slots if (slot.run is None) == idle for phase in slot.phases}
+
+    def start(self, work: Work) -> bool:
+        """Gives a public job to an idle worker. False if there is none, and for any private job.
+
+        A cuda job waits here for a slot with a GPU, where the cluster has one.
+        """
+        if not is_public(work) or not self.idle:
+            return False
+        if not self._place(work):
+            self._held.append(work)
+        return True
+
+    def cancel(self, key: Key) -> None:
+        """As of `LocalExecutor`. An actor that does not answer is killed a little later."""
+        for work in [work for work in self._held if work.key == key]:
+            self._held.remove(work)
+            self._ended.append(WorkFinished(key, "cancelled", CANCELLED))
+        for slot in self._slots:
+            if slot.run is not None and slot.run.work.key == key and slot.run.kill_at == float("inf"):
+                slot.run.kill_at = time.monotonic() + GRACE + MARGIN
+                slot.actor.cancel.options(concurrency_group="control").remote(*key)
+
+    def drop(self, key: Key) -> None:
+        """Kills the run now. `poll` returns nothing more of it."""
+        self._held = deque(work for work in self._held if work.key != key)
+        for slot in list(self._slots):
+            if slot.run is not None and slot.run.work.key == key:
+                self._replace(slot)
+
+    def poll(self, timeout: float) -> list[ExecutorEvent]:
+        """What happened, in order. Waits at most `timeout` seconds for the first event."""
+        happened = self._overdue()
+        try:
+            message = self._messages.get(timeout=0 if happened else timeout)
+            while True:
+                happened += self._handle_message(*message)
+                message = self._messages.get_nowait()
+        except queue.Empty:
+            pass
+        for work in list(self._held):
+            if self._place(work):
+                self._held.remove(work)
+        return happened + self._overdue()
+
+    def stop(self) -> None:
+        """Ends all workers and leaves the cluster; one that this process started ends. Nothing can be started afterwards."""
+        slots, self._slots, self._waiting = self._slots, [], []
+        self._held.clear()
+        for slot in slots:
+            self._kill(slot)
+        for reader in self._readers:
+            reader.join(2)  # one that waits for a frozen machine ends with this process
+        self._ray.shutdown()
+        if self._folder is not None:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    # ---- the cluster
+
+    def _connect(self, address: str, processors: int) -> Any:
+        """The module `ray`, connected."""
+        if os.environ.get("RAY_AUTH_MODE", "") == "disabled":
+            raise BadInput(OPEN)
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read at import
+        options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.WARNING}
+        if address == "local":
+            os.environ["RAY_AUTH_MODE"] = "token"  # Ray asks for none by itself where one process starts the cluster
+            if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
+                os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+            os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: anything else on the machine would go first
+            self._folder = tempfile.mkdtemp(prefix="lab-ray-")  # short, since sockets lie in it
+            options |= {"include_dashboard": False, "_temp_dir": self._folder, "object_store_memory": STORE_BYTES}
+            options |= {"num_cpus": processors}
+        try:
+            import ray
+        except ImportError as error:
+            raise BadInput(NOT_THERE) from error
+        try:
+            ray.init(**options)
+        except Exception as error:
+            log.error("no Ray cluster: %s", type(error).__name__)
+            raise BadInput(NO_ANSWER.format(name="ray" if address == "local" else f"ray://{address}")) from None
+        return ray
+
+    def _make(self, number: int, gpus: float) -> None:
+        environment = {name: os.environ[name] for name in TRAVELS if name in os.environ} | {"LAB_THREADS": str(self._threads)}
+        if gpus:
+            environment["LAB_DEVICE_SHARE"] = str(max(1, int(DEVICE_SHARE * min(1.0, gpus))))
+        else:
+            environment["CUDA_VISIBLE_DEVICES"] = ""
+        actor = self._remote.options(num_cpus=self._threads, num_gpus=gpus).remote(*self._arguments, environment)
+        slot = _Slot(number, gpus, actor, time.monotonic())
+        self._slots.append(slot)
+        self._read(self._introduce, slot)
+
+    def _read(self, read: Any, *arguments: Any) -> None:
+        self._readers = [reader for reader in self._readers if reader.is_alive()]
+        self._readers.append(threading.Thread(target=read, args=arguments, daemon=True, name="reader"))
+        self._readers[-1].start()
+
+    def _introduce(self, slot: _Slot) -> None:
+        """Puts what a new actor says of itself in the queue. In its own thread, as it may wait for a place for long."""
+        try:
+            place = self._ray.get(slot.actor.locate.options(concurrency_group="control").remote())
+            self._messages.put((slot, None, "placed", place))
+            self._messages.put((slot, None, "described", self._ray.get(slot.actor.describe.remote())))
+        except Exception as error:
+            self._messages.put((slot, None, "gone", type(error).__name__))
+
+    def _follow(self, slot: _Slot, run: _Run, items: Any) -> None:
+        """Puts what an actor says of a run in the queue. In its own thread, since reading blocks."""
+        try:
+            for reference in items:
+                self._messages.put((slot, run, "item", self._ray.get(reference)))
+            self._messages.put((slot, run, "broke", "it ended without a word"))
+        except self._ray.exceptions.RayTaskError as error:
+            self._messages.put((slot, run, "broke", type(error).__name__))
+        except Exception as error:
+            self._messages.put((slot, run, "gone", type(error).__name__))
+
+    # ---- one slot
+
+    def _free(self) -> list[_Slot]:
+        return [slot for slot in self._slots if slot.ready and slot.run is None]
+
+    def _place(self, work: Work) -> bool:
+        """Gives a job to an idle worker that fits it. False if there is none now."""
+        free = self._free()
+        if work.device == "cuda" and any(slot.gpus for slot in self._slots):
+            free = [slot for slot in free if slot.gpus]
+        if not free:
+            return False
+        wants_gpu = work.device != "cpu"
+        slot = min(free, key=lambda slot: (bool(slot.gpus) != wants_gpu, slot.shaky, work.phase not in slot.phases))
+        if work.phase and work.phase not in slot.phases:
+            slot.phases.append(work.phase)
+        now = time.monotonic()
+        slot.run = _Run(work, now + (float("inf") if work.timeout_s is None else work.timeout_s + MARGIN), now)
+        self._read(self._follow, slot, slot.run, slot.actor.run.options(num_returns="streaming").remote(pack_work(work)))
+        return True
+
+    def _handle_message(self, slot: _Slot, run: _Run | None, kind: str, value: Any) -> list[ExecutorEvent]:
+        if slot not in self._slots or run is not slot.run and run is not None:
+            return []  # a replaced actor's messages, and what comes after a run's end, do not count
+        if kind == "gone":
+            return self._lose(slot, value)
+        if kind == "broke":
+            return self._break(slot, value)
+        try:
+            if kind == "item":
+                assert run is not None
+                return self._handle_item(slot, run, unpack_item(value))
+            return self._check_place(slot, value) if kind == "placed" else self._check_worker(slot, value)
+        except (ValueError, TypeError, KeyError, AttributeError):
+            return self._break(slot, "a message of another form")
+
+    def _handle_item(self, slot: _Slot, run: _Run, item: Any) -> list[ExecutorEvent]:
+        run.heard = time.monotonic()
+        if isinstance(item, list):
+            slot.pids = item
+            return []
+        if item.key != run.work.key:
+            return self._break(slot, "a message of another run")
+        if isinstance(item, WorkerEvents):
+            run.begun = True
+        else:
+            slot.run, slot.shaky = None, not (isinstance(item, WorkFinished) and item.state == "done")
+        return [item]
+
+    def _check_place(self, slot: _Slot, place: Any) -> list[ExecutorEvent]:
+        host, pid, text = place
+        slot.placed, slot.host, slot.here, slot.pids = True, str(host), host == socket.gethostname(), [int(pid)]
+        self._troubles.pop(slot.number, None)
+        here, there = list_versions(), json.loads(text)
+        for name in here:
+            if there.get(name) != here[name]:
+                what = OTHER_VERSIONS.format(
+                    slot=slot.number, there=_name_version(name, there.get(name)), here=_name_version(name, here[name])
+                )
+                return self._refuse(slot, what)
+        return []
+
+    def _check_worker(self, slot: _Slot, answer: Any) -> list[ExecutorEvent]:
+        text, trouble = answer
+        if trouble:
+            log.error("slot %d on %s: %s", slot.number, slot.host, trouble)
+            return self._refuse(slot, NOT_STARTING.format(slot=slot.number))
+        catalog = json.loads(text)
+        if names := _list_others(self._reference or catalog, catalog):
+            return self._refuse(slot, OTHER_PARTS.format(slot=slot.number, names=", ".join(names[:3])))
+        slot.ready, self._failures = True, 0
+        log.info("slot %d is ready on %s", slot.number, slot.host)
+        self._troubles.pop(slot.number, None)
+        self._reference = self._reference or catalog
+        self._catalogs[slot.number] = catalog
+        whole = merge_catalogs([self._reference, *self._catalogs.values()])
+        if whole == self._published:
+            return []
+        self._published = whole
+        return [CatalogReceived(whole)]
+
+    def _refuse(self, slot: _Slot, trouble: str) -> list[ExecutorEvent]:
+        """Ends an actor that cannot be used. Another is tried later, which may come to another machine."""
+        log.error("slot %d on %s: %s", slot.number, slot.host or "no machine", trouble)
+        self._failures += 1
+        self._troubles[slot.number] = trouble
+        self._replace(slot, pause=min(SLOWEST_RETRY, 2.0 ** (self._failures - 1)))
+        return []
+
+    def _lose(self, slot: _Slot, why: str) -> list[ExecutorEvent]:
+        """Ends an actor whose machine or process is gone, or silent. It is killed in any case: its run may still be going on."""
+        log.warning("slot %d on %s is lost: %s", slot.number, slot.host, why)
+        run = slot.run
+        if not slot.ready:
+            return self._refuse(slot, NOT_STARTING.format(slot=slot.number))
+        self._replace(slot)
+        if run is None:
+            return []
+        if run.kill_at != float("inf"):
+            return [WorkFinished(run.work.key, "cancelled", CANCELLED)]
+        return [WorkLost(run.work.key) if run.begun else WorkReturned(run.work.key)]
+
+    def _break(self, slot: _Slot, why: str) -> list[ExecutorEvent]:
+        """Ends an actor that raised an error or said something that it never says."""
+        log.error("slot %d on %s broke: %s", slot.number, slot.host, why)
+        if not slot.ready:
+            return self._refuse(slot, NOT_STARTING.format(slot=slot.number))
+        run = slot.run
+        self._replace(slot)
+        return [] if run is None else [WorkFinished(run.work.key, "failed", BROKE)]
+
+    def _overdue(self) -> list[ExecutorEvent]:
+        """Ends runs that did not stop in time and actors that are silent, and makes the replacements that are due."""
+        now = time.monotonic()
+        ended, self._ended = self._ended, []
+        for slot in list(self._slots):
+            if not slot.placed and now - slot.made > NO_ROOM_AFTER and slot.number not in self._troubles:
+                self._troubles[slot.number] = NO_ROOM.format(slot=slot.number)
+                log.warning(self._troubles[slot.number])
+            run = slot.run
+            if run is None:
+                continue
+            if now >= run.kill_at:
+                ended.append(WorkFinished(run.work.key, "cancelled", CANCELLED))
+                self._replace(slot)
+            elif now >= run.deadline:
+                ended.append(WorkFinished(run.work.key, "failed", f"Stopped at its time limit of {run.work.timeout_s:g} s."))
+                self._replace(slot)
+            elif now - run.heard > SILENCE:
+                ended += self._lose(slot, f"silent for {SILENCE:g} s")
+        while self._waiting and now >= self._waiting[0][0]:
+            self._make(*self._waiting.pop(0)[1:])
+        return ended
+
+    def _replace(self, slot: _Slot, pause: float = 0.0) -> None:
+        self._kill(slot)
+        self._slots.remove(slot)
+        self._catalogs.pop(slot.number, None)
+        if pause:
+            self._waiting.append((time.monotonic() + pause, slot.number, slot.gpus))
+            self._waiting.sort()
+        else:
+            self._make(slot.number, slot.gpus)
+
+    def _kill(self, slot: _Slot) -> None:
+        try:
+            self._ray.kill(slot.actor, no_restart=True)
+        except Exception as error:
+            log.warning("slot %d on %s could not be ended: %s", slot.number, slot.host, type(error).__name__)
+
+
+def merge_catalogs(catalogs: list[dict[str, Any]]) -> dict[str, Any]:
+    """The first catalog with the devices of all: those that can be asked for, and the name of the one that auto takes."""
+    if not catalogs or any("devices" not in catalog for catalog in catalogs):
+        return catalogs[0] if catalogs else {}
+    devices = [name for name in ("cpu", "cuda") if any(name in catalog["devices"] for catalog in catalogs)]
+    best = next((catalog for catalog in catalogs if devices and devices[-1] in catalog["devices"]), catalogs[0])
+    return catalogs[0] | {"devices": devices, "device": best["device"]}
+
+
+def _list_others(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
+    """Names of the datasets and methods that one catalog has and the other lacks or has otherwise."""
+
+    def read_facts(catalog: dict[str, Any]) -> dict[str, Any]:
+        data = {str(entry["name"]): entry["fingerprint"] for entry in catalog["datasets"] if entry.get("available", True)}
+        return data | {str(entry["name"]): entry for entry in catalog["methods"]}
+
+    here, there = read_facts(one), read_facts(other)
+    return [name for name in here if there.get(name) != here[name]]
+
+
+def _name_version(name: str, version: object) -> str:
+    return f"{name} {version}" if version else f"no {name}"

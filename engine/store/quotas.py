@@ -1,0 +1,118 @@
+"""Quotas: what one person may keep and ask for. Without settings there are none but that of tables.
+
+LAB_MOST_TABLES (8), LAB_MOST_MB (of all tables of a person), LAB_MOST_QUEUED (jobs that wait) and LAB_MOST_SECONDS (of engines, in 24
+hours). A person is an owner: who signed in, or a browser. Jobs that a terminal asks for have no asker and count for nobody.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from engine.errors import QuotaReached
+from engine.settings import read_setting
+from engine.store.database import Database, Part
+from engine.store.people import is_person, name_person
+from engine.store.schema import ASKERS, JOBS, SPENT, UPLOADS
+
+MOST_TABLES = 8
+"""Tables of one owner at a time."""
+DAY = 24 * 3600.0
+"""Seconds that count for LAB_MOST_SECONDS."""
+
+
+@dataclass(frozen=True)
+class Quota:
+    """What one person may keep and ask for; 0: no limit. mib: of all tables together. seconds: of engines, in 24 hours."""
+
+    tables: int
+    mib: int
+    queued: int
+    seconds: int
+
+    @property
+    def counts_jobs(self) -> bool:
+        """Whether it limits jobs, so that who asks for one is recorded."""
+        return bool(self.queued or self.seconds)
+
+
+class Quotas(Part):
+    """What people have asked of the engines."""
+
+    def read_asker(self, job: str) -> str | None:
+        """Who asked for a job (`name_person`), None where that is not recorded."""
+        with self.database.reading() as connection:
+            asker: str | None = connection.execute(sa.select(ASKERS.c.person).where(ASKERS.c.job == job)).scalar()
+        return asker
+
+    def record_spent(self, person: str, seconds: float) -> None:
+        """Count seconds of an engine for a person, as their job ends, whatever it came to."""
+        now = self.database.clock
+        values = {"id": secrets.token_hex(16), "person": person, "at": now, "seconds": max(0.0, seconds)}
+        with self.database.writing() as connection:
+            connection.execute(SPENT.delete().where(SPENT.c.at < now - DAY))
+            connection.execute(SPENT.insert().values(**values))
+
+
+def read_quota() -> Quota:
+    """The quota of everybody here, from the environment. Raises BadInput for a wrong setting."""
+    return Quota(
+        read_setting("LAB_MOST_TABLES", MOST_TABLES),
+        read_setting("LAB_MOST_MB", 0),
+        read_setting("LAB_MOST_QUEUED", 0),
+        read_setting("LAB_MOST_SECONDS", 0),
+    )
+
+
+def check_tables(connection: Connection, owner: str) -> None:
+    """Raises QuotaReached where one more table would be too many for the owner."""
+    most = read_quota().tables
+    if connection.execute(sa.select(sa.func.count()).where(UPLOADS.c.owner == owner)).scalar_one() >= most:
+        tables = "1 table" if most == 1 else f"{most} tables"
+        raise QuotaReached(f"You have {tables} here, and no more are kept at a time: forget one first.")
+
+
+def check_bytes(connection: Connection, owner: str, size: int) -> None:
+    """Raises QuotaReached where `size` more bytes would be too many for the owner."""
+    most = read_quota().mib
+    if not most:
+        return
+    kept = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(UPLOADS.c.size), 0)).where(UPLOADS.c.owner == owner))
+    if kept.scalar_one() + size > most << 20:
+        raise QuotaReached(f"Your tables may have {most:,} MiB together here, and this one is too many: forget one first.")
+
+
+def count_job(database: Database, connection: Connection, job: str, owner: str | None) -> None:
+    """Record who asks for a job that is about to be queued, in that transaction. Raises QuotaReached where it is one too many."""
+    quota = read_quota()
+    if owner is None or not (quota.counts_jobs or is_person(owner)):
+        return
+    person = name_person(owner)
+    if quota.queued and (waiting := count_queued(connection, person)) >= quota.queued:
+        jobs = "1 job" if waiting == 1 else f"{waiting} jobs"
+        raise QuotaReached(f"You have {jobs} waiting here, and no more may wait at a time: try again when some have begun.")
+    if quota.seconds and (spent := count_seconds(database, connection, person)) >= quota.seconds:
+        raise QuotaReached(
+            f"You have used {spent:,.0f} s of the engines in the last 24 hours, and {quota.seconds:,} s is what one person may: "
+            "try again later."
+        )
+    database.upsert(connection, ASKERS, {"job": job, "person": person})
+
+
+def count_queued(connection: Connection, person: str) -> int:
+    """Jobs of a person that wait."""
+    query = sa.select(sa.func.count()).select_from(JOBS.join(ASKERS, ASKERS.c.job == JOBS.c.id))
+    return int(connection.execute(query.where(ASKERS.c.person == person, JOBS.c.state == "queued")).scalar_one())
+
+
+def count_seconds(database: Database, connection: Connection, person: str) -> float:
+    """Seconds of engines that a person has used in 24 hours, those of running jobs until now too."""
+    now = database.read_clock(connection)
+    ended = sa.select(sa.func.coalesce(sa.func.sum(SPENT.c.seconds), 0.0))
+    spent = float(connection.execute(ended.where(SPENT.c.person == person, SPENT.c.at >= now - DAY)).scalar_one())
+    running = sa.select(JOBS.c.started).join(ASKERS, ASKERS.c.job == JOBS.c.id)
+    running = running.where(ASKERS.c.person == person, JOBS.c.state == "running", JOBS.c.started.is_not(None))
+    return spent + sum((max(0.0, now - float(started)) for started in connection.execute(running).scalars()), 0.0)

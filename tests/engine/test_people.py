@@ -1,0 +1,203 @@
+"""People: ended sign-ins, who is an admin, what admins see and do, and quotas."""
+
+from __future__ import annotations
+
+import inspect
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from engine.errors import NotAllowed, QuotaReached, UnknownName
+from engine.spec.run import upload_id
+from engine.store import Store, people
+from engine.store.administration import Administration
+from engine.store.people import is_admin, name_person
+from engine.store.schema import ASKERS, AUDIT, SPENT
+from tests.engine.test_store import SPEC, info
+
+ANN, BEN = (f"oidc:{letter * 64}" for letter in "ab")
+BROWSER = "m" * 43
+CSV = b"age,ill\n" + b"61,no\n" * 40
+SECRET = "p4tients"
+
+
+@pytest.fixture
+def admin(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Ann, whom LAB_ADMINS names beside a browser's token."""
+    monkeypatch.setenv("LAB_ADMINS", f"{ANN}, {BROWSER}")
+    return ANN
+
+
+def private(store: Store, owner: str):
+    table = store.add_upload(owner, f"{SECRET}.csv", CSV)
+    assert upload_id(f"upload/{table}") == table
+    return store.submit(SPEC.with_(dataset=f"upload/{table}", data={"target": "ill"}), owner=owner)
+
+
+# ---- sign-ins
+
+
+def test_an_ended_sign_in_counts_no_more(store):
+    store.sign_out(ANN, "one")
+    assert store.is_signed_out(ANN, "one", 10.0) and not store.is_signed_out(ANN, "two", 10.0)
+    assert not store.is_signed_out(BEN, "one", 10.0)
+
+
+def test_signing_out_everywhere_ends_what_was_issued_until_then(store, monkeypatch):
+    monkeypatch.setattr(time, "time", lambda: 1000.5)
+    store.sign_out_everywhere(ANN, 990.0)
+    assert store.is_signed_out(ANN, "any", 990.0) and store.is_signed_out(ANN, "other", 1000.0)
+    assert not store.is_signed_out(ANN, "any", 1001.0) and not store.is_signed_out(BEN, "any", 990.0)
+    store.sign_out_everywhere(ANN, 1030.0)  # the provider's clock is ahead
+    assert store.is_signed_out(ANN, "any", 1030.0), "at the same second it is refused"
+    assert not store.is_signed_out(ANN, "any", 1031.0)
+    monkeypatch.setattr(time, "time", lambda: 1030.0 + people.KEPT + 1)
+    store.sign_out(BEN, "one")
+    assert not store.is_signed_out(ANN, "any", 990.0), "rows whose cookies have run out go"
+
+
+# ---- admins
+
+
+def test_admins_are_people_whom_the_setting_names(admin, monkeypatch):
+    assert is_admin(ANN) and not is_admin(BEN) and not is_admin(None)
+    assert not is_admin(BROWSER), "a browser's token is no person, even where it is named"
+    monkeypatch.delenv("LAB_ADMINS")
+    assert not is_admin(ANN)
+
+
+VERBS = {
+    "read_sizes": (),
+    "list_active": (),
+    "count_people": (),
+    "list_acts": (),
+    "cancel_for": ("a job",),
+    "forget_for": ("oidc-0",),
+    "drain_for": ("an engine", lambda engine: pytest.fail("it was asked")),
+}
+
+
+def test_every_verb_of_admins_refuses_others_and_writes_nothing(store, admin):
+    assert sorted(VERBS) == sorted(n for n, _ in inspect.getmembers(Administration, inspect.isfunction) if n[0] != "_")
+    for name, more in VERBS.items():
+        for other in (None, "", BEN, BROWSER, name_person(ANN)):
+            with pytest.raises(NotAllowed, match="LAB_ADMINS"):
+                getattr(store, name)(other, *more)
+    assert store.list_acts(admin) == []
+
+
+def test_nothing_that_admins_see_names_what_is_private(store, admin):
+    public, mine = store.submit(SPEC, asker=BEN), private(store, BROWSER)
+    store.bookmark(mine.id, BROWSER, f"{SECRET} named")
+    store.record_heartbeat(info())
+    sizes, jobs, counted = store.read_sizes(admin), store.list_active(admin), store.count_people(admin)
+    assert (sizes.jobs, sizes.tables, sizes.table_bytes) == ({"queued": 2}, 1, len(CSV))
+    assert {job.id: (job.private, job.dataset, job.method) for job in jobs} == {
+        public.id: (False, "moons", "ce"),
+        mine.id: (True, "", ""),
+    }
+    assert {job.id: job.person for job in jobs} == {public.id: name_person(BEN), mine.id: name_person(BROWSER)}
+    by_name = {one.person: one for one in counted}
+    assert (by_name[name_person(BROWSER)].tables, by_name[name_person(BROWSER)].private_jobs) == (1, 1)
+    assert by_name[name_person(BEN)].queued == 1
+    said = repr((sizes, jobs, counted, store.list_acts(admin)))
+    assert SECRET not in said and BROWSER not in said, "a token is as good as a key to the tables"
+
+
+def test_admins_cancel_and_forget_and_each_act_is_in_the_log(store, admin):
+    public, mine = store.submit(SPEC, asker=BEN), private(store, BEN)
+    assert store.cancel_for(admin, public.id) and not store.cancel_for(admin, public.id)
+    assert store.job(public.id).state == "cancelled"
+    store.bookmark(public.id, BEN, "a name of Ben's", True)
+    gone = store.forget_for(admin, name_person(BEN))
+    assert (gone.tables, gone.jobs) == (1, 1) and store.uploads(BEN) == [] and store.bookmarks(BEN) == {}
+    with pytest.raises(UnknownName):
+        store.job(mine.id, BEN)
+    assert store.forget_for(admin, name_person(BEN))[:2] == (0, 0), "there is nobody so called"
+    drained = []
+    store.drain_for(admin, "e", drained.append)
+    assert drained == ["e"]
+    acts = store.list_acts(admin)
+    assert {act.admin for act in acts} == {name_person(ANN)}
+    assert sorted((act.act, act.outcome) for act in acts) == [
+        ("cancel", "cancelled"),
+        ("cancel", "nothing to cancel"),
+        ("drain", "asked"),
+        ("forget", "0 tables and 0 jobs deleted"),
+        ("forget", "1 tables and 1 jobs deleted"),
+        ("forget", "begun"),
+        ("forget", "begun"),
+    ]
+    with store.database.reading() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(AUDIT)).scalar() == 7
+
+
+# ---- quotas
+
+
+def test_without_settings_no_job_of_a_browser_is_counted(store):
+    store.submit(SPEC, asker=BROWSER)
+    with store.database.reading() as connection:
+        assert connection.execute(sa.select(ASKERS.c.job)).first() is None
+
+
+def test_so_many_jobs_of_a_person_wait(store, monkeypatch):
+    monkeypatch.setenv("LAB_MOST_QUEUED", "2")
+    for seed in (1, 2):
+        store.submit(SPEC.with_(seed=seed), asker=BROWSER)
+    assert store.submit(SPEC.with_(seed=1), asker=BROWSER).state == "queued", "what waits already is no more"
+    with pytest.raises(QuotaReached, match="2 jobs waiting"):
+        store.submit(SPEC.with_(seed=3), asker=BROWSER)
+    with pytest.raises(QuotaReached):
+        private(store, BROWSER)
+    assert [job.spec["seed"] for job in store.jobs()] == [2, 1]
+    with pytest.raises(QuotaReached):
+        store.submit_missing([(SPEC.with_(seed=seed), "") for seed in (4, 5, 6)], asker=ANN)
+    assert len(store.jobs()) == 2, "of too many none is queued"
+    store.submit(SPEC.with_(seed=3), asker=ANN)
+    store.submit(SPEC.with_(seed=9))  # a terminal has no asker
+    store.claim("e")
+    assert store.submit(SPEC.with_(seed=8), asker=BROWSER).state == "queued", "one has begun"
+
+
+def test_so_many_seconds_of_engines_are_a_persons_in_a_day(store, monkeypatch):
+    monkeypatch.setenv("LAB_MOST_SECONDS", "100")
+    now = time.time()
+    monkeypatch.setattr(time, "time", lambda: now)
+    store.record_spent(name_person(ANN), 60.0)
+    job = store.submit(SPEC, asker=ANN)
+    assert store.read_asker(job.id) == name_person(ANN) and store.read_asker("none") is None
+    store.claim("e")
+    now += 45.0  # it runs
+    with pytest.raises(QuotaReached, match="used 105 s .* 100 s"):
+        store.submit(SPEC.with_(seed=1), asker=ANN)
+    store.submit(SPEC.with_(seed=1), asker=BEN)
+    store.delete(job.id)
+    store.record_spent(name_person(ANN), 45.0)  # as the engine that ran it does
+    with pytest.raises(QuotaReached):
+        store.submit(SPEC.with_(seed=2), asker=ANN)
+    now += 24 * 3600.0 + 1
+    assert store.submit(SPEC.with_(seed=2), asker=ANN).state == "queued"
+    store.record_spent(name_person(BEN), 1.0)
+    with store.database.reading() as connection:
+        assert connection.execute(sa.select(SPENT.c.person)).scalars().all() == [name_person(BEN)], "rows of a day are kept"
+
+
+def test_the_tables_of_a_person_have_so_many_bytes(store, monkeypatch):
+    monkeypatch.setenv("LAB_MOST_MB", "1")
+    store.add_upload(ANN, "a.csv", bytes(700 << 10))
+    with pytest.raises(QuotaReached, match="1 MiB together"):
+        store.add_upload(ANN, "b.csv", bytes(400 << 10))
+    with pytest.raises(QuotaReached):
+        store.begin_upload(ANN, "b.csv", 400 << 10)
+    assert [one.name for one in store.uploads(ANN)] == ["a.csv"]
+    store.add_upload(BEN, "b.csv", bytes(400 << 10))
+
+
+def test_who_asked_is_deleted_with_the_job(store):
+    job, mine = store.submit(SPEC, asker=ANN), private(store, ANN)
+    store.delete(job.id)
+    assert store.read_asker(job.id) is None and store.read_asker(mine.id) == name_person(ANN)
+    store.forget(ANN)
+    assert store.read_asker(mine.id) is None

@@ -1,0 +1,479 @@
+"""The engine's side of a Ray cluster, on a pretend `ray` module: what it makes of what actors say, of their silence and of their ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from engine.errors import BadInput
+from engine.executors import CatalogReceived, ExecutorEvent, Room, Work, WorkerEvents, WorkFinished, WorkLost, WorkReturned
+from engine.executors import ray_cluster as module
+from engine.executors.ray_actor import list_versions
+from engine.executors.ray_cluster import BROKE, RayExecutor, merge_catalogs, read_address
+from engine.executors.split import SplitExecutor
+from engine.executors.wire import pack_alive, pack_event
+from engine.service import LOST, Engine
+from engine.spec import RunSpec
+from engine.store import Store
+from engine.store.jobs import PRIORITY_SWEEP
+
+DATA = [{"name": "moons", "fingerprint": "points 1", "available": True}]
+CATALOG = {"numerics": 1, "device": "a processor", "devices": ["cpu"], "datasets": DATA, "methods": [{"name": "ce"}]}
+EVENT = ("phase", "{}", None)
+KEY = ("a", 1)
+
+
+class TaskError(Exception):
+    """Stands for `ray.exceptions.RayTaskError`."""
+
+
+class Call:
+    """A method of an actor: `.options(...).remote(...)`."""
+
+    def __init__(self, act: Callable[..., Any]) -> None:
+        self.remote = act
+
+    def options(self, **_: Any) -> Call:
+        return self
+
+
+class Actor:
+    """An actor whose words the test puts into `says`: an exception there is raised at the reader, None ends the generator."""
+
+    def __init__(self, ray: PretendRay, environment: dict[str, str], options: dict[str, Any]) -> None:
+        self.environment, self.wanted, self.killed, self.asked = environment, options, threading.Event(), []
+        self.says: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        self.locate = Call(lambda: lambda: self._place(ray))
+        self.describe = Call(lambda: lambda: (json.dumps(ray.catalog), ray.trouble))
+        self.run = Call(self._run)
+        self.cancel = Call(lambda *key: self.asked.append(key))
+        ray.actors.append(self)
+
+    def _place(self, ray: PretendRay) -> tuple[str, int, str]:
+        if not ray.has_room:
+            self.killed.wait(10)
+            raise RuntimeError("secret-host-42")
+        return socket.gethostname(), 7, json.dumps(ray.versions)
+
+    def _run(self, packed: Any) -> Iterator[Any]:
+        self.given = packed
+        while True:
+            try:
+                said = self.says.get(timeout=0.01)
+            except queue.Empty:
+                if self.killed.is_set():
+                    raise RuntimeError("secret-host-42") from None
+                continue
+            if said is None:
+                return
+            if isinstance(said, Exception):
+                raise said
+            yield lambda said=said: said
+
+
+class PretendRay:
+    """The module `ray`, as far as the executor uses it."""
+
+    exceptions = SimpleNamespace(RayTaskError=TaskError)
+
+    def __init__(self, **resources: float) -> None:
+        self.actors: list[Actor] = []
+        self.resources, self.has_room = {"CPU": 2.0} | resources, True
+        self.versions, self.catalog, self.trouble = list_versions(), CATALOG, ""
+
+    def remote(self, **_: Any) -> Any:
+        def make(options: dict[str, Any]) -> Any:
+            return SimpleNamespace(remote=lambda *arguments: Actor(self, arguments[-1], options))
+
+        return lambda kind: SimpleNamespace(options=lambda **options: make(options))
+
+    def cluster_resources(self) -> dict[str, float]:
+        return self.resources
+
+    def get(self, reference: Callable[[], Any]) -> Any:
+        return reference()
+
+    def kill(self, actor: Actor, no_restart: bool) -> None:
+        assert no_restart
+        actor.killed.set()
+
+    def shutdown(self) -> None: ...
+
+
+@pytest.fixture
+def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RayExecutor]]:
+    made: list[RayExecutor] = []
+
+    def start(ray: PretendRay, slots: int | None = None, **options: Any) -> RayExecutor:
+        monkeypatch.setattr(RayExecutor, "_connect", lambda *_: ray)
+        made.append(RayExecutor("auto", slots, **options))
+        return made[-1]
+
+    yield start
+    for executor in made:
+        executor.stop()
+
+
+def until(executor: Any, what: Callable[[], Any]) -> list[ExecutorEvent]:
+    """Everything that happens until `what`."""
+    out: list[ExecutorEvent] = []
+    end = time.monotonic() + 10
+    while not what():
+        out += executor.poll(0.005)
+        assert time.monotonic() < end, out
+    return out
+
+
+def after(executor: Any) -> ExecutorEvent:
+    """The next thing that happens."""
+    out: list[ExecutorEvent] = []
+    end = time.monotonic() + 10
+    while not out:
+        out = executor.poll(0.005)
+        assert time.monotonic() < end
+    assert len(out) == 1, out
+    return out[0]
+
+
+@pytest.fixture
+def one(make: Callable[..., RayExecutor]) -> tuple[PretendRay, RayExecutor, Actor]:
+    """A cluster of one slot, whose actor has a run."""
+    ray = PretendRay()
+    executor = make(ray, 1)
+    assert until(executor, lambda: executor.ready) == [CatalogReceived(CATALOG)]
+    assert executor.start(Work(KEY, {})) and executor.idle == 0 and not executor.start(Work(("b", 1), {}))
+    return ray, executor, ray.actors[0]
+
+
+def test_a_run_goes_through(one):
+    _, executor, actor = one
+    assert executor.pids == [7] and executor.rooms == (Room(1, 0, private=False),)
+    for event in (WorkerEvents(KEY, [EVENT]), WorkFinished(KEY, "done", "", ("{}", b""), {"a": b"1"})):
+        actor.says.put(pack_event(event))
+        assert after(executor) == event
+    assert executor.idle == 1 and not actor.killed.is_set()
+
+
+@pytest.mark.parametrize("begun", [False, True])
+@pytest.mark.parametrize("how", ["dies", "silent"])
+def test_what_is_lost_is_returned_before_its_first_event_and_lost_after(one, monkeypatch, caplog, begun, how):
+    ray, executor, actor = one
+    actor.says.put(pack_alive([7, 8]))
+    until(executor, lambda: executor.pids == [7, 8])
+    if begun:
+        actor.says.put(pack_event(WorkerEvents(KEY, [EVENT])))
+        assert after(executor) == WorkerEvents(KEY, [EVENT])
+    if how == "dies":
+        actor.says.put(RuntimeError("secret-host-42"))
+    else:
+        monkeypatch.setattr(module, "SILENCE", 0.05)
+    assert after(executor) == (WorkLost(KEY) if begun else WorkReturned(KEY))
+    assert actor.killed.is_set(), "its run may still be going on"
+    monkeypatch.undo()
+    until(executor, lambda: executor.idle)
+    assert len(ray.actors) == 2 and executor.trouble == "" and "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        TaskError("secret-host-42"),
+        None,
+        "events",
+        ("finished", "a", 1, "done", "", None, {}),
+        pack_event(WorkReturned(("b", 1))),
+    ],
+    ids=["error", "nothing", "text", "no result", "of another run"],
+)
+def test_an_actor_that_breaks_fails_its_run_and_is_replaced(one, caplog, said):
+    ray, executor, actor = one
+    actor.says.put(said)
+    assert after(executor) == WorkFinished(KEY, "failed", BROKE)
+    assert actor.killed.is_set() and "secret" not in caplog.text
+    until(executor, lambda: executor.idle)
+    assert len(ray.actors) == 2
+
+
+def test_a_cancelled_run_is_asked_and_an_actor_that_does_not_hear_it_is_killed(one, monkeypatch):
+    _, executor, actor = one
+    monkeypatch.setattr(module, "GRACE", 0.05)
+    monkeypatch.setattr(module, "MARGIN", 0.0)
+    executor.cancel(("a", 2))
+    assert actor.asked == [], "another attempt"
+    executor.cancel(KEY)
+    executor.cancel(KEY)
+    assert actor.asked == [KEY]
+    assert after(executor) == WorkFinished(KEY, "cancelled", "Cancelled.") and actor.killed.is_set()
+
+
+def test_a_dropped_run_says_nothing_more(one):
+    ray, executor, actor = one
+    actor.says.put(pack_event(WorkerEvents(KEY, [EVENT])))
+    executor.drop(KEY)
+    assert actor.killed.is_set()
+    assert until(executor, lambda: executor.idle) == [] and len(ray.actors) == 2
+
+
+def test_a_time_limit_holds_where_the_actor_does_not_keep_it(make, monkeypatch):
+    monkeypatch.setattr(module, "MARGIN", 0.0)
+    executor = make(ray := PretendRay(), 1)
+    until(executor, lambda: executor.ready)
+    assert executor.start(Work(KEY, {}, timeout_s=0.05))
+    assert after(executor) == WorkFinished(KEY, "failed", "Stopped at its time limit of 0.05 s.")
+    assert ray.actors[0].killed.is_set()
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (
+            {"versions": list_versions() | {"numbers": "1"}},
+            "slot 1 on the cluster has numbers 1 where the engine has numbers 2",
+        ),
+        ({"versions": list_versions() | {"torch": ""}}, "has no torch where the engine has torch"),
+        ({"trouble": "secret-host-42"}, "The worker of slot 1 on the cluster does not start"),
+        ({"catalog": {"datasets": 3}}, "The worker of slot 1 on the cluster does not start"),
+        ({"has_room": False}, "The cluster has no room for slot 1"),
+    ],
+    ids=["NUMERICS", "torch", "worker", "words", "room"],
+)
+def test_a_slot_that_cannot_be_used_says_why_and_takes_nothing(make, monkeypatch, changed, said):
+    monkeypatch.setattr(module, "NO_ROOM_AFTER", 0.0)
+    monkeypatch.setattr(module, "SLOWEST_RETRY", 0.02)
+    ray = PretendRay()
+    vars(ray).update(changed)
+    executor = make(ray, 1)
+    until(executor, lambda: said in executor.trouble)
+    assert executor.idle == executor.ready == 0 and not executor.start(Work(KEY, {})) and "secret" not in executor.trouble
+    vars(ray).update(vars(PretendRay()) | {"actors": ray.actors})
+    if "has_room" in changed:
+        ray.actors[0].killed.set()  # its actor comes to an end, and the next finds room
+    until(executor, lambda: executor.ready and executor.trouble == "")
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"datasets": [{"name": "moons", "fingerprint": "points 2"}]},
+        {"datasets": [DATA[0] | {"available": False}]},
+        {"methods": []},
+    ],
+    ids=["rows", "nothing", "methods"],
+)
+def test_a_machine_with_other_data_or_methods_takes_nothing(make, other):
+    ray = PretendRay()
+    executor = make(ray, 1)
+    until(executor, lambda: executor.ready)
+    ray.catalog = CATALOG | other
+    executor.start(Work(KEY, {}))
+    executor.drop(KEY)
+    until(executor, lambda: f"lacks {'ce' if 'methods' in other else 'moons'} or has" in executor.trouble)
+    assert executor.ready == 0
+
+
+def test_jobs_go_where_their_device_is(make):
+    ray = PretendRay(GPU=1.0)
+    ray.catalog = CATALOG | {"device": "a card", "devices": ["cpu", "cuda"]}
+    executor = make(ray, 3, gpu=0.5)
+    until(executor, lambda: executor.ready == 3)
+    assert [actor.wanted["num_gpus"] for actor in ray.actors] == [0.5, 0.5, 0.0]
+    assert [actor.environment.get("LAB_DEVICE_SHARE") for actor in ray.actors] == ["45", "45", None]
+    assert [actor.environment.get("CUDA_VISIBLE_DEVICES") for actor in ray.actors] == [None, None, ""]
+    for id, device in (("cpu", "cpu"), ("one", "cuda"), ("two", "auto")):
+        assert executor.start(Work((id, 1), {}, device))
+    assert [slot.run.work.key[0] for slot in executor._slots] == ["one", "two", "cpu"]
+    ray.actors[2].says.put(pack_event(WorkFinished(("cpu", 1), "failed", "x")))
+    after(executor)
+    for id in ("three", "four"):  # the one waits for a card, and its place counts
+        assert executor.start(Work((id, 1), {}, "cuda")) is (id == "three")
+    assert executor.idle == 0
+    ray.actors[0].says.put(pack_event(WorkFinished(("one", 1), "failed", "x")))
+    after(executor)
+    until(executor, lambda: executor._slots[0].run is not None)
+    assert executor._slots[0].run.work.key == ("three", 1) and executor.idle == 1
+    assert executor.start(Work(("five", 1), {}, "cuda")) and executor.idle == 0
+    executor.cancel(("five", 1))
+    assert after(executor) == WorkFinished(("five", 1), "cancelled", "Cancelled.") and executor.idle == 1
+
+
+def test_only_public_work_is_started(make):
+    ray = PretendRay()
+    executor = make(ray, 1)
+    until(executor, lambda: executor.ready)
+    for more in ({"private": True}, {"upload": "u"}, {"origin": "u"}, {"table": ("t", b"")}, {"kind": "preview"}):
+        assert not executor.start(Work(KEY, {}, **more))
+    assert executor.idle == 1 and executor.touched == set() and not hasattr(ray.actors[0], "given")
+
+
+def test_settings_that_decide_numbers_travel(make, monkeypatch):
+    monkeypatch.setenv("LAB_GRAPH", "0")
+    ray = PretendRay()
+    make(ray, 1, threads=2)
+    assert (ray.actors[0].environment["LAB_GRAPH"], ray.actors[0].environment["LAB_THREADS"]) == ("0", "2")
+    assert ray.actors[0].wanted["num_cpus"] == 2
+
+
+def test_a_catalog_has_the_devices_of_all():
+    card = CATALOG | {"devices": ["cpu", "cuda"], "device": "a card"}
+    assert merge_catalogs([CATALOG, card]) == CATALOG | {"devices": ["cpu", "cuda"], "device": "a card"}
+    assert merge_catalogs([CATALOG]) == CATALOG
+
+
+def test_addresses(monkeypatch):
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    assert [read_address(text) for text in ("ray", "ray:auto", "ray://head:6379")] == ["local", "auto", "head:6379"]
+    monkeypatch.setenv("RAY_ADDRESS", "head:1")
+    assert read_address("ray") == "head:1"
+    for text in ("ray:", "rays", "ray://", "ray://head", "ray://head:x", "cluster"):
+        with pytest.raises(BadInput, match="must be local"):
+            read_address(text)
+
+
+def test_what_is_missing_is_a_sentence(monkeypatch):
+    monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
+    with pytest.raises(BadInput, match="Keep the token on"):
+        RayExecutor("auto")
+    monkeypatch.delenv("RAY_AUTH_MODE")
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(BadInput, match="requirements-ray.txt"):
+        RayExecutor("auto")
+    assert os.environ["RAY_USAGE_STATS_ENABLED"] == "0"
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED")
+
+
+# ---- the engine over it
+
+
+class Rooms:
+    """An executor of a private and a public slot, whose workers are the test."""
+
+    ready, pids, trouble, previews, can_preview = 2, [], "", False, False
+    touched: set[str] = set()
+
+    def __init__(self) -> None:
+        self.news: list[ExecutorEvent] = []
+        self.given: dict[tuple[str, int], Work] = {}
+        self.cancelled: list[Any] = []
+
+    @property
+    def rooms(self) -> tuple[Room, ...]:
+        private = sum(work.private for work in self.given.values())
+        return Room(1, 1 - private, private=True), Room(1, 1 - len(self.given) + private, private=False)
+
+    def start(self, work: Work) -> bool:
+        self.given[work.key] = work
+        return True
+
+    def poll(self, timeout: float) -> list[ExecutorEvent]:
+        news, self.news = self.news, []
+        return news
+
+    def cancel(self, key: Any) -> None:
+        self.cancelled.append(key)
+
+    def list_phases(self, *, idle: bool) -> set[str]:
+        return set()
+
+    def drop(self, key: Any) -> None: ...
+    def stop(self) -> None: ...
+
+
+@pytest.fixture
+def engine(store: Store) -> Iterator[Engine]:
+    made = Engine(store, Rooms(), 2)
+    yield made
+    made.stop()
+
+
+def lose(engine: Engine, id: str) -> tuple[str, int]:
+    """What becomes of a job whose machine is lost while it runs."""
+    engine._claim()
+    (key,) = engine.executor.given
+    assert key[0] == id
+    engine.executor.given.clear()
+    engine._pending.append(WorkLost(key))
+    engine._write()
+    job = engine.store.job(id)
+    return job.state, job.attempt
+
+
+def test_a_lost_job_begins_again_twice(store, engine):
+    id = store.submit(RunSpec("moons", "ce")).id
+    assert [lose(engine, id) for _ in range(2)] == [("queued", 2), ("queued", 3)]
+    assert store.events(id) == [] and not engine._running
+    assert lose(engine, id) == ("failed", 3) and store.job(id).reason == LOST
+    store.submit(RunSpec("moons", "ce"))
+    assert lose(engine, id) == ("queued", 5), "who asks again begins with no loss"
+
+
+def test_a_lost_job_that_was_being_cancelled_is_cancelled(store, engine):
+    id = store.submit(RunSpec("moons", "ce")).id
+    engine._claim()
+    store.cancel(id)
+    engine._pending.append(WorkLost((id, 1)))
+    engine._write()
+    assert store.job(id).state == "cancelled"
+
+
+def test_each_slot_takes_jobs_of_its_kind_and_none_waits_behind_the_other(store, engine):
+    mine = [store.submit(RunSpec("moons", "ce", seed=n), owner="me").id for n in range(2)]
+    cells = [store.submit(RunSpec("moons", "ce", seed=n), priority=PRIORITY_SWEEP).id for n in range(2)]
+    engine._claim()
+    assert sorted(key[0] for key in engine.executor.given) == sorted((mine[0], cells[0]))
+    engine._yield_to_urgent()
+    assert engine.executor.cancelled == [], "what waits for the private slot takes no public one"
+    store.submit(RunSpec("moons", "ce", seed=9))
+    engine._yield_to_urgent()
+    assert engine.executor.cancelled == [(cells[0], 1)]
+
+
+def test_private_work_and_previews_stay_here():
+    class Side:
+        def __init__(self, name: str) -> None:
+            self.name, self.given, self.previews, self.can_preview = name, [], name == "private", name == "private"
+            self.rooms, self.idle, self.ready, self.pids, self.trouble, self.touched = (Room(1, 1),), 1, 1, [1], "", {name}
+            self.news: list[ExecutorEvent] = [CatalogReceived(CATALOG | {"device": name})]
+
+        def start(self, work: Work) -> bool:
+            self.given.append(work.key[0])
+            return True
+
+        def poll(self, timeout: float) -> list[ExecutorEvent]:
+            news, self.news = self.news, []
+            return news
+
+        def forget(self, upload: str) -> None:
+            self.given.append(f"forget {upload}")
+
+        def ask(self, key: Any) -> None:
+            self.given.append(f"ask {key}")
+
+        def list_phases(self, *, idle: bool) -> set[str]:
+            return {self.name}
+
+        cancel = drop = ask
+
+        def stop(self) -> None:
+            self.given.append("stop")
+
+    here, there = Side("private"), Side("public")
+    both = SplitExecutor(there, here)
+    for id, more in (("a", {}), ("b", {"private": True}), ("c", {"upload": "u"}), ("d", {"kind": "preview"}), ("e", {})):
+        assert both.start(Work((id, 1), {}, **more))
+    assert (here.given, there.given) == (["b", "c", "d"], ["a", "e"])
+    assert both.rooms == (Room(1, 1, private=True), Room(1, 1)) and both.idle == both.ready == 2
+    assert both.previews and both.can_preview and both.pids == [1, 1] and both.trouble == "" and both.touched == {"private"}
+    assert [event.catalog["device"] for event in both.poll(0)] == ["private", "public"]
+    assert both.list_phases(idle=True) == {"public"}
+    both.cancel("k"), both.drop("k"), both.forget("u"), both.stop()
+    assert here.given[3:] == ["ask k", "ask k", "forget u", "stop"] and there.given[2:] == ["ask k", "ask k", "stop"]

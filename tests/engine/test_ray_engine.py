@@ -1,0 +1,103 @@
+"""The engine on a real Ray cluster: a stop, kills, and the bits of a result."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import signal
+from pathlib import Path
+
+import psutil
+import pytest
+
+from engine.executors import Work
+from engine.executors.local import LocalExecutor
+from engine.executors.ray_cluster import RayExecutor
+from engine.spec import RunSpec
+from engine.store import Store
+from tests.engine.ray_nodes import Cluster
+from tests.engine.test_ray import PATIENCE, Lab
+from tests.engine.test_service import Process, alive, ended, running, spec, wait
+
+pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
+
+
+def engine_on(cluster: Cluster, store: Store, folder: Path, slots: int = 2) -> Process:
+    process = Process(
+        store, folder / "engine.log", slots, **(cluster.settings | {"LAB_EXECUTOR": f"ray://{cluster.address}", "CI": "1"})
+    )
+    process.patience = PATIENCE
+    return process
+
+
+def find_actors(cluster: Cluster) -> list[psutil.Process]:
+    """The processes of actors on the cluster's nodes."""
+    out = []
+    for node in cluster.nodes:
+        for process in psutil.Process(node.pid).children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):
+                out += [process] if "SlotActor" in " ".join(process.cmdline()) else []
+    return out
+
+
+def test_sigterm_interrupts_what_runs_and_leaves_nothing(store, ray_cluster, tmp_path):
+    before = {process.pid for process in find_actors(ray_cluster)}
+    process = engine_on(ray_cluster, store, tmp_path, slots=1)
+    try:
+        process.up()
+        id = store.submit(spec("steady")).id
+        running(store, id)
+        actors = [actor for actor in find_actors(ray_cluster) if actor.pid not in before]
+        family = [*actors, *(child for actor in actors for child in actor.children(recursive=True))]
+        assert len(family) >= 2
+        process.popen.send_signal(signal.SIGTERM)
+        assert process.popen.wait(30) == 0
+        assert store.job(id).state == "interrupted" and store.engines() == []
+        wait(lambda: not any(alive(one) for one in family), 30)
+    finally:
+        process.end()
+
+
+def test_each_run_ends_once_while_actors_and_the_engine_are_killed(store, ray_cluster, tmp_path):
+    trace = tmp_path / "trace"
+    process = engine_on(ray_cluster, store, tmp_path, slots=1)
+    try:
+        process.up()
+        ids = [store.submit(spec("counts", seed=n, path=str(trace), pause=1.5)).id for n in range(3)]
+        running(store, ids[0])
+        victim = find_actors(ray_cluster)
+        for actor in victim:
+            actor.kill()
+        jobs = [ended(store, id, PATIENCE) for id in ids]
+        assert [(job.state, job.attempt) for job in jobs] == [("done", 2), ("done", 1), ("done", 1)]
+        assert len(trace.read_text().splitlines()) == 3, "the killed attempt ended before it was counted"
+        assert [seq for seq, _ in store.events(ids[0])] == list(range(1, len(store.events(ids[0])) + 1))
+        actors = find_actors(ray_cluster)
+        process.kill()
+        wait(lambda: not any(alive(one) for one in actors), 30)
+        assert "Traceback" not in (tmp_path / "engine.log").read_text()
+    finally:
+        process.end()
+
+
+def test_the_same_spec_gives_the_same_bits_here_and_there(ray_cluster, monkeypatch):
+    """Ray gives a worker as many threads as processors; ours says how many, since their number decides how sums are ordered."""
+    for name, value in (ray_cluster.settings | {"LAB_THREADS": "2"}).items():
+        monkeypatch.setenv(name, value)
+    answers = []
+    for make in (lambda: LocalExecutor(1, threads=2), lambda: RayExecutor(ray_cluster.address, 1, threads=2)):
+        lab = Lab(executor := make())
+        try:
+            lab.until(lambda executor=executor: executor.ready, 120)
+            asked = RunSpec("moons", "ce", params={"epochs": 3}, folds=2).complete(lab.seen[-1].catalog)
+            assert executor.start(Work(("same", 1), asked.to_json(), "cpu"))
+            end = lab.end(("same", 1), 120)
+        finally:
+            executor.stop()
+        assert end.state == "done", end.reason
+        words = json.loads(end.result[0])
+        assert words["provenance"]["threads"] == 2
+        frames = {name: data for name, data in end.artifacts.items() if name.startswith("frames/")}
+        answers.append((words["metrics"], words["per_class"], end.result[1], frames))
+        assert frames and len(end.result[1]) > 1000
+    assert answers[0] == answers[1]
