@@ -56,6 +56,6 @@ $(VENV)/.installed: requirements.txt requirements-page.txt requirements-engine.t
 	@$(PIP) -r requirements.txt
 	@touch $@
 
-$(VENV)/.installed-test: requirements-test.txt requirements-ray.txt $(VENV)/.installed
+$(VENV)/.installed-test: requirements-test.txt requirements-postgres.txt requirements-ray.txt $(VENV)/.installed
 	@$(PIP) --quiet -r requirements-test.txt
 	@touch $@

@@ -35,6 +35,21 @@ def one_line(text: object, limit: int | None = None) -> str:
     return words if limit is None or len(words) <= limit else words[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
 
 
+def is_storable(text: str) -> bool:
+    """Whether a database can hold it as text: without NUL, which PostgreSQL refuses, and half surrogates, which are no characters."""
+    return _UNSTORABLE.search(text) is None
+
+
+def may_be_unstorable(json_text: str) -> bool:
+    """Whether JSON that escapes all but ASCII may spell such a character: rarely so where it does not."""
+    return _SPELT.search(json_text) is not None
+
+
+def make_storable(text: str) -> str:
+    """Text with U+FFFD for each character that a database cannot hold."""
+    return _UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def quote(value: object) -> str:
     """What a person gave, as an error's sentence quotes it: its repr on one line of at most QUOTED characters."""
     if isinstance(value, str) and len(value) > QUOTED:  # repr of a megabyte takes a moment
@@ -45,6 +60,8 @@ def quote(value: object) -> str:
         return f"a {type(value).__name__} with too many digits"
 
 
+_SPELT = re.compile(r"\\u(0000|[dD][89a-fA-F])")
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _HIDDEN = ("Cc", "Cf", "Cs", "Co", "Zl", "Zp")
 
 

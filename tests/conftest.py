@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+import uuid
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -19,6 +20,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from engine.store import Store
     from tests.engine.ray_nodes import Cluster
+    from tests.postgres import Server
 
 # A busy machine is slow now and then, which is no error; CI draws the same examples every time.
 settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -34,14 +36,49 @@ def own_store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Server]:
+    """A server of PostgreSQL for this process, started once."""
+    from tests.postgres import lacking, serving
+
+    if reason := lacking():
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(reason)
+    with serving() as server:
+        yield server
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """The URL of a store that nobody made yet: a file, or in the half of both_databases on PostgreSQL a schema."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        yield f"sqlite:///{tmp_path / 'lab.db'}"
+        return
+    from engine.store.postgres import PostgresDatabase
+
+    server: Server = request.getfixturevalue("postgres")
+    schema = f"test_{uuid.uuid4().hex[:12]}"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PostgresDatabase, "refuse_private", lambda self: None)  # all but its promise is there
+        yield server.make_schema(schema)
+    server.run_sql(f"DROP SCHEMA {schema} CASCADE", "lab")
+
+
+@pytest.fixture
+def store(empty_url: str) -> Iterator[Store]:
     """An empty store of the test's own."""
     from engine.store import Store
 
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
+    store = Store(empty_url)
     yield store
     store.close()
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests marked both_databases run on SQLite, and among the long ones on PostgreSQL, but those marked sqlite."""
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "both_databases" in marks and "sqlite" not in marks and "empty_url" in metafunc.fixturenames:
+        theirs = pytest.param("postgres", marks=(pytest.mark.long, pytest.mark.timeout(180)))
+        metafunc.parametrize("empty_url", ["sqlite", theirs], indirect=True)
 
 
 @pytest.fixture(scope="session")
@@ -84,6 +121,7 @@ EACH_TIME = (
     "tests/app/test_server.py::test_the_policy",
     "tests/app/test_server.py::test_script_hashes",
     "tests/app/test_server.py::test_the_owners_cookie",
+    "tests/app/test_server.py::test_metrics",
     "tests/browser/test_compare.py::test_the_first_screen",
     "tests/browser/test_data.py::test_every_state",
     "tests/browser/test_decide.py::test_a_key_moves_the_cut",
@@ -99,6 +137,7 @@ EACH_TIME = (
     "tests/browser/test_runs.py::test_search",
     "tests/browser/test_stage.py::test_the_film_owns",
     "tests/engine/test_service.py::test_a_run_goes_through",
+    "tests/engine/test_service.py::test_a_secret",
     "tests/engine/test_service.py::test_a_running_run_is_cancelled",
     "tests/engine/test_service.py::test_each_bad_end",
     "tests/engine/test_service.py::test_settings",
@@ -132,14 +171,28 @@ LONG = (
     "tests/engine/papers/test_command.py::test_a_folder_needs",
     "tests/engine/papers/test_stacked.py::test_a_process_that_dies",
     "tests/engine/papers/test_stacked.py::test_two_at_once",
-    "tests/engine/test_compaction.py::test_numbers_of_convolutional",
+    "tests/engine/test_compaction.py::test_numbers_",
     "tests/engine/test_compare.py::test_every_method_ends",
     "tests/engine/test_compare_by_time.py::test_a_random_split",
     "tests/engine/test_compare_by_time.py::test_parts_follow",
     "tests/engine/test_estimators.py::test_the_one_check",
+    "tests/engine/test_four_ways_corpus.py",
+    "tests/engine/test_images.py::test_a_network_kept",
+    "tests/engine/test_images.py::test_alone_equals",
+    "tests/engine/test_leftovers.py",
+    "tests/engine/test_memory.py::test_an_estimate",
+    "tests/engine/test_no_leak.py::test_a_column",
     "tests/engine/test_one_file_method.py",
+    "tests/engine/test_plugins.py::test_a_folder_adds",
+    "tests/engine/test_preview.py::test_previews_have",
+    "tests/engine/test_run_report.py::test_names_never",
+    "tests/engine/test_score.py::test_a_promise",
+    "tests/engine/test_store.py::test_several_first",
+    "tests/engine/test_store.py::test_three_claimers",
+    "tests/engine/test_why.py::test_a_suspect_has",
     "tests/held/test_held.py::test_every_printed_import",
     "tests/test_benchmarks.py::test_it_runs",
+    "tests/test_benchmarks_gpu.py::test_it_needs",
     "tests/test_one_file_kinds.py::test_a_source",
     "tests/test_pretend.py::test_a_recorded_step",
     "tests/test_pretend.py::test_every_method",

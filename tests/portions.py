@@ -18,7 +18,10 @@ def read_requirements(name: str) -> list[Requirement]:
 
 
 def link_packages(folder: Path, *lists: str) -> Path:
-    """A folder that Python can search, with the packages that these lists pin as they are installed here."""
+    """A folder that Python can search, with the packages that these lists pin as they are installed here.
+
+    It should be called site-packages: Streamlit takes itself for one under development elsewhere.
+    """
     folder.mkdir(parents=True)
     for required in (one for name in lists for one in read_requirements(name)):
         found = importlib.metadata.distribution(required.name)

@@ -44,7 +44,7 @@ def draw(command: list[str], folder: Path, env: dict[str, str]) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_every_page_is_drawn_with_the_pages_packages_alone(tmp_path):
-    packages = link_packages(tmp_path / "packages", "requirements-page.txt")
+    packages = link_packages(tmp_path / "site-packages", "requirements-page.txt")
     env = make_environment(packages)
     draw([sys.executable, "-S"], tmp_path / "work", env)
     env |= {"LAB_STORE": f"sqlite:///{tmp_path / 'work' / 'lab.db'}"}

@@ -26,6 +26,7 @@ from packaging.utils import canonicalize_name
 from app import launch
 from engine.store import Store
 from tests.conftest import ALONE, EACH_TIME, LONG
+from tests.containerfiles import read_image
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = {path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("requirements*.txt"))}
@@ -165,12 +166,11 @@ def test_only_the_command_line_of_make_shares_the_page(monkeypatch):
 
 
 def test_the_procfile_has_one_web_line():
-    lines = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
-    assert len(lines) == 1
-    assert (
-        lines[0].startswith("web: FORWARDED_ALLOW_IPS=${LAB_PROXIES:-*} python -m streamlit run app/server.py ")
-        and "--server.port=$PORT" in lines[0]
-    )
+    """It starts what the page's image starts, at the port that the host names and behind the host's proxy."""
+    (line,) = (ROOT / "Procfile").read_text(encoding="utf-8").splitlines()
+    assert line == "web: LAB_PROXIES=${LAB_PROXIES:-*} python -m app.launch --host 0.0.0.0 --port $PORT"
+    shown = read_image("page").command
+    assert line.endswith(" ".join(shown[:-1]) + " $PORT")
 
 
 def test_ci_run_can_be_run():

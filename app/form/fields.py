@@ -43,22 +43,29 @@ def choose_method(catalog: Mapping[str, Any], entry: Mapping[str, Any]) -> dict[
 
 def draw_menu(
     methods: Sequence[Mapping[str, Any]],
-    entry: Mapping[str, Any],
+    guess: Callable[[Mapping[str, Any]], str],
     chosen: Collection[str],
     take: Callable[[str], object],
     key: str = "method-menu-list",
+    closed: Mapping[str, str] | None = None,
+    note: str = words.MENU_SECONDS,
+    tall: bool = False,
 ) -> None:
-    """Draw all methods for a dataset by family, searched, with a line each. take(name) is called where one is pressed."""
+    """Draw methods by family, searched, with a line each.
+
+    guess(method): its seconds in words. take(name) is called where one is pressed. closed: method that cannot be chosen -> why. note: what
+    the seconds are. tall: as high as the window allows.
+    """
     groups: dict[str, list[Entry]] = {title: [] for title in words.FAMILIES.values()}
     for method in methods:
         title = words.FAMILIES.get(method["family"], method["family"])
         line = Entry(
             method["name"], method["title"], split_sentence(method["summary"])[0], shorten_source(method["source"]),
-            guess_seconds(method, entry), method["name"] in chosen,
+            guess(method), method["name"] in chosen, (closed or {}).get(method["name"], ""),
         )  # fmt: skip
         groups.setdefault(title, []).append(line)
-    draw_marks(method_menu.draw_menu(groups, words.FIND_METHOD, words.NO_METHOD), key=key, pressed=take)
-    st.caption(words.MENU_SECONDS)
+    draw_marks(method_menu.draw_menu(groups, words.FIND_METHOD, words.NO_METHOD, tall=tall), key=key, pressed=take)
+    st.caption(note)
 
 
 def shorten_source(source: str) -> str:

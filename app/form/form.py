@@ -13,7 +13,7 @@ from typing import Any
 import streamlit as st
 
 from app.form.dataset import choose_dataset, draw_options
-from app.form.fields import choose_method, draw_menu, draw_method_fields, widget_value
+from app.form.fields import choose_method, draw_menu, draw_method_fields, guess_seconds, widget_value
 from app.form.imbalance import AS_IT_COMES, CUT, choose_imbalance
 from app.form.protocol import BY_HAND, CUSTOM, RAISED, choose_device, choose_protocol, choose_seed, count_folds, list_protocols
 from app.words import lab as words
@@ -75,7 +75,10 @@ def draw_form(catalog: Mapping[str, Any], known: tuple[RunSpec, float] | None = 
             with st.popover(words.ALL_METHODS, key="method-menu", icon=":material/list:", on_change="rerun") as menu:
                 if menu.open:
                     fitting = [m for m in catalog["methods"] if entry["kind"] in m["kinds"]]
-                    draw_menu(fitting, entry, (method["name"],), lambda name: st.session_state.update({"method": name}))
+                    draw_menu(
+                        fitting, lambda one: guess_seconds(one, entry), (method["name"],),
+                        lambda name: st.session_state.update({"method": name}),
+                    )  # fmt: skip
             params, more = draw_method_fields(method, entry["kind"], entry["classes"])
             device = choose_device(catalog)
     with usual:

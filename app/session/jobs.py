@@ -14,10 +14,11 @@ from app.session.store import get_store, read_catalog
 from app.session.uploads import list_uploads
 from engine.errors import BadInput, UnknownName
 from engine.events import Board, Note, Phase, unpack
-from engine.spec import RunSpec
+from engine.spec import RunSpec, row_seconds
 from engine.spec.comparison import CompareSpec
 from engine.spec.embedding import FEATURES
 from engine.spec.refit import RefitSpec
+from engine.spec.row_seconds import Timing
 from engine.spec.run import find_entry
 from engine.spec.score import ScoreSpec
 from engine.store import Job
@@ -87,9 +88,11 @@ def read_profile(job: str) -> dict[str, Any] | None:
 
 
 def ask_comparison(spec: CompareSpec, *, again: bool = False) -> Job:
-    """Ask for a comparison; asking twice is one job. Raises UnknownName for a table that is gone, or a dataset there is not."""
-    name = spec.source.get("dataset")
-    fingerprint = find_entry(read_catalog(), "datasets", name)["fingerprint"] if name is not None else ""
+    """Ask for a comparison; asking twice is one job. Raises UnknownName for a table that is gone, or a dataset there is not, and
+    BadParameter for a method that is not compared."""
+    name, catalog = spec.source.get("dataset"), read_catalog()
+    fingerprint = find_entry(catalog, "datasets", name)["fingerprint"] if name is not None else ""
+    spec = spec.complete(catalog)
     return get_store().submit_compare(visitor.read_owner(), spec.to_json(), fingerprint=fingerprint, again=again)
 
 
@@ -99,6 +102,14 @@ def list_comparisons(upload: str | None = None) -> list[Job]:
     tables = [one.id for one in list_uploads()] if upload is None else [upload]
     comparisons = [job for id in tables for job in get_store().jobs(owner=mine, kinds=("compare",), dataset=f"upload/{id}")]
     return sorted((job for job in comparisons if job.owner is not None), key=lambda job: -job.created)
+
+
+def read_timings(count: int) -> list[Timing]:
+    """What methods took in the newest finished comparisons that this browser may see, `count` of them at most."""
+    mine, catalog = visitor.read_owner(), read_catalog()
+    found = get_store().jobs(owner=mine, kinds=("compare",), states=("done",), limit=count)
+    results = [result for job in found if (result := read_comparison(job.id)) is not None]
+    return [timing for result in results for timing in row_seconds.read_timings(result, catalog)]
 
 
 def ask_score(spec: ScoreSpec, *, again: bool = False) -> Job:

@@ -131,6 +131,14 @@ TO_ONE = "to 1"
 COMPARE = "Compare for {time}"
 CHOSEN, NOTHING_CHOSEN = "{models}, {remedies}", "Choose a model"
 MODELS_PICK, REMEDIES_PICK, ENSEMBLES_PICK = "Models", "Remedies", "Ensembles of under-sampled learners"
+METHODS_PICK = "More rows"
+SECONDS_FROM, SECONDS_BELOW, SECONDS_UNKNOWN = "{low} to {high} {unit}", "below 1 s", "seconds unknown"
+MENU_NOTE = "Seconds are a guess for a first score: {folds} on {rows}, on one free core. Plain training counts once."
+MENU_HERE = "Comparisons made here move it."
+MENU_ALL = "Chosen: {rows}, {seconds}."
+MENU_UNKNOWN = "Of {count} the seconds are unknown."
+MENU_LATE = "What the time does not reach keeps a quick look."
+MENU_LEFT_OUT = "Left out: {count} that take images alone."
 TUNE, TUNE_HELP = "Tune settings", "Every model gets the same share of the time. Settings are chosen on validation rows."
 NOT_READY = "Mend what is said in red first."
 SAY_DELAY = "Choose a delay first."
@@ -162,7 +170,7 @@ MODELS = {
     "balanced-forest": "Balanced random forest", "easy-ensemble": "Easy ensemble", "rus-boost": "RUSBoost",
     "balanced-bagging": "Balanced bagging", "self-paced": "Self-paced ensemble",
     "under-bagging": "Under-bagging", "balance-cascade": "Balance cascade", "smote-bagging": "SMOTE-bagging",
-    "mesa": "MESA", "in use": "Score in use",
+    "mesa": "MESA", "cost-tree": "Cost-sensitive tree", "in use": "Score in use",
 }  # fmt: skip
 """Name of a model -> its title on the board."""
 REMEDIES = {

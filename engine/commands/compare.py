@@ -63,6 +63,8 @@ def run(arguments: argparse.Namespace) -> int:
     page.check_path(arguments.report)
     of = check_taken_away(arguments, spec)
     data = read_bytes(file)
+    if arguments.list_methods:
+        return _list_methods(data, file.name, spec)
     progress = _Progress()
     try:
         train = None if arguments.model is None else lambda found, kept: choose_row(found, of, arguments, kept)
@@ -83,6 +85,17 @@ def run(arguments: argparse.Namespace) -> int:
         given = {"comparison": found, "artifacts": artifacts, "profile": profile, "file": file.name}
         page.write_file(arguments.report, write_report("compare", ReportRequest(given=given)))
         say(f"report: {one_line(arguments.report, 200)}")
+    return 0
+
+
+def _list_methods(data: bytes, name: str, spec: CompareSpec) -> int:
+    """Prints all methods with a guess of their seconds. Raises BadData."""
+    from engine.commands.compare_methods import list_methods
+    from engine.data.tables.profile import profile_table
+    from engine.data.tables.reading import read_sheet
+
+    sheet = read_sheet(data, name, spec.reading, target=spec.target)
+    print(list_methods(profile_table(sheet, spec.target, spec.positive), spec))
     return 0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from engine.errors import BadParameter
 from engine.spec.comparison import ENSEMBLES, MODELS, PER, REMEDIES, SPLITS
+from engine.spec.contest import INSTALLED, list_contenders, list_ensembles, list_models, list_remedies
 from engine.text import one_line
 
 UNITS = {"": 1.0, "h": 1 / 24, "d": 1.0, "w": 7.0}
@@ -16,7 +17,7 @@ UNITS = {"": 1.0, "h": 1 / 24, "d": 1.0, "w": 7.0}
 
 def add_questions(parser: argparse.ArgumentParser) -> None:
     """--time, --delay, --group, --alerts, --per, --cost-column, --score-column, --keep, --split, --models, --remedies, --ensembles,
-    --tune
+    --methods, --list-methods, --tune, --no-refit
     """
     group = parser.add_argument_group("what the rows are", "Without these, rows are split at random.")
     group.add_argument("--time", metavar="COL", help="when a row happens: a column of dates, or of numbers that order the rows")
@@ -34,12 +35,18 @@ def add_questions(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--cost-column", metavar="COL", help="what a missed case costs, such as the amount lost")
     group.add_argument("--score-column", metavar="COL", help="the score or rule in use: compared, never learnt from")
     group = parser.add_argument_group("what is compared", "Without these, the budget decides.")
-    group.add_argument("--models", nargs="+", choices=MODELS, metavar="NAME", help=f"of {', '.join(MODELS)}; after FILE")
+    group.add_argument("--models", nargs="+", metavar="NAME", help=f"of {', '.join(MODELS)}, or your own; after FILE")
     group.add_argument("--remedies", nargs="+", metavar="NAME", help=f"of {', '.join(REMEDIES)}; after FILE")
     group.add_argument(
-        "--ensembles", nargs="+", choices=("none", "all", *ENSEMBLES), metavar="NAME",
-        help=f"none, all, or of {', '.join(ENSEMBLES)}; after FILE",
+        "--ensembles", nargs="+", metavar="NAME", help=f"none, all, or of {', '.join(ENSEMBLES)}, or your own; after FILE"
     )  # fmt: skip
+    group.add_argument(
+        "--methods", nargs="+", metavar="NAME",
+        help="all, or methods by name: those alone, or besides --models, --remedies and --ensembles; after FILE",
+    )  # fmt: skip
+    group.add_argument(
+        "--list-methods", action="store_true", help="list all methods with a guess of their seconds on FILE; compare nothing"
+    )
     group.add_argument("--tune", action="store_true", help="tune settings within the budget")
     group.add_argument(
         "--no-refit",
@@ -67,9 +74,7 @@ def parse_questions(arguments: argparse.Namespace) -> dict[str, Any]:
         "score_column": arguments.score_column,
         "keep": tuple(arguments.keep),
         "split": arguments.split,
-        "models": None if arguments.models is None else tuple(arguments.models),
-        "remedies": None if arguments.remedies is None else _check_remedies(arguments.remedies),
-        "ensembles": _parse_ensembles(arguments.ensembles),
+        **_parse_rows(arguments),
         "tune": arguments.tune,
         "refit": not arguments.no_refit,
     }
@@ -83,22 +88,34 @@ def parse_delay(text: str) -> float:
     return float(found[1]) * UNITS[found[2]]
 
 
-def _check_remedies(names: list[str]) -> tuple[str, ...]:
-    """Names of remedies, or of methods of the catalog. Raises BadParameter."""
-    known = dict.fromkeys(REMEDIES)
-    if any(name not in known for name in names):
-        from engine.methods import describe_methods
-        from engine.spec.contest import list_remedies
-
-        known |= dict.fromkeys(list_remedies({"methods": describe_methods()}))
-    if unknown := [name for name in names if name not in known]:
-        raise BadParameter(f"--remedies {one_line(unknown[0], 40)!r}: is not known here; there are: {', '.join(known)}.")
-    return tuple(names)
-
-
-def _parse_ensembles(names: list[str] | None) -> tuple[str, ...] | None:
-    if names is None:
-        return None
-    if "none" in names and len(names) > 1:
+def _parse_rows(arguments: argparse.Namespace) -> dict[str, tuple[str, ...] | None]:
+    """The names of rows. The catalog, which imports torch, is read only for names that are not known without it. Raises BadParameter."""
+    ensembles = arguments.ensembles
+    if ensembles is not None and "none" in ensembles and len(ensembles) > 1:
         raise BadParameter("--ensembles none: stands alone.")
-    return () if names == ["none"] else ENSEMBLES if "all" in names else tuple(names)
+    if ensembles == ["none"]:
+        ensembles = []
+    given = {"models": arguments.models, "remedies": arguments.remedies, "ensembles": ensembles, "methods": arguments.methods}
+    known: dict[str, list[str]] = {
+        "models": [*MODELS],
+        "remedies": [*REMEDIES],
+        "ensembles": ["all", *ENSEMBLES],
+        "methods": [],
+    }
+    if any(name not in known[word] for word, names in given.items() for name in names or ()) or "all" in (ensembles or ()):
+        from engine.methods import describe_methods
+
+        catalog = {"methods": describe_methods()}
+        known["models"] += [name for name in list_models(catalog) if name not in known["models"]]
+        known["remedies"] += [name for name in list_remedies(catalog) if name not in known["remedies"]]
+        known["ensembles"] = ["all", *list_ensembles(catalog)]
+        known["methods"] = ["all", *list_contenders(catalog, INSTALLED)]
+        for word, names in given.items():
+            if unknown := [name for name in names or () if name not in known[word]]:
+                there = ", ".join(name for name in known[word] if "+" not in name)
+                raise BadParameter(f"--{word} {one_line(unknown[0], 40)!r}: is not known here; there are: {there}.")
+        if "all" in (ensembles or ()):
+            given["ensembles"] = list_ensembles(catalog)
+        if "all" in (arguments.methods or ()):
+            given["methods"] = [name for name in list_contenders(catalog) if "+" not in name]
+    return {word: None if names is None else tuple(names) for word, names in given.items()}

@@ -50,6 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--tune", type=int, nargs="?", const=20, metavar="TRIALS",
         help="keel: first choose layers, width and rate per set and method by so many trials on validation (default: 20)",
     )  # fmt: skip
+    parser.add_argument("--kept", action="store_true", help="run nothing: print and write what earlier commands kept")
     parser.add_argument("--jobs", type=int, default=1, help="runs at once, each in a process of its own (default: 1)")
     parser.add_argument(
         "--check",
@@ -86,7 +87,7 @@ def run(arguments: argparse.Namespace) -> int:
     runner = TableRunner(catalog, cache, say, arguments.device, arguments.jobs)
     say(tables[0].description)
     try:
-        answers = runner.run(tables, arguments.seeds, arguments.folds)
+        answers = runner.run(tables, arguments.seeds, arguments.folds, arguments.kept)
     except KeyboardInterrupt:
         say("every finished run is kept: the same command goes on from here")
         raise
@@ -168,8 +169,8 @@ def _check_tables(tables: Sequence[Table], arguments: argparse.Namespace) -> int
     for name in ("seeds", "folds", "out", "store", "tune"):
         if getattr(arguments, name) is not None:
             raise BadParameter(f"--check runs a shipped cell anew, as it was: leave --{name} out.")
-    if arguments.ship or arguments.folder is not None:
-        raise BadParameter("--check runs a shipped cell anew and keeps nothing: leave --ship and --folder out.")
+    if arguments.ship or arguments.kept or arguments.folder is not None:
+        raise BadParameter("--check runs a shipped cell anew and keeps nothing: leave --ship, --kept and --folder out.")
     every = bool(arguments.methods or arguments.datasets)
     cells = [
         cell for table in tables for cell in check_cell(table, arguments.cell, every, say, arguments.device, arguments.jobs)

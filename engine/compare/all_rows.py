@@ -26,6 +26,7 @@ from engine.events import Event, Phase
 from engine.export.model_facts import build_facts
 from engine.export.pipeline import Pipeline
 from engine.export.write import model_bytes
+from engine.methods import describe_methods
 from engine.methods.base import Method
 from engine.runner.provenance import collect_provenance
 from engine.settings import read_setting
@@ -52,7 +53,7 @@ def train_row(
     row = next((row for row in found["methods"] if row["name"] == asked.row), None)
     if row is None:
         raise BadInput(f"The comparison has no row {quote(asked.row)}.")
-    spec = CompareSpec.from_json(found["spec"])
+    spec = CompareSpec.from_json(found["spec"]).hold_plugins({"methods": describe_methods()})
     reading = None if found.get("reading") is None else TableReading.from_json(found["reading"])
     told = None if reading is None else reading.target
     bench = rebuild_evaluator(dataset, spec, spec.positive if told is None else told.positive)

@@ -130,6 +130,7 @@ def compare(
     began = clock() if began is None else began
     torch.set_num_threads(read_setting("LAB_THREADS", 1))
     yield Phase("data", "Getting the rows ready")
+    spec = spec.hold_plugins({"methods": describe_methods()})
     told = None if reading is None else reading.target
     positive = spec.positive if told is None else told.positive
     bench, shortened = _make_evaluator(dataset, spec, clock, positive)
@@ -288,7 +289,7 @@ def _has_many_rows(spec: CompareSpec, run: RunSpec, counts: Sequence[int]) -> bo
     train on every row. counts [C]: rows of each class.
     """
     rows = sum(limits.count_training_rows(n, run.folds) for n in counts)
-    return spec.methods is None and spec.budget < LONG and rows >= MANY_ROWS
+    return not spec.names_rows and spec.budget < LONG and rows >= MANY_ROWS
 
 
 def with_positive(dataset: Dataset, positive: str | None) -> Dataset:

@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.compare.halving import SuccessiveHalving
 from engine.compare.spread import read_value
+from engine.methods import methods
 from engine.plain import to_plain
 from engine.spec.comparison import ENSEMBLES
 from engine.spec.contest import IN_USE
@@ -83,7 +84,14 @@ def find_lead(halving: SuccessiveHalving, metric: str, ranked: Sequence[str]) ->
 
 def is_plain_model(halving: SuccessiveHalving, name: str) -> bool:
     """Whether a row is a model without a remedy, no ensemble of under-sampled learners and no score in use."""
-    return halving.plain_of[name] == name and halving.model_of[name] not in (*ENSEMBLES, IN_USE)
+    model = halving.model_of[name]
+    return halving.plain_of[name] == name and model != IN_USE and model not in ENSEMBLES and not is_own_ensemble(model)
+
+
+def is_own_ensemble(model: str) -> bool:
+    """Whether a model is an ensemble from a plugin file."""
+    kind = methods().get(model)
+    return kind is not None and bool(kind.plugin) and kind.family == "ensemble"
 
 
 def is_settled(halving: SuccessiveHalving, metric: str, name: str) -> bool:
@@ -117,7 +125,7 @@ def build_leaderboard(halving: SuccessiveHalving, metric: str) -> list[dict[str,
 
     name, title, model, remedy, metric, mean, low, high, replicates, difference (as in the result, or None), rows (mean number of training
     rows of a replicate), epochs (limit, None: the method's own number), look (True: from the quick look), stopped (round or None), failed
-    (a sentence or None), seconds.
+    (a sentence or None), seconds; built_in (True) of ensembles from a plugin file alone.
     """
     there = {name: halving.outcomes(name) for name in halving.names}
     against = find_differences(halving, metric) if there[halving.names[0]] else {}
@@ -143,6 +151,7 @@ def build_leaderboard(halving: SuccessiveHalving, metric: str) -> list[dict[str,
                 "stopped": halving.stopped.get(name),
                 "failed": halving.failed.get(name),
                 "seconds": halving.seconds(name),
+                **({"built_in": True} if is_own_ensemble(halving.model_of[name]) else {}),
             }
         )
     rows: list[dict[str, Any]] = to_plain(out)

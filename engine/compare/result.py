@@ -9,7 +9,15 @@ import numpy as np
 
 from engine.compare.bench import PATIENCE, Evaluator, ReplicateScore
 from engine.compare.halving import Resource, SuccessiveHalving
-from engine.compare.leaderboard import Lead, compare_rows, describe_difference, find_differences, find_lead, rank_rows
+from engine.compare.leaderboard import (
+    Lead,
+    compare_rows,
+    describe_difference,
+    find_differences,
+    find_lead,
+    is_own_ensemble,
+    rank_rows,
+)
 from engine.compare.refits import describe_refit, list_chosen, summarise_refit
 from engine.compare.sizes import EPOCHS, TREES_AN_EPOCH, describe_sizes
 from engine.compare.spread import read_value
@@ -103,6 +111,7 @@ def describe_table(bench: Evaluator, dropped: Sequence[Mapping[str, Any]], guess
         "train_rows": None,
         "train_counts": None,
         "features": len(data.numeric_names) + len(data.categorical_names),
+        "width": len(data.numeric_names) + int(np.isnan(data.numeric).any(0).sum()) + sum(map(len, data.categories)),
         "columns": {"numeric": list(data.numeric_names), "categorical": list(data.categorical_names)},
         "classes": list(data.classes),
         "counts": dict(zip(data.classes, map(int, counts), strict=True)),
@@ -152,6 +161,7 @@ def _describe_row(
         "title": halving.titles[name],
         "model": row.model,
         "remedy": row.remedy,
+        **({"built_in": True} if is_own_ensemble(row.model) else {}),
         "metrics": {m: _summarise_metric(halving, own.values(), m) for m in METRICS},
         "difference": describe_difference(against, metric) if against is not None else None,
         "difference_to_leader": describe_difference(behind, metric) if behind is not None else None,

@@ -26,7 +26,7 @@ FOLDS = 5
 
 def _choose_classifier(row: Mapping[str, Any]) -> str:
     """The class of a row: of engine.estimators; trees of earlier comparisons are scikit-learn's. '' for the score in use, which trains
-    nothing. An installed model's is made by the code, see `_make_installed`.
+    nothing. Those of an installed model and of a method from a plugin file are made by the code, see `_make_class`.
     """
     name = str(row.get("name"))
     if name in RENAMED:
@@ -36,7 +36,13 @@ def _choose_classifier(row: Mapping[str, Any]) -> str:
         return ""
     if model in INSTALLED:
         return f"{INSTALLED[model]}Classifier"
-    return _list_classifiers()[name if model == NETWORK else model]
+    return _list_classifiers().get(_name_method(row), OWN)
+
+
+def _name_method(row: Mapping[str, Any]) -> str:
+    """The method that a row trains."""
+    model = read_model(row)
+    return str(row.get("name")) if model == NETWORK else model
 
 
 @cache
@@ -47,6 +53,8 @@ def _list_classifiers() -> dict[str, str]:
 
 
 TREES = "HistGradientBoostingClassifier"
+OWN = "OwnClassifier"
+"""What the code calls the class of a method from a plugin file."""
 
 QUICK_LOOK = "# that was a quick look of a few epochs: how columns are scaled still matters then, so this can be far off"
 
@@ -70,7 +78,7 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
     spec = comparison.get("spec") or {}
     table = _choose_table(comparison, reading=reading)
     classifier, used = _choose_classifier(row), read_model(row) == IN_USE
-    installed = read_model(row) if read_model(row) in INSTALLED else None
+    made = _name_method(row) if read_model(row) in INSTALLED or classifier == OWN else None
     thinned = None if used else row.get("most_rows")
     seed, folds = int(spec.get("seed") or 0), int((comparison.get("protocol") or {}).get("folds") or FOLDS)
     seeds = int((comparison.get("protocol") or {}).get("seeds") or 1 + max(_list_replicates(row)) // folds)
@@ -100,10 +108,10 @@ def write_row(comparison: Mapping[str, Any], name: str, file: str | None = None,
         f"n = {len(_list_replicates(row))}, in the comparison",
         *([QUICK_LOOK] if row.get("look") and not used else []),
         *_list_imports(
-            classifier, table=table, thinned=thinned is not None, random=is_random(comparison), installed=installed is not None
+            classifier, table=table, thinned=thinned is not None, random=is_random(comparison), made=made is not None
         ),
         "",
-        *([] if installed is None else _make_installed(installed, classifier)),
+        *([] if made is None else _make_class(made, classifier, (spec.get("plugins") or {}).get(made))),
         *_write_rows(comparison, table, file, learns=not used),
         *_check_count(comparison.get("data") or {}),
         "",
@@ -142,11 +150,16 @@ SCORING = (
 """Lines that read the score in use of a replicate's test rows."""
 
 
-def _make_installed(model: str, classifier: str) -> list[str]:
-    """Lines that make the class of an installed model."""
+def _make_class(method: str, classifier: str, digest: str | None) -> list[str]:
+    """Lines that make the class of an installed model, or of a method from a plugin file of this digest."""
+    about = f"{INSTALLED.get(method)}'s own classifier, with the parameters, remedy and random numbers of the engine's other classifiers"
+    if method not in INSTALLED:
+        about = (
+            f"a method of your own: LAB_PLUGINS must name the folder of its file, sha256 {one_line(digest or 'not known', 64)}"
+        )
     return [
-        f"# {INSTALLED[model]}'s own classifier, with the parameters, remedy and random numbers of the engine's other classifiers",
-        f"{classifier} = make_classifier(find_method({model!r}))",
+        f"# {about}",
+        f"{classifier} = make_classifier(find_method({method!r}))",
         "",
     ]
 
@@ -201,9 +214,9 @@ def _write_rows(comparison: Mapping[str, Any], table: str, file: str | None, *, 
     return _load_table(comparison, file, guess=table == "guess", learns=learns)
 
 
-def _list_imports(classifier: str, *, table: str, thinned: bool, random: bool, installed: bool) -> list[str]:
+def _list_imports(classifier: str, *, table: str, thinned: bool, random: bool, made: bool) -> list[str]:
     """The imports of a row's Python. classifier: '' for the score in use. table: where its rows are from: "catalog", or a person's table
-    by "reading", "guess" or "pandas". installed: whether the classifier is of an installed model.
+    by "reading", "guess" or "pandas". made: whether the code makes the classifier.
     """
     learns = classifier != ""
     own, frame = table in ("reading", "guess"), table == "pandas"
@@ -221,7 +234,7 @@ def _list_imports(classifier: str, *, table: str, thinned: bool, random: bool, i
         ("", True),
         ("from engine.analysis.metrics import scores", True),
         ("from engine.compare.bench import turn_score", not learns),
-        ("from engine.compare.installed import find_method", installed),
+        ("from engine.compare.installed import find_method", made),
         ("from engine.data.catalog import load", table == "catalog"),
         ("from engine.data.prepare import encode", not frame and learns),
         ("from engine.data.split import split", random),
@@ -230,7 +243,7 @@ def _list_imports(classifier: str, *, table: str, thinned: bool, random: bool, i
         ("from engine.data.tables.reading import read_sheet", own),
         ("from engine.data.tables.target import to_dataset", own),
         ("from engine.data.thin import thin", thinned),
-        (f"from {home} import {'make_classifier' if installed else classifier}", classifier != TREES and learns),
+        (f"from {home} import {'make_classifier' if made else classifier}", classifier != TREES and learns),
         ("from engine.seeds import numpy_stream", thinned),
         ("from engine.spec import Imbalance, RunSpec", True),
         ("from engine.spec.table_reading import TableReading", table == "reading"),

@@ -35,10 +35,12 @@ class TableRunner:
         self.times: dict[str, list[float]] = defaultdict(list)
         self.read: dict[str, Any] = {}
 
-    def run(self, tables: Sequence[Table], seeds: int | None = None, folds: int | None = None) -> Answers:
+    def run(
+        self, tables: Sequence[Table], seeds: int | None = None, folds: int | None = None, kept_only: bool = False
+    ) -> Answers:
         """All runs of these tables. A run that fails leaves its arm's rows unmeasured, with its reason, and nothing else.
 
-        seeds, folds: of every table instead of its own.
+        seeds, folds: of every table instead of its own. kept_only: run nothing, read what the cache has.
 
         By replicate first: stopped early, every row has nearly as many as every other. Within one, arms keep their order,
         which puts those next to each other that start from the same network.
@@ -69,6 +71,8 @@ class TableRunner:
                 waiting.append((n, arm, spec))
         if plan:
             self.say(f"{len(plan)} runs, {len(plan) - len(waiting)} of them kept from before")
+        if kept_only:
+            return answers
         if self.jobs > 1:
             self._run_parallel(waiting, len(plan), answers)
         else:

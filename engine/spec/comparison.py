@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from engine.errors import BadParameter
+from engine.errors import BadInput, BadParameter
 from engine.spec.companions import BASELINE
 from engine.spec.fields import is_number
 from engine.spec.result import DEFAULT_METRIC, METRICS
@@ -57,9 +57,10 @@ class CompareSpec:
     known; between the parts of a split by time. group: the column that says whom a row belongs to. alerts: cases that can be checked,
     `per` 1,000 rows or day. cost_column: what a missed case costs. score_column: the score or rule in use. keep: columns among time
     and group that stay features. split: one of SPLITS, None for what time and group imply. models, remedies, ensembles: names of
-    MODELS, REMEDIES (or of a method of the catalog) and ENSEMBLES; None leaves the choice to the budget. tune: whether settings are
-    tuned within the budget. refit: whether models are trained again on training and validation rows before test rows are scored; by time
-    they always are (`refits`).
+    MODELS, REMEDIES and ENSEMBLES, or of methods of the catalog; None leaves the choice to the budget. With one of the three, `methods`
+    are compared besides. tune: whether settings are tuned within the budget. refit: whether models are trained again on training and
+    validation rows before test rows are scored; by time they always are (`refits`). plugins: method that comes from a file of a person's
+    own (`engine.plugins`) -> the file's digest; `complete` fills it in.
     """
 
     source: Mapping[str, str]
@@ -85,6 +86,7 @@ class CompareSpec:
     ensembles: tuple[str, ...] | None = None
     tune: bool = False
     refit: bool = True
+    plugins: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         source = self.source
@@ -97,6 +99,10 @@ class CompareSpec:
                 raise BadParameter(f"{name} must be text, or nothing; got {type(getattr(self, name)).__name__}.")
         if not isinstance(self.reading, Mapping):
             raise BadParameter("reading must be options with values.")
+        if not isinstance(self.plugins, Mapping) or not all(
+            isinstance(one, str) for pair in self.plugins.items() for one in pair
+        ):
+            raise BadParameter("plugins must be names of methods with digests.")
         low, high = BUDGETS
         if not is_number(self.budget) or not low <= self.budget <= high:
             raise BadParameter(f"budget={quote(self.budget)}: must be in [{low:g}, {high:g}] seconds.")
@@ -116,7 +122,7 @@ class CompareSpec:
             object.__setattr__(self, "methods", tuple(dict.fromkeys((BASELINE, *self.methods))))
         self._check_questions()
         self._check_rows()
-        for name in ("source", "reading"):  # copied to plain dicts, so that the caller cannot change them
+        for name in ("source", "reading", "plugins"):  # copied to plain dicts, so that the caller cannot change them
             object.__setattr__(self, name, json.loads(json.dumps(dict(getattr(self, name)))))
         object.__setattr__(self, "budget", float(self.budget))
         object.__setattr__(self, "ratio", None if self.ratio is None else float(self.ratio))
@@ -147,7 +153,7 @@ class CompareSpec:
 
     def _check_rows(self) -> None:
         """Lists of names. Raises BadParameter."""
-        for name, known in (("keep", None), ("models", MODELS), ("remedies", None), ("ensembles", ENSEMBLES)):
+        for name in ("keep", "models", "remedies", "ensembles"):
             given = getattr(self, name)
             if given is None and name != "keep":
                 continue
@@ -155,8 +161,6 @@ class CompareSpec:
                 raise BadParameter(f"{name} must be a list of names.")
             if len(given) > MOST_METHODS:
                 raise BadParameter(f"{name}: has {len(given)} names; at most {MOST_METHODS} are taken.")
-            if known is not None and (unknown := [one for one in given if one not in known]):
-                raise BadParameter(f"{name}: {quote(unknown[0])} is not known here; there are: {', '.join(known)}.")
             object.__setattr__(self, name, tuple(dict.fromkeys(given)))
 
     @property
@@ -178,19 +182,41 @@ class CompareSpec:
         }
 
     def complete(self, catalog: Mapping[str, Any]) -> CompareSpec:
-        """The same comparison with its methods in the order of the catalog; None stays None.
+        """The same comparison with its methods in the order of the catalog, and the digests of those that come from plugin files.
 
-        Raises BadParameter for a method that the catalog does not offer for comparison.
+        methods=None stays None. Raises BadParameter for a name that the catalog does not offer for comparison.
         """
-        if self.methods is None:
-            return self
-        from engine.spec.contest import RENAMED, list_contenders
+        from engine.spec.contest import INSTALLED, RENAMED, list_contenders, list_rows
 
-        known = list_contenders(catalog)
-        names = {RENAMED.get(name, name): name for name in self.methods}
-        if unknown := [name for now, name in names.items() if now not in known]:
-            raise BadParameter(f"method {quote(unknown[0])} is not compared here; it must be one of {', '.join(known)}.")
-        return dataclasses.replace(self, methods=tuple(names[name] for name in known if name in names))
+        methods = self.methods
+        if methods is not None:
+            known = list_contenders(catalog, INSTALLED)
+            names = {RENAMED.get(name, name): name for name in methods}
+            if unknown := [name for now, name in names.items() if now not in known]:
+                there = ", ".join(list_contenders(catalog))
+                raise BadParameter(f"method {quote(unknown[0])} is not compared here; it must be one of {there}.")
+            methods = tuple(names[name] for name in known if name in names)
+        digests = {entry["name"]: entry["plugin"] for entry in catalog["methods"] if entry.get("plugin")}
+        asked, own = dataclasses.replace(self, methods=methods), {}
+        if digests or {*(self.models or ()), *(self.ensembles or ())} - {*MODELS, *ENSEMBLES}:
+            rows = list_rows(asked, catalog, installed=INSTALLED)
+            own = {row.method: digests[row.method] for row in rows if row.method in digests}
+        return dataclasses.replace(asked, plugins=dict(sorted(own.items())))
+
+    def hold_plugins(self, catalog: Mapping[str, Any]) -> CompareSpec:
+        """The same comparison with the digests of its plugin files. catalog: of the process that compares.
+
+        Raises BadInput where a file is another one than when the comparison was asked for.
+        """
+        now = self.complete(catalog).plugins
+        if changed := [name for name, digest in self.plugins.items() if now.get(name) != digest]:
+            raise BadInput(f"The plugin file of method {quote(changed[0])} has changed: start the engine anew, then ask again.")
+        return dataclasses.replace(self, plugins=now)
+
+    @property
+    def names_rows(self) -> bool:
+        """Whether its rows are the named ones alone."""
+        return self.methods is not None and self.models is None and self.remedies is None and self.ensembles is None
 
     @property
     def imbalance(self) -> Imbalance:
@@ -212,7 +238,7 @@ class CompareSpec:
         that a comparison of before has the name that it had.
         """
         words = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(self).items()}
-        usual = {f.name: f.default for f in dataclasses.fields(self)}
+        usual = {f.name: f.default for f in dataclasses.fields(self)} | {"plugins": {}}
         return {k: v for k, v in words.items() if k not in LATER or getattr(self, k) != usual[k]}
 
     @classmethod
@@ -236,6 +262,6 @@ LISTS = ("methods", "keep", "models", "remedies", "ensembles")
 
 LATER = (
     *("time", "delay", "group", "alerts", "per", "cost_column", "score_column", "keep", "split"),
-    *("models", "remedies", "ensembles", "tune", "refit"),
+    *("models", "remedies", "ensembles", "tune", "refit", "plugins"),
 )
 """Fields that comparisons made before they came do not have."""

@@ -63,10 +63,7 @@ def list_rows(
     """
     there = dict(installed or {})
     every = {row.name: row for row in _list_every(catalog, there)}
-    if spec.methods is not None and spec.models is None and spec.remedies is None and spec.ensembles is None:
-        wanted = [RENAMED.get(name, name) for name in spec.methods]
-    else:
-        wanted = _choose(spec, catalog, there)
+    wanted = [RENAMED.get(name, name) for name in spec.methods or ()] if spec.names_rows else _choose(spec, catalog, there)
     if unknown := [name for name in wanted if name not in every]:
         model = unknown[0].split("+")[0]
         if model == "tabpfn":
@@ -77,7 +74,8 @@ def list_rows(
     chosen = set(wanted)
     plain = {every[name].plain for name in wanted}
     rows = [row for row in every.values() if row.name in chosen | plain]
-    rows.sort(key=lambda row: (row.remedy != NONE, row.model in ENSEMBLES))
+    ensembles = list_ensembles(catalog)
+    rows.sort(key=lambda row: (row.remedy != NONE, row.model in ensembles))
     used = [ContestRow(IN_USE, IN_USE_TITLE, IN_USE, NONE, "")] if in_use else []
     return [*rows, *used]
 
@@ -95,6 +93,10 @@ def _choose(spec: CompareSpec, catalog: Mapping[str, Any], installed: Mapping[st
     else:
         own = tuple(row.name for row in _list_networks(catalog, offered=True))
         other = [] if short else [r for r in MODEL_REMEDIES if r != "threshold" or spec.metric in BY_CUT]
+    for field_name, known_names in (("models", (*MODELS, *list_models(catalog))), ("ensembles", list_ensembles(catalog))):
+        if unknown := [name for name in getattr(spec, field_name) or () if name not in known_names]:
+            there = ", ".join(dict.fromkeys(known_names))
+            raise BadParameter(f"{field_name}: {quote(unknown[0])} is not known here; there are: {there}.")
     ensembles = spec.ensembles
     if ensembles is None:
         ensembles = () if short else MORE_ENSEMBLES if spec.budget >= LONG else FIRST_ENSEMBLES
@@ -114,26 +116,47 @@ def _choose(spec: CompareSpec, catalog: Mapping[str, Any], installed: Mapping[st
 def _list_every(catalog: Mapping[str, Any], installed: Mapping[str, str]) -> Iterable[ContestRow]:
     titles = {entry["name"]: entry["title"] for entry in catalog["methods"]}
     yield from _list_networks(catalog)
-    for name in MODELS:
-        if name not in titles and name not in installed:
+    for name in list_models(catalog, installed):
+        if name == NETWORK:
             continue
         title = titles[name] if name in titles else f"{INSTALLED[name]} {installed[name]}"
         yield ContestRow(name, title, name, NONE, name)
         for remedy in MODEL_REMEDIES:
             yield ContestRow(f"{name}+{remedy}", f"{title} + {REMEDY_TITLES[remedy]}", name, remedy, name, {"remedy": remedy})
-    for name in ENSEMBLES:
-        if name in titles:
-            yield ContestRow(name, titles[name], name, NONE, name)
+    for name in list_ensembles(catalog):
+        yield ContestRow(name, titles[name], name, NONE, name)
+
+
+def list_models(catalog: Mapping[str, Any], installed: Mapping[str, str] | None = None) -> list[str]:
+    """Names of the models that remedies are joined with: the network, those of the catalog, those installed, and a person's own."""
+    own = _list_own(catalog, "model")
+    there = {entry["name"] for entry in catalog["methods"]} | {NETWORK, *(installed or ())}
+    return [*(name for name in MODELS if name in there), *own]
+
+
+def list_ensembles(catalog: Mapping[str, Any]) -> list[str]:
+    """Names of the ensembles, which take no remedy: those of the catalog and a person's own."""
+    there = {entry["name"] for entry in catalog["methods"]}
+    return [*(name for name in ENSEMBLES if name in there), *_list_own(catalog, "ensemble")]
+
+
+def _list_own(catalog: Mapping[str, Any], family: str) -> list[str]:
+    """Methods for tables of a family that MODELS and ENSEMBLES do not have: those of plugin files."""
+    return [
+        entry["name"]
+        for entry in catalog["methods"]
+        if entry.get("family") == family and _takes_tables(entry) and entry["name"] not in (*MODELS, *ENSEMBLES)
+    ]
+
+
+def _takes_tables(entry: Mapping[str, Any]) -> bool:
+    return bool(entry.get("ranked", True)) and "tabular" in entry.get("kinds", ("tabular",))
 
 
 def _list_networks(catalog: Mapping[str, Any], *, offered: bool = False) -> Iterable[ContestRow]:
     """Rows of the network in their order: every method for tables, or with `offered` those that are compared where nobody chooses."""
     entries = [
-        entry
-        for entry in catalog["methods"]
-        if entry.get("ranked", True)
-        and "tabular" in entry.get("kinds", ("tabular",))
-        and entry.get("family") not in ("model", "ensemble")
+        entry for entry in catalog["methods"] if _takes_tables(entry) and entry.get("family") not in ("model", "ensemble")
     ]
     places = {entry["name"]: catalog_field(entry, "comparison") for entry in entries}
     entries.sort(key=lambda entry: (entry["name"] != BASELINE, (place := places[entry["name"]]) is None, place or 0))
@@ -173,6 +196,11 @@ def list_contenders(catalog: Mapping[str, Any], installed: Mapping[str, str] | N
 def list_remedies(catalog: Mapping[str, Any]) -> list[str]:
     """Names of every remedy: those of the network, among which are those of the other models."""
     return [row.name for row in _list_networks(catalog) if row.remedy != NONE]
+
+
+def list_usual_remedies(catalog: Mapping[str, Any]) -> list[str]:
+    """Names of the network's remedies that are compared where nobody chooses."""
+    return [row.name for row in _list_networks(catalog, offered=True) if row.remedy != NONE]
 
 
 def read_model(row: Mapping[str, Any]) -> str:

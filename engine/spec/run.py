@@ -8,7 +8,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from engine.errors import BadParameter, UnknownName
 from engine.spec import fields
 from engine.spec.fields import is_number
 from engine.spec.points import decode_points
-from engine.text import quote
+from engine.text import is_storable, may_be_unstorable, quote
 from engine.version import NUMERICS
 
 PROFILES = ("native", "ratio", "exponential", "step", "gaussian", "remove")
@@ -213,8 +213,26 @@ def default_params(method: Mapping[str, Any], kind: str) -> dict[str, Any]:
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no spaces: equal values give equal text."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    """JSON with sorted keys and no spaces: equal values give equal text.
+
+    Raises BadParameter where a text has a character that a database cannot hold, and ValueError for a number that is none.
+    """
+    text = json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    if may_be_unstorable(text) and (odd := next((one for one in _list_texts(value) if not is_storable(one)), None)) is not None:
+        raise BadParameter(f"{quote(odd)} has a character that cannot be stored: a NUL, or half of a pair.")
+    return text
+
+
+def _list_texts(value: Any) -> Iterator[str]:
+    """Every text in a value of JSON, keys too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        for key, one in value.items():
+            yield from (str(key), *_list_texts(one))
+    elif isinstance(value, list | tuple):
+        for one in value:
+            yield from _list_texts(one)
 
 
 def find_entry(catalog: Mapping[str, Any], kind: str, name: str) -> dict[str, Any]:

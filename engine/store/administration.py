@@ -7,7 +7,6 @@ from it.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -133,7 +132,7 @@ class Administration(Part):
         def add(person: str, **values: float) -> None:
             found.setdefault(person, {}).update(values)
 
-        count, now = sa.func.count(), time.time()
+        count, now = sa.func.count(), self.database.clock
         with self.database.reading() as connection:
             own = sa.select(UPLOADS.c.owner, count, sa.func.sum(UPLOADS.c.size)).group_by(UPLOADS.c.owner)
             for owner, tables, size in connection.execute(own):
@@ -167,7 +166,7 @@ class Administration(Part):
         """Cancel anybody's job. False where it neither waits nor runs."""
         whose = require_admin(admin)
         with self.database.writing() as connection:
-            stopped = cancel_jobs(connection, sa.and_(JOBS.c.id == job, JOBS.c.kind.in_(KINDS))) > 0
+            stopped = cancel_jobs(self.database, connection, sa.and_(JOBS.c.id == job, JOBS.c.kind.in_(KINDS))) > 0
             self._record(connection, whose, "cancel", f"job {job}", "cancelled" if stopped else "nothing to cancel")
         return stopped
 
@@ -216,4 +215,4 @@ class Administration(Part):
     def _record(self, connection: Connection, admin: str, act: str, subject: str, outcome: str) -> None:
         words = {"act": one_line(act, _ACT), "subject": one_line(subject, _SUBJECT), "outcome": one_line(outcome, _OUTCOME)}
         last = sa.select(sa.func.coalesce(sa.func.max(AUDIT.c.id), 0) + 1).scalar_subquery()
-        connection.execute(AUDIT.insert().values(id=last, at=time.time(), admin=name_person(admin), **words))
+        connection.execute(AUDIT.insert().values(id=last, at=self.database.clock, admin=name_person(admin), **words))

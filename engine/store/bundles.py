@@ -21,7 +21,7 @@ from engine.spec.comparison import CompareSpec
 from engine.spec.run import canonical_json
 from engine.store.database import Database, Part
 from engine.store.events import Encoded
-from engine.store.results import decode_result, insert_finished
+from engine.store.results import clean_json, decode_result, insert_finished
 from engine.store.schema import ARTIFACTS, EVENTS, JOBS, RESULTS
 from engine.text import quote
 
@@ -121,7 +121,7 @@ def _put(bundle: zipfile.ZipFile, name: str, data: bytes) -> None:
 def _read_run(bundle: zipfile.ZipFile, id: str) -> tuple[dict[str, Any], tuple[str, bytes], list[Encoded], dict[str, bytes]]:
     """One job of a bundle, each part decoded once to check it. Raises BadData and what zipfile raises."""
     facts = _check_facts(json.loads(bundle.read(f"{id}/job.json")))
-    result, arrays = bundle.read(f"{id}/result.json").decode(), bundle.read(f"{id}/result.npz")
+    result, arrays = clean_json(bundle.read(f"{id}/result.json").decode()), bundle.read(f"{id}/result.npz")
     if facts.get("kind", "run") not in KINDS:
         raise BadData(f"the bundle holds a job of kind {quote(facts['kind'])}; this version reads {' and '.join(KINDS)}.")
     if facts.get("kind") == "compare":

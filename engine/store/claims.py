@@ -5,7 +5,6 @@ Writes carry the attempt number. A write for an attempt that no longer runs chan
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 
 import sqlalchemy as sa
@@ -25,10 +24,12 @@ from engine.store.jobs import (
     job_from_row,
 )
 from engine.store.schema import JOBS
-from engine.text import quote
+from engine.text import make_storable, quote
 
 AHEAD = 8
 """Queued jobs among which an engine may choose."""
+LOST_MOST = 2
+"""How often a job is queued anew because its machine was lost."""
 
 
 class Claims(Part):
@@ -55,7 +56,7 @@ class Claims(Part):
             if connection.execute(sa.select(JOBS.c.id).where(queued).limit(1)).first() is None:
                 return None
         turn = sa.select(JOBS.c.id).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(1).scalar_subquery()
-        values = {"state": "running", "engine": engine_id, "started": time.time()}
+        values = {"state": "running", "engine": engine_id, "started": self.database.clock}
         with self.database.writing() as connection:
             id = turn if choose is None else _choose(connection, queued, choose)
             taken = JOBS.update().where(JOBS.c.id == id).values(**values)
@@ -87,11 +88,12 @@ class Claims(Part):
         with self.database.reading() as connection:
             return bool(connection.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
 
-    def requeue(self, id: str, *, attempt: int) -> bool:
+    def requeue(self, id: str, *, attempt: int, lost: bool = False) -> bool:
         """Put a running job that was stopped for a more urgent one back to its place in the queue, as if it had not begun.
 
         Its events are deleted and its attempt raised: nothing comes twice. False where it is not running (any more), runs as another
-        attempt, or somebody wants it cancelled.
+        attempt, or somebody wants it cancelled. lost: it was not stopped, but its machine was lost. That is counted until somebody asks for
+        it again; False where it has been so LOST_MOST times.
         """
         values = {
             "state": "queued",
@@ -103,6 +105,8 @@ class Claims(Part):
             "attempt": attempt + 1,
         }
         query = JOBS.update().where(is_running(id, attempt), JOBS.c.cancel == 0).values(**values)
+        if lost:
+            query = query.where(JOBS.c.lost < LOST_MOST).values(lost=JOBS.c.lost + 1)
         with self.database.writing() as connection:
             if connection.execute(query).rowcount != 1:
                 return False
@@ -121,7 +125,12 @@ class Claims(Part):
         ours = sa.true() if attempt is None else JOBS.c.attempt == attempt
         query = JOBS.update().where(JOBS.c.id == id, active, ours)
         with self.database.writing() as connection:
-            return connection.execute(query.values(state=state, reason=reason, finished=time.time())).rowcount == 1
+            return (
+                connection.execute(
+                    query.values(state=state, reason=make_storable(reason), finished=self.database.clock)
+                ).rowcount
+                == 1
+            )
 
 
 def _is_private(private: bool | None) -> sa.ColumnElement[bool]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, AnyStr
+from typing import Any, AnyStr, TypeVar
 
 import platformdirs
 import sqlalchemy as sa
@@ -17,6 +17,9 @@ from engine.errors import BadStore, StoreError
 from engine.settings import read_text
 from engine.text import quote
 
+Result = TypeVar("Result")
+POSTGRES = "postgresql+psycopg"
+"""How the URL of a store on PostgreSQL begins."""
 _NOT_A_FILE = "the store's URL {url} must name a SQLite file, such as sqlite:////folder/lab.db."
 _NO_URL = "{url} is no store's URL; it must look like sqlite:////folder/lab.db."
 
@@ -44,19 +47,37 @@ def open_database(url: str | None = None) -> Database:
     Raises BadStore for what cannot be a store, and StoreError.
     """
     url = default_url() if url is None else url
+    parsed = parse_url(url)
+    if parsed.drivername == POSTGRES:
+        from engine.store.postgres import check_postgres_url, open_postgres
+
+        check_postgres_url(parsed)
+        return open_postgres(url)
     check_url(url)
     from engine.store.sqlite import SqliteDatabase
 
     return SqliteDatabase(url)
 
 
-def check_url(url: str) -> Path:
-    """The file that a store's URL names. Raises BadStore where it names none, or the file cannot be a store."""
+def parse_url(url: str) -> sa.URL:
+    """The parts of a store's URL. Raises BadStore where it is none."""
     try:
         parsed = sa.make_url(url)
-        shown = quote(parsed.render_as_string())  # without a password
+        parsed.render_as_string().encode()
+        return parsed
     except (sa.exc.ArgumentError, ValueError):
         raise BadStore(_NO_URL.format(url=quote(re.sub("//.*@", "//", url[:1000], flags=re.S)))) from None
+
+
+def show_url(url: sa.URL) -> str:
+    """A URL as a sentence quotes it, without its password."""
+    return quote(url.render_as_string())
+
+
+def check_url(url: str) -> Path:
+    """The file that a store's URL names. Raises BadStore where it names none, or the file cannot be a store."""
+    parsed = parse_url(url)
+    shown = show_url(parsed)
     elsewhere = parsed.host or parsed.port or parsed.username or parsed.password or parsed.query
     name = parsed.database or ""
     if parsed.drivername not in ("sqlite", "sqlite+pysqlite") or elsewhere or name.startswith((":memory:", "file:")):
@@ -93,18 +114,44 @@ class Database(ABC):
     """When that was noticed last, unix seconds."""
     lock_path: Path
     """The file that a server locks while it runs the engine of this database."""
+    silence: float
+    """Seconds without a heartbeat after which an engine counts as gone."""
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that reads one state of the database."""
 
     @abstractmethod
-    def writing(self) -> AbstractContextManager[Connection]:
-        """A transaction that writes; it waits for others that do. An exception in the block rolls it back."""
+    def writing(self, *, alone: bool = True) -> AbstractContextManager[Connection]:
+        """A transaction that writes; it waits for others that do. An exception in the block rolls it back.
+
+        alone: False where it locks the rows that it needs, and may run beside others on a database that can.
+        """
+
+    @abstractmethod
+    def write(self, work: Callable[[Connection], Result], *, alone: bool = True) -> Result:
+        """What `work` returns, called in a transaction that writes; once more in a new one where two waited for each other."""
 
     @abstractmethod
     def close(self) -> None:
         """Close all connections. The next transaction opens one again."""
+
+    @abstractmethod
+    def refuse_private(self) -> None:
+        """Raise StoreError where this database cannot keep what people send as private as it must be."""
+
+    @property
+    @abstractmethod
+    def clock(self) -> sa.ColumnElement[float]:
+        """The database's clock, unix seconds: that of all machines that share it."""
+
+    @abstractmethod
+    def local_time(self, seconds: float) -> Any:
+        """A moment of this machine's clock, unix seconds, as a moment of the database's: a number, or an expression."""
+
+    @abstractmethod
+    def read_clock(self, connection: Connection) -> float:
+        """`clock` as a number."""
 
     @abstractmethod
     def pad_private(self, text: AnyStr, owner: str | None) -> AnyStr:
@@ -126,8 +173,16 @@ class Database(ABC):
     def field(self, column: sa.ColumnElement[Any], path: str) -> sa.ColumnElement[Any]:
         """What a column of JSON text has at a path, such as `metrics.average_precision` or `datasets.0`; NULL where there is nothing.
 
-        Numbers and texts are themselves, lists and objects are JSON text.
+        Texts are themselves, lists and objects are JSON text; whether a number is one or its text depends on the database.
         """
+
+    @abstractmethod
+    def number(self, column: sa.ColumnElement[Any], path: str) -> sa.ColumnElement[Any]:
+        """The number that a column of JSON text has at a path; NULL, or what equals no number, where there is none."""
+
+    @abstractmethod
+    def is_value(self, column: sa.ColumnElement[Any], path: str, value: Any) -> sa.ColumnElement[bool]:
+        """Whether a column of JSON text has this number, text, truth or None at a path."""
 
     @abstractmethod
     def object(self, column: sa.ColumnElement[Any], names: Sequence[str]) -> sa.ColumnElement[str]:
@@ -151,6 +206,13 @@ class Database(ABC):
 
         wait: up to ten seconds for others to release it.
         """
+
+
+def insert_row(connection: Connection, table: sa.Table, values: Mapping[str, Any]) -> None:
+    """Insert a row whose values may be expressions. The others are no part of the statement, which is kept so that it is compiled once."""
+    computed = {name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)}
+    plain = {name: value for name, value in values.items() if name not in computed}
+    connection.execute(table.insert().values(computed) if computed else table.insert(), plain)
 
 
 class Part:

@@ -16,7 +16,7 @@ from engine.store.jobs import INTERRUPTED
 from engine.store.schema import CATALOG, ENGINES, JOBS
 
 STALE = 3.0
-"""Seconds without a heartbeat after which an engine counts as gone."""
+"""Seconds without a heartbeat after which an engine of a store on this machine counts as gone; others have `Database.silence`."""
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Engines(Part):
     def publish_catalog(self, catalog: Mapping[str, Any]) -> None:
         """What the live engine can do; the newest replaces the last."""
         with self.database.writing() as connection:
-            self.database.upsert(connection, CATALOG, {"one": 1, "words": json.dumps(catalog)})
+            self.database.upsert(connection, CATALOG, {"one": 1, "words": json.dumps(catalog, allow_nan=False)})
 
     def catalog(self) -> dict[str, Any] | None:
         """The catalog last published, None where none ever was."""
@@ -67,35 +67,40 @@ class Engines(Part):
         return None if text is None else dict(json.loads(text))
 
     def record_heartbeat(self, info: EngineInfo) -> None:
-        """Store an engine's heartbeat."""
-        row = {"id": info.id, "heartbeat": info.heartbeat, "words": json.dumps(dataclasses.asdict(info))}
-        with self.database.writing() as connection:
+        """Store an engine's heartbeat, by the database's clock: as old as it is by this machine's."""
+        row: dict[str, Any] = {"id": info.id, "words": json.dumps(dataclasses.asdict(info), allow_nan=False)}
+        row["heartbeat"] = self.database.local_time(info.heartbeat)
+        with self.database.writing(alone=False) as connection:
             self.database.upsert(connection, ENGINES, row)
 
-    def engines(self, alive_within: float = STALE) -> list[EngineInfo]:
-        """Engines whose heartbeat is at most that many seconds old, the longest running first."""
+    def engines(self, alive_within: float | None = None) -> list[EngineInfo]:
+        """Engines whose heartbeat is at most that many seconds old (`Database.silence`), the longest running first."""
         with self.database.reading() as connection:
-            known = [EngineInfo(**json.loads(text)) for text in connection.execute(sa.select(ENGINES.c.words)).scalars()]
-        now = time.time()
-        return sorted((e for e in known if e.alive(now, alive_within)), key=lambda e: e.started)
+            rows = connection.execute(sa.select(ENGINES.c.heartbeat, ENGINES.c.words)).all()
+            now = self.database.read_clock(connection)
+        known = [EngineInfo(**json.loads(row.words) | {"heartbeat": row.heartbeat}) for row in rows]
+        limit = self.database.silence if alive_within is None else alive_within
+        return sorted((e for e in known if e.alive(now, limit)), key=lambda e: e.started)
 
     def retire(self, engine_id: str) -> None:
         """Delete the heartbeat of an engine that stops on purpose."""
         with self.database.writing() as connection:
             connection.execute(ENGINES.delete().where(ENGINES.c.id == engine_id))
 
-    def interrupt_orphans(self, stale_after: float = STALE) -> list[str]:
-        """Mark running jobs whose engine has had no heartbeat for `stale_after` seconds as interrupted; returns their ids.
+    def interrupt_orphans(self, stale_after: float | None = None) -> list[str]:
+        """Mark running jobs whose engine has had no heartbeat for `stale_after` seconds (`Database.silence`) as interrupted; returns
+        their ids.
 
         Engine and page may both call it, at any rate. After the machine slept or its clock was set, every heartbeat
         looks old: then nothing is marked for `stale_after` seconds, in which a living engine sends a new one.
         """
+        stale_after = self.database.silence if stale_after is None else stale_after
         offset = time.time() - time.monotonic()
         if abs(offset - self._clock_offset) > 1:
             self._clock_offset, self._trusted_from = offset, time.monotonic() + stale_after
         if time.monotonic() < self._trusted_from:
             return []
-        now = time.time()
+        now = self.database.clock
         living = sa.select(ENGINES.c.id).where(ENGINES.c.heartbeat.between(now - stale_after, now + stale_after))
         orphan = sa.and_(JOBS.c.state == "running", JOBS.c.engine.not_in(living))
         with self.database.reading() as connection:

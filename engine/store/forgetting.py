@@ -50,12 +50,12 @@ class Forgetting(Part):
 
     def touch(self, owner: str | None) -> None:
         """Records that the owner was seen. Writes only if the last record is older than HEARD seconds."""
-        now = time.time()
+        clock = self.database.clock
         with self.database.reading() as connection:
-            last = connection.execute(sa.select(OWNERS.c.seen).where(OWNERS.c.owner == owner)).scalar()
-        if last is not None and abs(now - last) > HEARD:
+            age = connection.execute(sa.select(clock - OWNERS.c.seen).where(OWNERS.c.owner == owner)).scalar()
+        if age is not None and abs(age) > HEARD:
             with self.database.writing() as connection:  # an update: an owner who was forgotten meanwhile stays forgotten
-                connection.execute(OWNERS.update().where(OWNERS.c.owner == owner).values(seen=now))
+                connection.execute(OWNERS.update().where(OWNERS.c.owner == owner).values(seen=clock))
 
     def forget(self, owner: str | None, upload: str | None = None, *, patience: float = PATIENCE) -> Forgotten:
         """Delete a table or a model file (all of the owner's, where none is named) with every job made from it, and empty the
@@ -77,10 +77,10 @@ class Forgetting(Part):
         if time.monotonic() - self._cleared > CLEAR:  # another process may have forgotten what statements here hold
             self._cleared = time.monotonic()
             self.database.forget_statements()
-        now = time.time() if now is None else now
+        clock = self.database.clock if now is None else sa.literal(now, sa.Float)
         owned = sa.union(sa.select(UPLOADS.c.owner), sa.select(JOBS.c.owner).where(JOBS.c.owner.is_not(None)))
-        recent = OWNERS.c.seen.between(now - limit, now + limit)
-        stuck = (UPLOADS.c.whole == 0) & (UPLOADS.c.created < now - ARRIVAL)
+        recent = OWNERS.c.seen.between(clock - limit, clock + limit)
+        stuck = (UPLOADS.c.whole == 0) & (UPLOADS.c.created < clock - ARRIVAL)
         silent = owned.subquery().c.owner
         with self.database.reading() as connection:
             present = sa.select(OWNERS.c.owner).where(recent)
@@ -132,7 +132,7 @@ def request_purge(database: Database, connection: Connection) -> None:
 
 def touch_owner(database: Database, connection: Connection, owner: str) -> None:
     """Record that the owner was seen, in a transaction that gives the owner something."""
-    database.upsert(connection, OWNERS, {"owner": owner, "seen": time.time()})
+    database.upsert(connection, OWNERS, {"owner": owner, "seen": database.clock})
 
 
 def delete_upload(database: Database, owner: str, upload: str) -> tuple[int, int]:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from sqlalchemy.engine import Connection, Row
 
 from engine.errors import UnknownName
 from engine.spec import embedding
-from engine.store.database import Database
+from engine.store.database import Database, insert_row
 from engine.store.forgetting import request_purge, touch_owner
 from engine.store.quotas import count_job
 from engine.store.schema import ARTIFACTS, ASKERS, BOOKMARKS, JOB_TABLES, JOBS
@@ -202,12 +201,13 @@ def enqueue_job(
         "reason": "",
         "done": 0,
         "total": 0,
-        "created": time.time(),
+        "created": database.clock,
         "started": None,
         "finished": None,
         "engine": None,
         "cancel": 0,
         "last_seq": 0,
+        "lost": 0,
     } | dict(values)
     if key["owner"] is not None:
         touch_owner(database, connection, key["owner"])
@@ -216,7 +216,7 @@ def enqueue_job(
     whose = key["owner"] or asker
     if row is None:
         count_job(database, connection, key["id"], whose)
-        connection.execute(JOBS.insert(), {**key, **fresh, "attempt": 1})
+        insert_row(connection, JOBS, {**key, **fresh, "attempt": 1})
     elif (row.state in ACTIVE and not row.cancel) or (row.state == "done" and not again):
         if values["priority"] < row.priority:
             connection.execute(JOBS.update().where(one).values(priority=values["priority"]))
@@ -232,7 +232,7 @@ def complete_job(database: Database, connection: Connection, key: Mapping[str, A
     one = JOBS.c.id == key["id"]
     row = connection.execute(sa.select(JOBS.c.state, JOBS.c.attempt).where(one)).first()
     if row is None or row.state != "done":
-        now = time.time()
+        now = database.read_clock(connection)
         fixed = {
             "priority": PRIORITY_INTERACTIVE,
             "device": "cpu",

@@ -227,7 +227,7 @@ def _select_jobs(request: _Request, kinds: Sequence[str]) -> sa.Select[Any]:
 
 def _find_meant(request: _Request, meant: Meant) -> list[sa.ColumnElement[bool]]:
     """What finds the jobs that a word stands for."""
-    field = request.database.field
+    field, number, is_value = request.database.field, request.database.number, request.database.is_value
     out: list[sa.ColumnElement[bool]] = []
     if meant.states:
         out.append(request.database.unindexed(JOBS.c.state).in_(meant.states))
@@ -236,16 +236,16 @@ def _find_meant(request: _Request, meant: Meant) -> list[sa.ColumnElement[bool]]
     if meant.kinds:
         out.append(JOBS.c.kind.in_(meant.kinds))
     if meant.ratio is not None:
-        out += [field(JOBS.c.spec, path) == meant.ratio for path in ("imbalance.ratio", "ratio")]
+        out += [number(JOBS.c.spec, path) == meant.ratio for path in ("imbalance.ratio", "ratio")]
     if meant.profile:
         out.append(field(JOBS.c.spec, "imbalance.profile") == meant.profile)
     if meant.profile == "native":
         out.append(sa.and_(JOBS.c.kind == "compare", field(JOBS.c.spec, "ratio").is_(None)))
     for method, params in meant.controls:
-        same = [field(JOBS.c.spec, f"params.{name}") == value for name, value in params.items()]
+        same = [is_value(JOBS.c.spec, f"params.{name}", value) for name, value in params.items()]
         out.append(sa.and_(field(JOBS.c.spec, "method") == method, *same))
     if meant.mean is not None:
-        mean = field(RESULTS.c.words, "metrics.average_precision.mean")
+        mean = number(RESULTS.c.words, "metrics.average_precision.mean")
         found = sa.select(RESULTS.c.job).where(mean >= meant.mean[0], mean < meant.mean[1])
         out.append(JOBS.c.id.in_(found))
     return [sa.func.coalesce(one, False) for one in out]
@@ -293,7 +293,7 @@ def _bookmark_columns() -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
 
 
 def _contains(column: sa.ColumnElement[Any], word: str) -> sa.ColumnElement[bool]:
-    return sa.func.coalesce(column.contains(word, autoescape=True), False)
+    return sa.func.coalesce(column.icontains(word, autoescape=True), False)
 
 
 def _find_titled(word: str, known: Mapping[str, str]) -> list[str]:
@@ -326,6 +326,7 @@ def _read_jobs(
         score = None
         if metric is not None:
             estimate = json.loads(metric)
-            score = {name: estimate.get(name) for name in ("mean", "low", "high")} | {"n": n, "interval": interval}
+            score = {name: estimate.get(name) for name in ("mean", "low", "high")}
+            score |= {"n": None if n is None else int(n), "interval": interval}
         out[row.id] = (job_from_values(values), score)
     return out

@@ -23,6 +23,7 @@ from engine.spec.run import canonical_json
 from engine.store.artifacts import read_artifact
 from engine.store.database import Part
 from engine.store.jobs import PRIORITY_INTERACTIVE, Job, complete_job, enqueue_job, has_artifact, visible_to
+from engine.store.results import clean_json
 from engine.store.schema import ARTIFACTS, JOBS, RESULTS
 from engine.text import quote
 
@@ -75,7 +76,9 @@ class Maps(Part):
             key = {"id": spec.id, "kind": "embed", "fingerprint": spec.run, "owner": None}
             key |= {"spec": canonical_json(spec.to_json())}
             job = complete_job(self.database, connection, key)
-            self.database.upsert(connection, RESULTS, {"job": spec.id, "words": json.dumps(facts), "arrays": b""})
+            self.database.upsert(
+                connection, RESULTS, {"job": spec.id, "words": clean_json(json.dumps(facts, allow_nan=False)), "arrays": b""}
+            )
             return job
 
     def embedding(

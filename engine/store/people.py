@@ -7,7 +7,6 @@ be. `app/sign_in.py` makes it.
 from __future__ import annotations
 
 import hashlib
-import time
 
 import sqlalchemy as sa
 
@@ -26,11 +25,11 @@ class People(Part):
 
     def sign_out(self, owner: str, sign_in: str) -> None:
         """End one sign-in: its cookie counts nowhere any more. sign_in: its digest."""
-        self._end_sign_in(owner, sign_in, time.time())
+        self._end_sign_in(owner, sign_in)
 
     def sign_out_everywhere(self, owner: str, issued: float) -> None:
         """End all sign-ins of a person until now. issued: when the present one was made, by the provider's clock, which may be ahead."""
-        self._end_sign_in(owner, "", max(time.time(), issued))
+        self._end_sign_in(owner, "", issued)
 
     def is_signed_out(self, owner: str, sign_in: str, issued: float) -> bool:
         """Whether a sign-in was ended: itself, or all that were issued until then. issued has whole seconds: the same second counts."""
@@ -39,10 +38,11 @@ class People(Part):
         with self.database.reading() as connection:
             return connection.execute(sa.select(row.owner).where(row.owner == owner, ended).limit(1)).first() is not None
 
-    def _end_sign_in(self, owner: str, sign_in: str, at: float) -> None:
+    def _end_sign_in(self, owner: str, sign_in: str, at_least: float = 0.0) -> None:
         with self.database.writing() as connection:
-            connection.execute(SIGNED_OUT.delete().where(SIGNED_OUT.c.at < time.time() - KEPT))
-            self.database.upsert(connection, SIGNED_OUT, {"owner": owner, "sign_in": sign_in, "at": at})
+            now = self.database.read_clock(connection)
+            connection.execute(SIGNED_OUT.delete().where(SIGNED_OUT.c.at < now - KEPT))
+            self.database.upsert(connection, SIGNED_OUT, {"owner": owner, "sign_in": sign_in, "at": max(now, at_least)})
 
 
 def is_person(owner: str) -> bool:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import secrets
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,7 +18,7 @@ from sqlalchemy.engine import Connection
 from engine.events import Event, decode
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json
-from engine.store.database import Part
+from engine.store.database import Part, insert_row
 from engine.store.jobs import ACTIVE, PREVIEW, PRIORITY_INTERACTIVE, is_running
 from engine.store.schema import EVENTS, JOB_TABLES, JOBS, RESULTS
 
@@ -54,7 +53,6 @@ class Previews(Part):
         that moves all the time holds up nobody.
         """
         asker = hashlib.sha256(owner.encode()).hexdigest()[:16]
-        now = time.time()
         mine = sa.and_(JOBS.c.kind == PREVIEW, JOBS.c.fingerprint == asker)
         words = {"client": client, "seq": seq, "preview": spec.to_json()}
         id = f"{PREVIEW}-{secrets.token_hex(8)}"
@@ -79,8 +77,8 @@ class Previews(Part):
                 if known["client"] == client and known["seq"] >= seq:
                     return None
             _end(connection, mine)
-            turn = min([row.created for row in rows if row.state == "queued"], default=now)
-            connection.execute(JOBS.insert(), {**values, "created": turn})
+            turn = min((row.created for row in rows if row.state == "queued"), default=self.database.clock)
+            insert_row(connection, JOBS, {**values, "created": turn})
         return id
 
     def preview_news(self, id: str, after: int = 0) -> PreviewNews | None:
@@ -111,7 +109,7 @@ class Previews(Part):
         """The engine's word that a preview ended, with its facts as JSON where it is done. Deleted where nobody reads it."""
         with self.database.writing() as connection:
             ended = JOBS.update().where(is_running(id, attempt), JOBS.c.cancel == 0)
-            ended = ended.values(state=state, reason=reason, finished=time.time())
+            ended = ended.values(state=state, reason=reason, finished=self.database.clock)
             if connection.execute(ended).rowcount != 1:
                 _delete(connection, sa.and_(is_running(id, attempt), JOBS.c.kind == PREVIEW))
             elif facts is not None:
@@ -119,7 +117,7 @@ class Previews(Part):
 
     def sweep_previews(self) -> None:
         """Delete the previews whose reader or engine has gone."""
-        now = time.time()
+        now = self.database.clock
         ended = sa.and_(JOBS.c.state.not_in(ACTIVE), sa.not_(JOBS.c.finished.between(now - KEPT_S, now + KEPT_S)))
         old = sa.not_(JOBS.c.created.between(now - OLDEST_S, now + OLDEST_S))
         stale = sa.and_(JOBS.c.kind == PREVIEW, sa.or_(ended, old))

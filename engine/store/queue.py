@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import statistics
-import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json, upload_id
-from engine.store.database import Part
+from engine.store.database import Database, Part
 from engine.store.forgetting import purge
 from engine.store.jobs import (
     ACTIVE,
@@ -94,7 +93,7 @@ class Queue(Part):
         with self.database.writing() as connection:
             states = sa.select(JOBS.c.id, JOBS.c.state, JOBS.c.cancel)
             known = {row.id: row for some in _split(ids) for row in connection.execute(states.where(JOBS.c.id.in_(some)))}
-            now = time.time()
+            now = self.database.read_clock(connection)
             for id, (spec, fingerprint) in ids.items():
                 row = known.get(id)
                 if row is not None and (row.state == "done" or (row.state in ACTIVE and not row.cancel)):
@@ -109,12 +108,13 @@ class Queue(Part):
     def cancel(self, id: str) -> None:
         """A queued job is cancelled at once, a running one is asked to stop; a finished or unknown one stays as it is."""
         with self.database.writing() as connection:
-            cancel_jobs(connection, JOBS.c.id == id)
+            cancel_jobs(self.database, connection, JOBS.c.id == id)
 
     def cancel_all(self, ids: Sequence[str], *, urgent: int = PRIORITY_SWEEP) -> int:
         """`cancel` of all those whose priority is `urgent` or less urgent, in one transaction; how many were queued or running."""
         with self.database.writing() as connection:
-            return sum(cancel_jobs(connection, sa.and_(JOBS.c.id.in_(some), JOBS.c.priority >= urgent)) for some in _split(ids))
+            less = JOBS.c.priority >= urgent
+            return sum(cancel_jobs(self.database, connection, sa.and_(JOBS.c.id.in_(some), less)) for some in _split(ids))
 
     def delete(self, id: str) -> None:
         """Delete a job and all that came of it, of a run also its embeddings. An engine that is running it drops it."""
@@ -231,14 +231,20 @@ class Queue(Part):
         return statistics.median(seconds) if seconds else None
 
 
-def cancel_jobs(connection: Connection, jobs: sa.ColumnElement[bool]) -> int:
-    """How many of these jobs were queued, which are cancelled, or running, which are asked to stop."""
-    ended = {"state": "cancelled", "reason": CANCELLED, "finished": time.time()}
-    running = sa.and_(jobs, JOBS.c.state == "running", JOBS.c.cancel == 0)
-    return (
-        connection.execute(JOBS.update().where(jobs, JOBS.c.state == "queued").values(**ended)).rowcount
-        + connection.execute(JOBS.update().where(running).values(cancel=1)).rowcount
-    )
+def cancel_jobs(database: Database, connection: Connection, jobs: sa.ColumnElement[bool]) -> int:
+    """How many of these jobs were queued, which are cancelled, or running, which are asked to stop.
+
+    One statement: in two, a job that an engine puts back between them would be missed by both.
+    """
+    queued = JOBS.c.state == "queued"
+    values = {
+        "state": sa.case((queued, "cancelled"), else_=JOBS.c.state),
+        "reason": sa.case((queued, CANCELLED), else_=JOBS.c.reason),
+        "finished": sa.case((queued, database.clock), else_=JOBS.c.finished),
+        "cancel": sa.case((queued, JOBS.c.cancel), else_=1),
+    }
+    active = sa.or_(queued, sa.and_(JOBS.c.state == "running", JOBS.c.cancel == 0))
+    return connection.execute(JOBS.update().where(jobs, active).values(**values)).rowcount
 
 
 def _split(ids: Iterable[str]) -> Iterator[list[str]]:

@@ -7,7 +7,6 @@ hours). A person is an owner: who signed in, or a browser. Jobs that a terminal 
 from __future__ import annotations
 
 import secrets
-import time
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -51,7 +50,7 @@ class Quotas(Part):
 
     def record_spent(self, person: str, seconds: float) -> None:
         """Count seconds of an engine for a person, as their job ends, whatever it came to."""
-        now = time.time()
+        now = self.database.clock
         values = {"id": secrets.token_hex(16), "person": person, "at": now, "seconds": max(0.0, seconds)}
         with self.database.writing() as connection:
             connection.execute(SPENT.delete().where(SPENT.c.at < now - DAY))
@@ -95,7 +94,7 @@ def count_job(database: Database, connection: Connection, job: str, owner: str |
     if quota.queued and (waiting := count_queued(connection, person)) >= quota.queued:
         jobs = "1 job" if waiting == 1 else f"{waiting} jobs"
         raise QuotaReached(f"You have {jobs} waiting here, and no more may wait at a time: try again when some have begun.")
-    if quota.seconds and (spent := count_seconds(connection, person)) >= quota.seconds:
+    if quota.seconds and (spent := count_seconds(database, connection, person)) >= quota.seconds:
         raise QuotaReached(
             f"You have used {spent:,.0f} s of the engines in the last 24 hours, and {quota.seconds:,} s is what one person may: "
             "try again later."
@@ -109,9 +108,9 @@ def count_queued(connection: Connection, person: str) -> int:
     return int(connection.execute(query.where(ASKERS.c.person == person, JOBS.c.state == "queued")).scalar_one())
 
 
-def count_seconds(connection: Connection, person: str) -> float:
+def count_seconds(database: Database, connection: Connection, person: str) -> float:
     """Seconds of engines that a person has used in 24 hours, those of running jobs until now too."""
-    now = time.time()
+    now = database.read_clock(connection)
     ended = sa.select(sa.func.coalesce(sa.func.sum(SPENT.c.seconds), 0.0))
     spent = float(connection.execute(ended.where(SPENT.c.person == person, SPENT.c.at >= now - DAY)).scalar_one())
     running = sa.select(JOBS.c.started).join(ASKERS, ASKERS.c.job == JOBS.c.id)

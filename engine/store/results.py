@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-import time
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -19,7 +19,9 @@ from engine.store.database import Database, Part
 from engine.store.events import Encoded, encode_event, insert_events
 from engine.store.jobs import PRIORITY_INTERACTIVE, Job, is_running, read_job, visible_to
 from engine.store.schema import ARTIFACTS, JOB_TABLES, JOBS, RESULTS
-from engine.text import one_line
+from engine.text import make_storable, may_be_unstorable, one_line
+
+_NO_NUMBER = re.compile(r"\bNaN\b|\bInfinity\b")
 
 
 class Results(Part):
@@ -38,8 +40,8 @@ class Results(Part):
         For a job that is no run `result` is (its facts as JSON, b""); an embed job's artifacts are stored with the run. False, and
         nothing stored, where the job is not running (any more), or runs as another attempt.
         """
-        text, arrays = encode_result(result) if isinstance(result, Result) else result
-        query = JOBS.update().where(is_running(id, attempt)).values(state="done", reason="", finished=time.time())
+        text, arrays = encode_result(result) if isinstance(result, Result) else (clean_json(result[0]), result[1])
+        query = JOBS.update().where(is_running(id, attempt)).values(state="done", reason="", finished=self.database.clock)
         with self.database.writing() as connection:
             row = connection.execute(query.returning(JOBS.c.kind, JOBS.c.fingerprint, JOBS.c.owner)).first()
             if row is None:
@@ -72,18 +74,41 @@ class Results(Part):
         A run that an engine is busy with is replaced: the engine finds its attempt gone and drops it.
         """
         id = spec.run_id(fingerprint)
-        now = time.time()
-        facts = {"spec": spec.to_json(), "fingerprint": fingerprint, "created": now - result.seconds, "finished": now}
+        facts: dict[str, Any] = {"spec": spec.to_json(), "fingerprint": fingerprint}
         rows = [encode_event(event) for event in events]
         encoded = encode_result(result)
         with self.database.writing() as connection:
+            now = self.database.read_clock(connection)
+            facts |= {"created": now - result.seconds, "finished": now}
             insert_finished(self.database, connection, id, facts, encoded, rows, artifacts or {})
         return read_job(self.database, id, None)
 
 
 def encode_result(result: Result) -> tuple[str, bytes]:
     """(JSON, npz) as the store has a result."""
-    return json.dumps(result.to_json(), allow_nan=False), pack(result.arrays)
+    return clean_json(json.dumps(result.to_json(), allow_nan=False)), pack(result.arrays)
+
+
+def clean_json(text: str) -> str:
+    """JSON as every database reads it: U+FFFD for characters that cannot be stored. Raises BadData for a number that is none.
+
+    A database that reads JSON in a query would refuse the whole list for one such row.
+    """
+    if may_be_unstorable(text) or _NO_NUMBER.search(text):
+        return json.dumps(_clean(json.loads(text, parse_constant=_refuse_constant)))
+    return text
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return make_storable(value)
+    if isinstance(value, dict):
+        return {make_storable(key): _clean(one) for key, one in value.items()}
+    return [_clean(one) for one in value] if isinstance(value, list) else value
+
+
+def _refuse_constant(name: str) -> Any:
+    raise BadData(f"a result holds {name}, which is no number.")
 
 
 def decode_result(text: str, arrays: bytes) -> Result:
@@ -138,7 +163,7 @@ def insert_finished(
         "last_seq": len(events),
     }
     database.upsert(connection, JOBS, values)
-    database.upsert(connection, RESULTS, {"job": id, "words": result[0], "arrays": result[1]})
+    database.upsert(connection, RESULTS, {"job": id, "words": clean_json(result[0]), "arrays": result[1]})
     insert_events(connection, id, events, 1)
     for name, data in artifacts.items():
         database.upsert(connection, ARTIFACTS, {"job": id, "name": name, "data": data})

@@ -29,6 +29,8 @@ class PublicSpecColumn(sa.Computed):
         super().__init__(PublicSpecField(*paths), persisted=False)
 
 
+TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
+"""Text that sorts by its bytes on either database."""
 LONG = sa.BigInteger().with_variant(sa.Integer, "sqlite")
 """Whole numbers that may need more than 32 bits. SQLite has one type for all."""
 METADATA = sa.MetaData()
@@ -39,20 +41,20 @@ REVISIONS = sa.Table(
     sa.PrimaryKeyConstraint("version_num", name="alembic_version_pkc"),
 )
 """Alembic's own: the last file of `engine.store.migrations` that this database has seen."""
-FACTS = sa.Table("meta", METADATA, sa.Column("key", sa.Text, primary_key=True), sa.Column("value", sa.Text, nullable=False))
+FACTS = sa.Table("meta", METADATA, sa.Column("key", TEXT, primary_key=True), sa.Column("value", TEXT, nullable=False))
 """The schema's version, and the request to empty the write-ahead log (`engine.store.forgetting`)."""
 JOBS = sa.Table(
     "jobs",
     METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("spec", sa.Text, nullable=False),
-    sa.Column("fingerprint", sa.Text, nullable=False),
-    sa.Column("state", sa.Text, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("owner", sa.Text),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("kind", TEXT, nullable=False),
+    sa.Column("spec", TEXT, nullable=False),
+    sa.Column("fingerprint", TEXT, nullable=False),
+    sa.Column("state", TEXT, nullable=False),
+    sa.Column("reason", TEXT, nullable=False),
+    sa.Column("owner", TEXT),
     sa.Column("priority", sa.Integer, nullable=False),
-    sa.Column("device", sa.Text, nullable=False),
+    sa.Column("device", TEXT, nullable=False),
     sa.Column("timeout_s", sa.Float),
     sa.Column("attempt", sa.Integer, nullable=False),
     sa.Column("done", LONG, nullable=False),
@@ -60,12 +62,13 @@ JOBS = sa.Table(
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("started", sa.Float),
     sa.Column("finished", sa.Float),
-    sa.Column("engine", sa.Text),
+    sa.Column("engine", TEXT),
     sa.Column("cancel", sa.Integer, nullable=False),
     sa.Column("last_seq", sa.Integer, nullable=False),
-    sa.Column("upload", sa.Text),
-    sa.Column("dataset", sa.Text, PublicSpecColumn("dataset", "source.dataset")),
-    sa.Column("method", sa.Text, PublicSpecColumn("method", "technique")),
+    sa.Column("upload", TEXT),
+    sa.Column("dataset", TEXT, PublicSpecColumn("dataset", "source.dataset")),
+    sa.Column("method", TEXT, PublicSpecColumn("method", "technique")),
+    sa.Column("lost", sa.Integer, nullable=False, server_default="0"),
     sa.Index("jobs_by_turn", "state", "priority", "created"),
     sa.Index("jobs_by_age", "created"),
     sa.Index("jobs_by_owner", "owner", "upload"),
@@ -77,24 +80,24 @@ from `spec`, so that lists are read from an index alone. Of a private job they a
 EVENTS = sa.Table(
     "events",
     METADATA,
-    sa.Column("job", sa.Text, primary_key=True),
+    sa.Column("job", TEXT, primary_key=True),
     sa.Column("seq", sa.Integer, primary_key=True),
-    sa.Column("kind", sa.Text, nullable=False),
-    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("kind", TEXT, nullable=False),
+    sa.Column("words", TEXT, nullable=False),
     sa.Column("arrays", sa.LargeBinary),
 )
 RESULTS = sa.Table(
     "results",
     METADATA,
-    sa.Column("job", sa.Text, primary_key=True),
-    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("job", TEXT, primary_key=True),
+    sa.Column("words", TEXT, nullable=False),
     sa.Column("arrays", sa.LargeBinary, nullable=False),
 )
 ARTIFACTS = sa.Table(
     "artifacts",
     METADATA,
-    sa.Column("job", sa.Text, primary_key=True),
-    sa.Column("name", sa.Text, primary_key=True),
+    sa.Column("job", TEXT, primary_key=True),
+    sa.Column("name", TEXT, primary_key=True),
     sa.Column("data", sa.LargeBinary, nullable=False),
     sa.Column("pad", sa.Integer, nullable=False, server_default="0"),
 )
@@ -102,36 +105,34 @@ ARTIFACTS = sa.Table(
 UPLOADS = sa.Table(
     "uploads",
     METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("owner", sa.Text, nullable=False),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("owner", TEXT, nullable=False),
     sa.Column("size", LONG, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("whole", sa.Integer, nullable=False),
-    sa.Column("digest", sa.Text, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("digest", TEXT, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
     sa.Index("uploads_by_owner", "owner"),
 )
 """whole: 0 while it arrives. digest: SHA-256 of the bytes. name: padded."""
 PIECES = sa.Table(
     "pieces",
     METADATA,
-    sa.Column("upload", sa.Text, primary_key=True),
+    sa.Column("upload", TEXT, primary_key=True),
     sa.Column("n", sa.Integer, primary_key=True),
     sa.Column("pad", sa.LargeBinary, nullable=False),
     sa.Column("data", sa.LargeBinary, nullable=False),
 )
 """The bytes of an upload in pieces, numbered from 0. pad: zeros before the data."""
-OWNERS = sa.Table(
-    "owners", METADATA, sa.Column("owner", sa.Text, primary_key=True), sa.Column("seen", sa.Float, nullable=False)
-)
+OWNERS = sa.Table("owners", METADATA, sa.Column("owner", TEXT, primary_key=True), sa.Column("seen", sa.Float, nullable=False))
 """seen: when an owner of something was last seen, unix seconds."""
 BOOKMARKS = sa.Table(
     "marks",
     METADATA,
-    sa.Column("job", sa.Text, primary_key=True),
-    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("job", TEXT, primary_key=True),
+    sa.Column("owner", TEXT, primary_key=True),
     sa.Column("pinned", sa.Integer, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
     sa.Index("marks_by_owner", "owner", "pinned"),
 )
 """The name that somebody gives a job or sweep, and whether it is pinned. owner: '' for who has no token. name: padded where the
@@ -139,46 +140,46 @@ job is private."""
 SWEEPS = sa.Table(
     "sweeps",
     METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("words", TEXT, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
-    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("name", TEXT, nullable=False),
     sa.Index("sweeps_by_age", "created"),
 )
 """Sweeps that were started, on public datasets. words: `SweepSpec` as JSON. Their cells are jobs like any other."""
 CATALOG = sa.Table(
-    "catalog", METADATA, sa.Column("one", sa.Integer, primary_key=True), sa.Column("words", sa.Text, nullable=False)
+    "catalog", METADATA, sa.Column("one", sa.Integer, primary_key=True), sa.Column("words", TEXT, nullable=False)
 )
 ENGINES = sa.Table(
     "engines",
     METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("id", TEXT, primary_key=True),
     sa.Column("heartbeat", sa.Float, nullable=False),
-    sa.Column("words", sa.Text, nullable=False),
+    sa.Column("words", TEXT, nullable=False),
 )
 JOB_TABLES = (EVENTS, RESULTS, ARTIFACTS)
 """Rows of these belong to a job (column `job`) and are deleted with it."""
 SIGNED_OUT = sa.Table(
     "signed_out",
     METADATA,
-    sa.Column("owner", sa.Text, primary_key=True),
-    sa.Column("sign_in", sa.Text, primary_key=True),
+    sa.Column("owner", TEXT, primary_key=True),
+    sa.Column("sign_in", TEXT, primary_key=True),
     sa.Column("at", sa.Float, nullable=False),
 )
 """Sign-ins that no longer count. sign_in: a digest of one, or '' for all of this person until `at`, unix seconds."""
 ASKERS = sa.Table(
     "askers",
     METADATA,
-    sa.Column("job", sa.Text, primary_key=True),
-    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("job", TEXT, primary_key=True),
+    sa.Column("person", TEXT, nullable=False),
     sa.Index("askers_by_person", "person"),
 )
 """Who asked for a job, as `engine.store.people.name_person` has them. A public job has no owner, and its asker counts it."""
 SPENT = sa.Table(
     "spent",
     METADATA,
-    sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("person", sa.Text, nullable=False),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("person", TEXT, nullable=False),
     sa.Column("at", sa.Float, nullable=False),
     sa.Column("seconds", sa.Float, nullable=False),
     sa.Index("spent_by_person", "person", "at"),
@@ -189,9 +190,9 @@ AUDIT = sa.Table(
     METADATA,
     sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),
     sa.Column("at", sa.Float, nullable=False),
-    sa.Column("admin", sa.Text, nullable=False),
-    sa.Column("act", sa.Text, nullable=False),
-    sa.Column("subject", sa.Text, nullable=False),
-    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("admin", TEXT, nullable=False),
+    sa.Column("act", TEXT, nullable=False),
+    sa.Column("subject", TEXT, nullable=False),
+    sa.Column("outcome", TEXT, nullable=False),
 )
 """What admins did (`engine.store.administration`). No verb deletes from it."""

@@ -14,7 +14,7 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, AnyStr
@@ -25,7 +25,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.compiler import compiles
 
 from engine.errors import BadStore, StoreError, StoreFull, StoreLocked, StoreReplaced
-from engine.store.database import Database, check_url
+from engine.store.database import Database, Result, check_url
 from engine.store.migrations import latest_schema, stamp, stamp_latest, upgrade
 from engine.store.schema import ARTIFACTS, FACTS, METADATA, REVISIONS, PublicSpecField
 
@@ -35,6 +35,8 @@ BUSY_MS = 10_000
 
 class SqliteDatabase(Database):
     """A database in one SQLite file."""
+
+    silence = 3.0
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -46,7 +48,8 @@ class SqliteDatabase(Database):
         self._file: tuple[int, int] | None = None  # what the open connections belong to, None while there are none
         self._log: tuple[int, int] | None = None
         self._changing = threading.RLock()
-        self.sql_engine = sa.create_engine(url, connect_args={"timeout": BUSY_MS / 1000}, pool_size=8, max_overflow=56)
+        waiting = {"timeout": BUSY_MS / 1000}
+        self.sql_engine = sa.create_engine(url, connect_args=waiting, pool_size=8, max_overflow=56, hide_parameters=True)
         self._writer = self.sql_engine.execution_options(write=True)
         sa.event.listen(self.sql_engine, "connect", _configure)
         sa.event.listen(self.sql_engine, "begin", _begin)
@@ -68,10 +71,14 @@ class SqliteDatabase(Database):
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self, *, alone: bool = True) -> Iterator[Connection]:
         self._require_same_file()
         with self._explain(), self._writer.begin() as connection:
             yield connection
+
+    def write(self, work: Callable[[Connection], Result], *, alone: bool = True) -> Result:
+        with self.writing() as connection:  # the only writer, so that nobody else waits for what it has
+            return work(connection)
 
     def close(self) -> None:
         self.sql_engine.dispose()
@@ -131,7 +138,22 @@ class SqliteDatabase(Database):
     def _log_path(self) -> Path:
         return Path(f"{self._path}-wal")
 
+    # ---- the clock: the machine's, since all who use the file are on it
+
+    @property
+    def clock(self) -> sa.ColumnElement[float]:
+        return sa.literal(time.time(), sa.Float)
+
+    def local_time(self, seconds: float) -> float:
+        return seconds
+
+    def read_clock(self, connection: Connection) -> float:
+        return time.time()
+
     # ---- padding
+
+    def refuse_private(self) -> None:
+        """Nothing: deleting leaves no copy here."""
 
     @property
     def page_size(self) -> int:
@@ -159,6 +181,13 @@ class SqliteDatabase(Database):
     def field(self, column: sa.ColumnElement[Any], path: str) -> sa.ColumnElement[Any]:
         return sa.func.json_extract(column, _json_path(path))
 
+    def number(self, column: sa.ColumnElement[Any], path: str) -> sa.ColumnElement[Any]:
+        return self.field(column, path)
+
+    def is_value(self, column: sa.ColumnElement[Any], path: str, value: Any) -> sa.ColumnElement[bool]:
+        same: sa.ColumnElement[bool] = self.field(column, path) == value
+        return same
+
     def object(self, column: sa.ColumnElement[Any], names: Sequence[str]) -> sa.ColumnElement[str]:
         return sa.func.json_object(*(part for name in names for part in (name, self.field(column, name))))
 
@@ -167,9 +196,11 @@ class SqliteDatabase(Database):
 
     def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
         keys = [column.name for column in table.primary_key]
-        adding = insert(table)
+        computed = {name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)}
+        adding = insert(table).values(computed) if computed else insert(table)
         changed = {name: adding.excluded[name] for name in values if name not in keys}
-        connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), values)
+        plain = {name: value for name, value in values.items() if name not in computed}
+        connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), plain)
 
     def forget_statements(self) -> None:
         self.sql_engine.clear_compiled_cache()

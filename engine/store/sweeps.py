@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -35,7 +34,7 @@ class Sweeps(Part):
         """Record a sweep that was started (`SweepSpec.to_json()`), or started again. Returns its id, 16 of 0-9a-f."""
         text = canonical_json(spec)
         id = hashlib.sha256(f"sweep {text}".encode()).hexdigest()[:16]
-        row = {"id": id, "words": text, "created": time.time(), "name": clean_title(name)}
+        row = {"id": id, "words": text, "created": self.database.clock, "name": clean_title(name)}
         with self.database.writing() as connection:
             self.database.upsert(connection, SWEEPS, row)
         return id

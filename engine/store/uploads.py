@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import re
 import secrets
-import time
 import unicodedata
 from collections.abc import Collection
 from dataclasses import dataclass, field
@@ -21,7 +20,7 @@ from sqlalchemy.engine import Connection
 from engine.errors import BadInput, UnknownName, WrongType
 from engine.spec import table_reading
 from engine.store.arrival import UploadWriter, check_room, check_size
-from engine.store.database import Part
+from engine.store.database import Part, insert_row
 from engine.store.forgetting import touch_owner
 from engine.store.quotas import check_bytes, check_tables
 from engine.store.schema import PIECES, UPLOADS
@@ -64,6 +63,7 @@ class Uploads(Part):
         """
         if not owner:
             raise BadInput("A table needs an owner: allow this site's cookie and load the page again.")
+        self.database.refuse_private()
         name = clean_name(name)
         if (ending := PurePosixPath(name).suffix.lower()) not in ENDINGS and _ENDING.fullmatch(ending):
             raise WrongType(f"Files that end in {ending} are not read here; read are {READ}.")
@@ -73,8 +73,8 @@ class Uploads(Part):
             check_tables(connection, owner)
             check_bytes(connection, owner, size or 0)
             check_room(connection, size or 0)
-            values = {"id": id, "owner": owner, "size": 0, "created": time.time(), "whole": 0, "digest": ""}
-            connection.execute(UPLOADS.insert(), {**values, "name": self.database.pad_private(name, owner)})
+            values = {"id": id, "owner": owner, "size": 0, "created": self.database.clock, "whole": 0, "digest": ""}
+            insert_row(connection, UPLOADS, {**values, "name": self.database.pad_private(name, owner)})
             touch_owner(self.database, connection, owner)
         return UploadWriter(self.database, id, owner)
 

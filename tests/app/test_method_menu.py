@@ -44,7 +44,9 @@ def test_a_line_says_what_whose_and_how_long(monkeypatch) -> None:
     monkeypatch.setattr(fields, "draw_marks", lambda html, **_: drawn.append(html))
     monkeypatch.setattr(fields.st, "caption", lambda *_: None)
     catalog = make_catalog()
-    fields.draw_menu(catalog["methods"], catalog["datasets"][0], ("smote",), lambda name: None)
+    fields.draw_menu(
+        catalog["methods"], lambda method: fields.guess_seconds(method, catalog["datasets"][0]), ("smote",), lambda name: None
+    )
     (html,) = drawn
     assert html.count("data-press=") == len(catalog["methods"]) == 65 and html.count('aria-pressed="true"') == 1
     assert [title for title in re.findall("<h3>(.*?)</h3>", html) if title] == [

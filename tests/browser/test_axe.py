@@ -248,3 +248,52 @@ def test_a_table_and_a_run_are_copied_by_keyboard(chromium, shelf, until):
     page.keyboard.press("Escape")
     until(lambda: page.locator("[role=dialog]").count() == 0, 20, "closed")
     me.leave()
+
+
+MENUS = {"lab-first": "method-menu", "deep": "method-menu", "compare": "plan-menu", "data-questions": "data-all"}
+"""State -> the press that opens the list of methods there."""
+
+
+@pytest.mark.parametrize("state", MENUS)
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_the_list_of_methods_shuts_nobody_out(chromium, shelf, until, state, scheme, width):
+    url, ids = shelf
+    me = Anyone(chromium, url, state, ids)
+    page = me.page
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(700)
+    if state == "deep":
+        page.locator(".st-key-deep-change button:visible").first.press("Enter")
+        until(lambda: page.locator("[role=dialog]").count() > 0, 20, "the drawer")
+    elif width < 768 and (folded := page.locator("[data-testid=stExpandSidebarButton]:visible")).count():
+        folded.press("Enter")
+        page.wait_for_timeout(600)
+    if MENUS[state] == "method-menu":
+        page.locator("summary:visible", has_text=lab.METHOD_FOLD).press("Enter")
+    opens = page.locator(f".st-key-{MENUS[state]} button:visible").first
+    opens.press("Enter")
+    field = page.locator(".menu input")
+    until(lambda: field.count() == 1, 20, "the list")
+    me.calm()
+    me.shot(f"methods-{state}-{scheme}")
+    found = me.violations()
+    assert not found, told(found)
+    caption = page.locator(":is([data-testid=stPopoverBody], [role=dialog]) [data-testid=stCaptionContainer]").last
+    soft = {"light": "rgb(89, 90, 99)", "dark": "rgb(181, 179, 172)"}[scheme]
+    assert caption.evaluate("(one) => getComputedStyle(one).color") == soft, "what opens over the page has its colours"
+    assert page.locator(".menu .list").bounding_box()["height"] >= 200 and me.over() <= 1
+    box = page.locator("[data-testid=stPopoverBody], [role=dialog]").last.bounding_box()
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 901 and box["height"] >= 440, "all of it is in the window"
+    last = page.locator(".menu button b").last.inner_text().strip("✓ ")
+    field.focus()
+    page.keyboard.type(last)
+    page.keyboard.press("ArrowDown")
+    focused = page.evaluate(
+        "() => { let e = document.activeElement; while (e?.shadowRoot?.activeElement) e = e.shadowRoot.activeElement;"
+        "return e.matches('.menu button') ? e.innerText : ''; }"
+    )
+    assert last in focused, "found and reached by keys"
+    page.keyboard.press("Escape")
+    until(lambda: page.locator(".menu input:visible").count() == 0, 10, "closed")
+    me.leave()

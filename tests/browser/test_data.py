@@ -234,6 +234,34 @@ def test_a_closed_step_says_why_on_hover_and_is_not_opened(chromium, shelf, unti
     you.leave()
 
 
+def test_a_method_of_the_whole_list_is_compared_and_stays_chosen(chromium, shelf, until):
+    url, found = shelf
+    me = Data(chromium, url, found["profile"], storage_state=with_cookie(tables.OWNER))
+    page = me.page
+    until(lambda: me.there("data-state-profile"), 20, "the questions")
+    page.locator(".st-key-data-all button").first.press("Enter")
+    field, pressed = page.locator(".menu input"), page.locator(".menu button[aria-pressed=true]")
+    until(lambda: field.count() == 1 and pressed.count() > 10, 20, "the list with the usual rows pressed")
+    assert page.locator(".menu button[data-press]").count() > 55
+    assert page.locator(".menu button", has_text="SWIM").inner_text().endswith(" s")
+    field.focus()
+    page.keyboard.type("swim mahal")
+    until(lambda: page.locator(".menu button:visible").count() <= 1, 5, "what fits")
+    field.fill("swim")
+    page.keyboard.press("Enter")
+    until(lambda: pressed.filter(has_text="SWIM").count() == 1, 20, "the method among the chosen ones")
+    page.keyboard.press("Escape")
+    until(lambda: "10 remedies" in page.locator(".st-key-data-chooser").inner_text(), 20, "the count on the page")
+    me.press("data-compare")
+    until(lambda: "compare" in me.words, 20, "the comparison that was asked for")
+    me.step("Questions")
+    until(lambda: me.there("data-state-profile"), 20, "the questions again")
+    page.locator(".st-key-data-chooser button").first.press("Enter")
+    besides = page.locator(".st-key-data-besides button", has_text="SWIM")
+    until(lambda: besides.count() > 0, 20, "the row besides, to be taken out")
+    me.leave()
+
+
 def test_ranked_rows_stand_by_model_with_the_number_that_they_show(chromium, shelf, until):
     url, found = shelf
     you = Data(chromium, url, found["models"], storage_state=with_cookie(tables.OWNER))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,9 @@ from engine.commands.compare_options import parse_delay
 from engine.commands.main import main
 from engine.errors import BadParameter
 from engine.spec.comparison import ENSEMBLES, LATER, CompareSpec
+from engine.spec.contest import INSTALLED
 from tests.engine.comparisons import comparison
+from tests.engine.contenders import CATALOG
 
 SOURCE = {"upload": "u1"}
 TABLE = "day,card,score,left\n" + "\n".join(f"2024-01-{1 + i % 28:02d},{i % 9},{i % 5},{'yn'[i % 4 == 0]}" for i in range(80))
@@ -29,7 +32,7 @@ def test_every_new_field_goes_through_json_and_changes_the_name():
     full: dict[str, Any] = {
         "time": "day", "delay": 30.0, "group": "card", "alerts": 5.0, "per": "day", "cost_column": "amount", "score_column": "rule",
         "keep": ("day",), "split": "time", "models": ("forest", "network"), "remedies": ("none", "smote"),
-        "ensembles": ("self-paced",), "tune": True, "refit": False,
+        "ensembles": ("self-paced",), "tune": True, "refit": False, "plugins": {"mine": "a" * 64},
     }  # fmt: skip
     assert list(full) == list(LATER)
     spec = CompareSpec(SOURCE, "left", **full)
@@ -37,7 +40,8 @@ def test_every_new_field_goes_through_json_and_changes_the_name():
     ids = {spec.id("rows")}
     for name in ("alerts", "cost_column", "score_column", "keep", "split", "models", "remedies", "ensembles", "tune", "refit"):
         ids.add(replace(spec, **{name: CompareSpec.__dataclass_fields__[name].default}).id("rows"))
-    assert len(ids) == 11
+    ids |= {replace(spec, plugins=own).id("rows") for own in ({}, {"mine": "b" * 64})}
+    assert len(ids) == 13
 
 
 def test_what_time_and_group_imply():
@@ -52,7 +56,7 @@ def test_what_time_and_group_imply():
         ({"delay": 3}, "needs a time"), ({"time": "d", "delay": -1}, "delay"), ({"time": "d", "delay": float("nan")}, "delay"),
         ({"split": "time"}, "needs time"), ({"split": "time-group", "time": "d"}, "needs group"), ({"split": "both"}, "one of random"),
         ({"per": "day"}, "needs a time"), ({"per": "week"}, "1000 or day"), ({"alerts": 0}, "alerts"), ({"alerts": 1001}, "at most"),
-        ({"alerts": True}, "alerts"), ({"models": ["oak"]}, "models: 'oak'"), ({"ensembles": ["all"]}, "ensembles"),
+        ({"alerts": True}, "alerts"), ({"models": "oak"}, "list"), ({"plugins": ["oak"]}, "plugins"),
         ({"remedies": "smote"}, "list"), ({"keep": None}, "list"), ({"tune": 1}, "tune"),
         ({"refit": 1}, "refit"), ({"time": 3}, "time must be text"),
     ],
@@ -91,6 +95,10 @@ def test_what_is_typed_is_what_is_asked(tmp_path, monkeypatch, capsys):
     assert (spec.cost_column, spec.score_column, spec.split, spec.tune) == ("amount", "score", "time", True)
     assert spec.models == ("forest", "network") and spec.remedies == ("none", "smote", "rus") and spec.ensembles == ENSEMBLES
     assert spec.keep == ("day",)
+    named = ask(tmp_path, monkeypatch, "--methods", "swim", "forest+smote")
+    assert named.methods == ("ce", "swim", "forest+smote") and named.names_rows
+    every = ask(tmp_path, monkeypatch, "--methods", "all").methods
+    assert {"ce", "swim", "mesa", "forest", "lmnn"} <= set(every) and not any("+" in name for name in every)
     plain = ask(tmp_path, monkeypatch)
     assert not plain.to_json().keys() & set(LATER)
     assert ask(tmp_path, monkeypatch, "--ensembles", "none").ensembles == ()
@@ -113,6 +121,8 @@ def test_what_is_typed_is_what_is_asked(tmp_path, monkeypatch, capsys):
         (["--time", "left"], "is the target"),
         (["--models", "oak"], "oak"),
         (["--remedies", "luck"], "--remedies 'luck'"),
+        (["--methods", "luck"], "--methods 'luck'"),
+        (["--ensembles", "luck"], "--ensembles 'luck'"),
         (["--ensembles", "none", "all"], "--ensembles none"),
         (["--alerts", "0"], "alerts"),
         (["--onnx", "."], "--onnx"),
@@ -126,3 +136,16 @@ def test_a_mistake_is_one_sentence_and_2(tmp_path, monkeypatch, capsys, words, s
     assert main(["compare", "t.csv", "--target", "left", *words]) == 2
     out, err = capsys.readouterr()
     assert out == "" and says in err.strip().splitlines()[-1] and "Traceback" not in err
+
+
+def test_all_methods_are_listed_with_their_seconds_and_nothing_is_compared(tmp_path, monkeypatch, capsys):
+    (tmp_path / "t.csv").write_text(TABLE, encoding="utf-8")
+    monkeypatch.setattr("engine.compare.comparison.compare", lambda *_, **__: pytest.fail("compared"))
+    assert main(["compare", str(tmp_path / "t.csv"), "--target", "left", "--list-methods", "--methods", "swim"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert re.match(r"Seconds are a guess for a first score: \d+ folds on \d+ rows, on one free core", lines[0])
+    by_name = {line[3:].split()[0]: line for line in lines if re.match(r" [* ] \S", line)}
+    tabular = {entry["name"] for entry in CATALOG["methods"] if "tabular" in entry["kinds"] and entry["ranked"]}
+    assert set(by_name) == tabular | set(INSTALLED)
+    assert {name for name, line in by_name.items() if line.startswith(" *")} == {"ce", "swim"}
+    assert "Not installed here." in by_name["xgboost"] and re.search(r"(below 1|\d to \d+) s", by_name["swim"])

@@ -45,6 +45,12 @@ def test_the_rows_of_a_comparison():
     assert names(models=("network",), remedies=("none", "ldam"), ensembles=("self-paced",)) == [BASELINE, "self-paced", "ldam"]
     assert names(methods=("trees", "smote")) == [BASELINE, "boosting", "smote"]
     assert names(methods=("forest+smote",)) == [BASELINE, "forest", "forest+smote"]
+    both = names(models=("forest", "network"), ensembles=(), methods=("swim", "boosting"))
+    assert set(both) == {
+        *names(models=("forest", "network"), ensembles=()),
+        "swim",
+        "boosting",
+    }  # besides, and no remedies of theirs
     rows = list_rows(CompareSpec(SOURCE), CATALOG, in_use=True)
     assert rows[-1].name == rows[-1].model == "in use" and rows[-1].plain == "in use"
     by_name = {row.name: row for row in rows}
@@ -65,6 +71,11 @@ def test_models_that_a_person_installed():
         list_rows(spec, CATALOG)
     with pytest.raises(BadParameter, match="TabPFN runs here only where it is installed and its weights are on this machine"):
         list_rows(CompareSpec(SOURCE, models=("tabpfn",)), CATALOG)
+    for wrong in ({"models": ("oak",)}, {"ensembles": ("all",)}):
+        with pytest.raises(BadParameter, match=f"^{next(iter(wrong))}: '.*' is not known here; there are: "):
+            list_rows(CompareSpec(SOURCE, **wrong), CATALOG)
+        with pytest.raises(BadParameter, match="is not known here"):
+            CompareSpec(SOURCE, **wrong).complete(CATALOG)
     with pytest.raises(BadParameter, match="'potential' is not known here"):
         list_rows(CompareSpec(SOURCE, remedies=("potential",)), CATALOG)
 

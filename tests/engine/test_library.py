@@ -20,6 +20,7 @@ from engine.store.schema import BOOKMARKS, JOBS, SWEEPS
 from tests.engine.test_store import finished
 from tests.engine.test_uploads import spec as private
 
+pytestmark = pytest.mark.both_databases
 CANARY = "c4n4ry"
 SPEC = RunSpec("moons", "ce", Imbalance("ratio", 5.0))
 WORDS = {"datasets": ["moons", "glass2"], "methods": ["ce", "smote"], "ratios": [5.0, 20.0], "folds": 4, "seeds": 5}
@@ -73,6 +74,7 @@ def test_what_cannot_be_marked_is_refused(store):
             store.bookmark(mine.id, owner, name="not yours")
 
 
+@pytest.mark.sqlite
 def test_no_byte_of_a_private_runs_name_is_left(store, tmp_path):
     def left() -> list[str]:
         return [path.name for path in tmp_path.iterdir() if CANARY.encode() in path.read_bytes()]
@@ -220,6 +222,7 @@ def test_private_rows_are_their_owners_and_found_by_their_table(store):
     assert store.list_names("me") == (["moons", f"upload/{upload}"], ["ce"]) and store.list_names("you") == (["moons"], ["ce"])
 
 
+@pytest.mark.sqlite
 def test_a_private_method_is_in_no_index_and_found_all_the_same(store, tmp_path):
     way = f"{CANARY}-method"
     upload = store.add_upload("me", "a.csv", b"a,b\n1,2\n")
@@ -266,6 +269,7 @@ def test_who_waits_in_which_order_and_how_long_a_run_takes(store):
     assert store.median_seconds() == 12.0
 
 
+@pytest.mark.sqlite
 def test_the_list_is_made_of_an_index(store):
     said = []
 

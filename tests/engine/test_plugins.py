@@ -41,6 +41,24 @@ if "naive-bayes" in told["names"][0]:
         drive(run(spec.with_(plugin="0" * 64), frames=0))
     except BadInput as error:
         told["stale"] = str(error)
+    from engine.compare.comparison import compare
+    from engine.spec.comparison import CompareSpec
+    from engine.spec.contest import list_contenders
+    told["rows"] = [name for name in list_contenders(live) if "naive" in name]
+    asked = CompareSpec({"dataset": "stripes"}, models=("naive-bayes",), remedies=("rus",), ensembles=(), budget=5)
+    told["asked"] = asked.complete(live).to_json()
+    told["compare_ids"] = [one.complete(live).id("f") for one in (asked, CompareSpec({"dataset": "stripes"}))]
+    seconds = iter(range(0, 10**6, 10))
+    data = load("tables/apples")
+    found = drive(compare(data, asked, clock=lambda: next(seconds)))
+    told["compared"] = [[row["name"], row["failed"], row["remedy"]] for row in found[1]["methods"]]
+    told["compared_spec"] = found[1]["spec"]["plugins"]
+    from engine.report.comparison_code import write_row
+    told["row_code"] = write_row(found[1], "naive-bayes")
+    try:
+        drive(compare(data, CompareSpec.from_json(told["asked"] | {"plugins": {"naive-bayes": "0" * 64}})))
+    except BadInput as error:
+        told["stale_comparison"] = str(error)
     import engine.estimators
     told["classifier"] = engine.estimators.NaiveBayesClassifier.__name__
 print(json.dumps(told))
@@ -75,6 +93,11 @@ def test_a_folder_adds_methods_sources_and_tables(tmp_path):
         ("clash.py", "called 'focal' already"),
         ("family.py", "'no such'"),
         ("leaves.py", "3"),
+        ("huge.py", "5 MiB"),
+        ("name.py", "'../x'"),
+        ("silent.py", "Silent"),
+        ("taken.py", "a class of this name already"),
+        ("title.py", "60 letters"),
     ):
         assert any(name in line and why in line for line in told["unreadable"]), (name, told["unreadable"])
     digest = told["digests"]["naive_bayes.py"]
@@ -84,12 +107,30 @@ def test_a_folder_adds_methods_sources_and_tables(tmp_path):
     assert told["cells"] == [["stripes", digest], ["tables/apples", digest]], "as Compare asks for them"
     assert told["provenance"]["plugins"] == told["digests"]
     assert "has changed: start the engine anew" in told["stale"] and told["classifier"] == "NaiveBayesClassifier"
+    assert told["rows"] == ["naive-bayes", *(f"naive-bayes+{name}" for name in ("class-weights", "threshold", "rus", "smote"))]
+    assert told["asked"]["plugins"] == told["compared_spec"] == {"naive-bayes": digest}
+    assert told["compared"] == [["naive-bayes", None, "none"], ["naive-bayes+rus", None, "rus"]]
+    assert "has changed: start the engine anew" in told["stale_comparison"]
+    assert f"LAB_PLUGINS must name the folder of its file, sha256 {digest}" in told["row_code"]
+    assert "make_classifier(find_method('naive-bayes'))" in told["row_code"]
+    compile(told["row_code"], "code.py", "exec")
     for name in FAULTS:
         (folder / name).unlink()
     (folder / "naive_bayes.py").write_text(METHOD + "\n", encoding="utf-8")
     again = ask(folder)
     assert again["id"] != told["id"] and again["digests"]["naive_bayes.py"] != digest
+    assert again["compare_ids"][0] != told["compare_ids"][0], "the file's digest is in the id"
+    assert again["compare_ids"][1] == told["compare_ids"][1], "of a comparison without it, it is not"
     assert not [line for line in again["unreadable"] if line.startswith("Plugin ")]
+
+
+def test_a_pipe_and_a_folder_are_not_read(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "folder.py").mkdir()
+    monkeypatch.setenv("LAB_PLUGINS", str(tmp_path))
+    monkeypatch.setattr(plugins, "_problems", {})
+    assert plugins.load_plugins.__wrapped__() == ()
+    assert [line.split(" is left")[0] for line in plugins.list_problems()] == ["Plugin folder.py", "Plugin pipe.py"]
 
 
 def test_a_demonstration_has_none(tmp_path):
@@ -173,6 +214,13 @@ def test_what_is_wrong_with_a_table_is_a_sentence(folder, line, text, why):
     assert why in sentence and plugin_tables.facts() == []
     with pytest.raises(BadData):
         plugin_tables.load(f"tables/{line.split(',')[0]}", {})
+
+
+def test_a_pipe_is_no_table(folder):
+    (folder / "tables" / "tables.txt").write_text("t, y\n", encoding="utf-8")
+    os.mkfifo(folder / "tables" / "t.csv")
+    (sentence,) = plugin_tables.unreadable()
+    assert "t.csv cannot be read" in sentence and plugin_tables.facts() == []
 
 
 def test_lines_that_name_no_table_are_left_out(folder):

@@ -412,6 +412,8 @@ def test_a_lost_job_begins_again_twice(store, engine):
     assert [lose(engine, id) for _ in range(2)] == [("queued", 2), ("queued", 3)]
     assert store.events(id) == [] and not engine._running
     assert lose(engine, id) == ("failed", 3) and store.job(id).reason == LOST
+    store.submit(RunSpec("moons", "ce"))
+    assert lose(engine, id) == ("queued", 5), "who asks again begins with no loss"
 
 
 def test_a_lost_job_that_was_being_cancelled_is_cancelled(store, engine):

@@ -1,4 +1,4 @@
-"""The parts of the store: each knows the abstract Database alone, and what is SQLite's alone stands in `engine/store/sqlite.py`."""
+"""The parts of the store: each knows the abstract Database alone, and what is one database's alone stands in a file of its own."""
 
 from __future__ import annotations
 
@@ -7,14 +7,19 @@ import inspect
 import re
 from pathlib import Path
 
-from engine.store import Store, sqlite
+from engine.store import Store, postgres, sqlite
 from engine.store.database import Database, Part
 
 PARTS = [one for one in Store.__mro__ if issubclass(one, Part) and one not in (Store, Part)]
-FILES = sorted(path for path in Path(inspect.getfile(sqlite)).parent.glob("*.py") if path.name != "sqlite.py")
+OWN = ("sqlite.py", "postgres.py")
+FILES = sorted(path for path in Path(inspect.getfile(sqlite)).parent.glob("*.py") if path.name not in OWN)
 ONLY_SQLITE = re.compile(
     r"pragma|sqlite_master|begin immediate|alter table|autoincrement|rowid|vacuum|\blocked\b|wal_"
-    r"|json_extract|json_object|json_each|\bsubstr\b|\binstr\b|\bifnull\b|group_concat|\bglob\b|dialects|sqlite3|\btext\(",
+    r"|json_extract|json_object|json_each|\bsubstr\b|\binstr\b|\bifnull\b|group_concat|\bglob\b|dialects|sqlite3|(?-i:\btext\()",
+    re.IGNORECASE,
+)
+ONLY_POSTGRES = re.compile(
+    r"advisory|jsonb|psycopg(?!\")|sqlstate|search_path|pg_catalog|clock_timestamp|\bnotify\b|\blisten\b|\bvacuum\b",
     re.IGNORECASE,
 )
 VERBS = Database.__abstractmethods__ | set(Database.__annotations__)
@@ -60,10 +65,11 @@ def test_what_parts_ask_of_a_database_is_abstract():
         assert attributes(tree, "self.database", "database", "self._database", "request.database") <= VERBS, path.name
 
 
-def test_sql_of_sqlite_alone_is_in_one_file():
-    assert len(ONLY_SQLITE.findall(Path(inspect.getfile(sqlite)).read_text())) > 20
-    for path in FILES:
-        code = without_docstrings(ast.parse(path.read_text()))
-        assert not ONLY_SQLITE.search(code), (path.name, ONLY_SQLITE.search(code))
-        importers = ("database.py",)  # `open_database`
-        assert ("engine.store.sqlite" in code) is (path.name in importers), path.name
+def test_sql_of_one_database_alone_is_in_its_file():
+    for module, its_own in ((sqlite, ONLY_SQLITE), (postgres, ONLY_POSTGRES)):
+        assert len(its_own.findall(Path(inspect.getfile(module)).read_text())) > 15
+        for path in FILES:
+            code = without_docstrings(ast.parse(path.read_text()))
+            assert not its_own.search(code), (path.name, its_own.search(code))
+            importers = ("database.py",)  # `open_database`
+            assert (module.__name__ in code) is (path.name in importers), path.name

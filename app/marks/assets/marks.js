@@ -91,7 +91,7 @@ class Picture {
     if (event.target.matches("[data-find]")) {
       const first = this.marks().find((mark) => mark.tabIndex === 0 && mark.getClientRects().length);
       if (first && event.key === "ArrowDown") { event.preventDefault(); first.focus(); }
-      if (first && event.key === "Enter" && event.target.value) this.press(first.dataset.press);
+      if (first?.dataset.press && event.key === "Enter" && event.target.value) this.press(first.dataset.press);
       return;
     }
     const mark = event.target.closest("[data-mark]");

@@ -4,12 +4,13 @@ Its widgets' keys begin with `plan.`."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import streamlit as st
 
 from app.form import dataset, imbalance
-from app.form.fields import draw_menu
+from app.form.fields import draw_menu, guess_seconds
 from app.session import visitor
 from app.words import compare as words
 from app.words import lab, naming
@@ -86,7 +87,7 @@ def draw_plan(catalog: Mapping[str, Any]) -> tuple[SweepSpec | None, str]:
     with st.popover(lab.ALL_METHODS, key="plan-menu", icon=":material/list:", on_change="rerun") as menu:
         if menu.open and first is not None:
             fitting = [m for m in catalog["methods"] if m["name"] in offered and first["kind"] in m["kinds"]]
-            draw_menu(fitting, first, methods, _switch_method, "plan-menu-list")
+            draw_menu(fitting, partial(guess_seconds, entry=first), methods, _switch_method, "plan-menu-list")
     ratios = st.pills(
         words.RATIOS,
         sorted({*OFFERED, *(r for r in state.get("plan.ratios", []) if 1 <= r <= MAX_RATIO)}),

@@ -35,7 +35,8 @@ class Row:
     against: its paired difference to the same model plain at the level of its step of Holm's correction, None where there is none
     (yet); p: by Holm. standing: a key of `words.WORDS`, or 'look' while nothing can be said. remark: what was done differently; look: a
     quick one. earlier: of a comparison stored before rows had models, whose differences are all to the plain network. place: among the
-    ranked rows of a finished comparison, from 0 on; None for a row that is not ranked, and in a running one.
+    ranked rows of a finished comparison, from 0 on; None for a row that is not ranked, and in a running one. built_in: an ensemble,
+    which takes no remedy.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Row:
     remedy_title: str = ""
     earlier: bool = False
     place: int | None = None
+    built_in: bool = False
 
     @property
     def known(self) -> bool:
@@ -114,6 +116,7 @@ def _make_row(
     title, n = str(row.get("title") or row["name"]), count_replicates(row)
     mean, low, high = (to_number(score.get(k)) for k in ("mean", "low", "high"))
     model, remedy = name_model(row)
+    built_in = model in ENSEMBLES or bool(row.get("built_in"))
     against = difference.interval if difference is not None else None
     said = verdict(title, base, against, against.n, level=difference.level) if against is not None and difference else None
     standing = "look"
@@ -138,14 +141,15 @@ def _make_row(
         model,
         remedy,
         words.MODELS.get(model) or titles.get(plains.get(model, ""), model),
-        _name_remedy(model, remedy, title),
+        _name_remedy(model, remedy, title, built_in),
         row.get("model") is None,
+        built_in=built_in,
     )
 
 
-def _name_remedy(model: str, remedy: str, title: str) -> str:
+def _name_remedy(model: str, remedy: str, title: str, built_in: bool) -> str:
     """Return the title of a remedy; ensembles of under-sampled learners have one of their own, the score in use has none."""
-    if remedy == NONE and model in (IN_USE, *ENSEMBLES):
+    if remedy == NONE and (model == IN_USE or built_in):
         return words.AS_IT_IS if model == IN_USE else words.BUILT_IN
     return words.REMEDIES.get(remedy, title)
 
@@ -187,7 +191,7 @@ def find_kind(comparison: Mapping[str, Any]) -> str:
 
 def find_rival(ranked: Sequence[Row]) -> Row | None:
     """Return the best plain row besides the leading one, None where there is none."""
-    return next((row for row in ranked[1:] if row.plain and row.model not in (IN_USE, *ENSEMBLES)), None)
+    return next((row for row in ranked[1:] if row.plain and row.model != IN_USE and not row.built_in), None)
 
 
 def _write_remark(row: Mapping[str, Any]) -> str:

@@ -46,7 +46,7 @@ def draw_bar(
             label_visibility="collapsed",
             width="content",
         )
-        chosen, some = chooser.draw_chooser(profile, counts, float(budget or 60))
+        chosen, some = chooser.draw_chooser(profile, counts, float(budget or 60), list(found.left_out))
         if not open_:
             st.caption(words.SAY_DELAY if ready else words.NOT_READY, width="content")
     if pressed and some:

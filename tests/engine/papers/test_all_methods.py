@@ -76,6 +76,8 @@ def test_a_stopped_study_goes_on_and_is_tested_over_its_sets(catalog, tmp_path: 
     with pytest.raises(KeyboardInterrupt):
         runner.run([table])
     runner = TableRunner(few, FolderCache(tmp_path), said.append, "cpu")
+    half, _ = judge_tables([table], runner.run([table], kept_only=True))
+    assert [row["ours"] and row["ours"]["n"] for row in half] == [2] * 3 + [None] * 3 and half[3]["absent"]
     answers = runner.run([table])
     assert "12 runs, 3 of them kept from before" in said
     rows, claims = judge_tables([table], answers)

@@ -131,7 +131,7 @@ def test_a_shipped_cell_is_checked(toy, capsys, monkeypatch):
     [
         (("--cell", "glass2, CE"), "--cell names a cell to be checked"),
         (("--check", "--seeds", "2"), "leave --seeds out."),
-        (("--check", "--ship"), "leave --ship and --folder out."),
+        (("--check", "--ship"), "leave --ship, --kept and --folder out."),
         (
             ("--check", "--cell", "nothing"),
             "has no measured cell called 'nothing'; one is 'yeast-2_vs_4, CE, average precision'.",

@@ -1,0 +1,333 @@
+"""The store on PostgreSQL 15 and later, and all that is PostgreSQL's alone: its locks, functions, errors and settings.
+
+Verbs were written for SQLite's one writer. So a transaction that writes first takes one advisory lock, which all writers of the same
+schema share; those that `writing(alone=False)` begins take locks of rows instead, each after a test of the race that this opens
+(`tests/engine/test_races.py`). A transaction that reads sees one state (REPEATABLE READ).
+
+Text has the collation C, so that lists sort, and searches lower letters, as on SQLite whatever the database was created with. What this
+database cannot store in text, NUL and half surrogates, comes as U+FFFD; where a person gives it, it was refused before.
+
+Errors are told by SQLSTATE alone, since messages change with the server's language, and never with their DETAIL, which quotes rows.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, AnyStr
+
+import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, insert
+from sqlalchemy.engine import Connection
+from sqlalchemy.ext.compiler import compiles
+
+from engine.errors import BadStore, StoreError, StoreFull, StoreLocked
+from engine.store.database import Database, Result, show_url
+from engine.store.migrations import latest_schema, stamp_latest, upgrade
+from engine.store.schema import ARTIFACTS, FACTS, METADATA, PublicSpecColumn, PublicSpecField
+from engine.text import is_storable, make_storable, quote
+
+LOCK_S = 10
+"""Seconds that a statement waits for another's lock, and that a stopped client may hold one."""
+POOL, OVERFLOW = 5, 10
+"""Connections of a process that stay open, and those beside them at most."""
+OLDEST = 15
+"""The major version of the server that this needs."""
+LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('imbalance-lab ' || current_schema(), 0))"
+"""Advisory locks belong to the database: two schemas have two numbers."""
+FUNCTION = """
+CREATE FUNCTION json_extract(text, text) RETURNS text IMMUTABLE PARALLEL SAFE LANGUAGE sql
+AS $$ SELECT jsonb_path_query_first($1::jsonb, $2::jsonpath) #>> '{}' $$
+"""
+"""SQLite's function of that name: what JSON text has at a path, as text."""
+_handles: dict[tuple[int, str], PostgresDatabase] = {}
+_opening = threading.Lock()
+
+
+class Conflict(StoreLocked):
+    """Two transactions waited for each other, or one saw what the other changed: asked again it works."""
+
+
+def open_postgres(url: str) -> PostgresDatabase:
+    """The handle of this process on a database: one for all, so that its connections are few. Raises BadStore and StoreError."""
+    key = (os.getpid(), url)
+    with _opening:
+        if key not in _handles:
+            _handles[key] = PostgresDatabase(url)
+        return _handles[key]
+
+
+class PostgresDatabase(Database):
+    """A schema of a database of PostgreSQL: the one that the connection's search path names first."""
+
+    silence = 15.0
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        parsed = sa.make_url(url)
+        self.place = _name_place(parsed)
+        digest = hashlib.sha256(url.encode()).hexdigest()[:16]
+        self.lock_path = Path(tempfile.gettempdir()) / f"imbalance-lab-{digest}.engine-lock"
+        self.generation, self.replaced = 0, None
+        try:
+            self.sql_engine = sa.create_engine(
+                parsed,
+                connect_args=_settings(parsed),
+                pool_size=POOL,
+                max_overflow=OVERFLOW,
+                pool_pre_ping=True,
+                pool_timeout=LOCK_S,
+                hide_parameters=True,
+            )
+        except ModuleNotFoundError:
+            raise BadStore(
+                "a store on PostgreSQL needs the package psycopg; `pip install -r requirements-postgres.txt` installs it."
+            ) from None
+        self._reader = self.sql_engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        sa.event.listen(self.sql_engine, "before_cursor_execute", _replace_unstorable, retval=True)
+        try:
+            self._prepare()
+        except BaseException as error:
+            self.sql_engine.dispose()
+            if type(error) is StoreError:  # what else there is may pass by itself
+                raise BadStore(str(error)) from None
+            raise
+
+    # ---- transactions
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        with self._explain(), self._reader.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self, *, alone: bool = True) -> Iterator[Connection]:
+        with self._explain(), self.sql_engine.begin() as connection:
+            if alone:
+                connection.exec_driver_sql(LOCK)
+            yield connection
+
+    def write(self, work: Callable[[Connection], Result], *, alone: bool = True) -> Result:
+        try:
+            with self.writing(alone=alone) as connection:
+                return work(connection)
+        except Conflict:
+            with self.writing(alone=alone) as connection:
+                return work(connection)
+
+    def close(self) -> None:
+        with _opening:
+            if _handles.get(key := (os.getpid(), self.url)) is self:
+                del _handles[key]
+        self.sql_engine.dispose()
+
+    def empty_log(self, *, wait: bool = True) -> bool:
+        return True  # its write-ahead log is the server's own
+
+    def refuse_private(self) -> None:
+        raise StoreError(
+            "tables of people's own are not taken in by a store on PostgreSQL yet; use one on SQLite for them, or a public dataset."
+        )
+
+    # ---- the clock
+
+    @property
+    def clock(self) -> sa.ColumnElement[float]:
+        # now() stands still within a transaction, which may have waited for its lock
+        return sa.cast(sa.extract("epoch", sa.func.clock_timestamp()), sa.Double)
+
+    def local_time(self, seconds: float) -> sa.ColumnElement[float]:
+        return self.clock - (time.time() - seconds)
+
+    def read_clock(self, connection: Connection) -> float:
+        return float(connection.execute(sa.select(self.clock)).scalar_one())
+
+    # ---- padding: none, since a page of this database keeps what was deleted until it is vacuumed
+
+    def pad_private(self, text: AnyStr, owner: str | None) -> AnyStr:
+        return text
+
+    def artifact_row(self, job: str, name: str, data: bytes, owner: str | None) -> dict[str, Any]:
+        return {"job": job, "name": name, "data": data, "pad": 0}
+
+    # ---- expressions
+
+    @property
+    def artifact_bytes(self) -> sa.ColumnElement[bytes]:
+        return ARTIFACTS.c.data
+
+    def field(self, column: sa.ColumnElement[Any], path: str) -> sa.ColumnElement[Any]:
+        return sa.func.json_extract(column, _json_path(path), type_=sa.Text)
+
+    def number(self, column: sa.ColumnElement[Any], path: str) -> sa.ColumnElement[Any]:
+        found = sa.func.json_extract(column, _json_path(path) + ' ? (@.type() == "number")', type_=sa.Text)
+        return sa.cast(found, sa.Double)
+
+    def is_value(self, column: sa.ColumnElement[Any], path: str, value: Any) -> sa.ColumnElement[bool]:
+        if isinstance(value, bool):
+            return self.field(column, path) == str(value).lower()
+        if isinstance(value, int | float):
+            return self.number(column, path) == value
+        return self.field(column, path).is_(None) if value is None else self.field(column, path) == str(value)
+
+    def object(self, column: sa.ColumnElement[Any], names: Sequence[str]) -> sa.ColumnElement[str]:
+        parts: list[sa.ColumnElement[Any]] = []
+        for name in names:
+            path = sa.cast(_json_path(name), JSONPATH)
+            parts += [sa.literal(name, sa.Text), sa.func.jsonb_path_query_first(sa.cast(column, JSONB), path)]
+        return sa.cast(sa.func.json_build_object(*parts), sa.Text)
+
+    def unindexed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        return sa.func.coalesce(column, "")
+
+    def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
+        keys = [column.name for column in table.primary_key]
+        computed = {name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)}
+        adding = insert(table).values(computed) if computed else insert(table)
+        changed = {name: adding.excluded[name] for name in values if name not in keys}
+        plain = {name: value for name, value in values.items() if name not in computed}
+        connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), plain)
+
+    def forget_statements(self) -> None:
+        self.sql_engine.clear_compiled_cache()
+
+    # ---- opening
+
+    def _prepare(self) -> None:
+        """Create the tables in an empty schema, or bring those of an older version up to date, under the lock."""
+        with self.reading() as connection:
+            self._require_server(connection)
+            version = self._read_version(connection)
+        if version is None or version < latest_schema():
+            with self.writing() as connection:  # read again: another process may have been first
+                version = self._read_version(connection)
+                if version is None:
+                    connection.exec_driver_sql(FUNCTION)
+                    METADATA.create_all(connection)
+                    stamp_latest(connection)
+                elif version < latest_schema():
+                    upgrade(connection)
+                version = self._read_version(connection)
+        if version != latest_schema():
+            raise StoreError(
+                f"the store {self.place} has schema {version} and this version reads schema {latest_schema()}; "
+                "use the version that wrote it, or set LAB_STORE to another database."
+            )
+
+    def _require_server(self, connection: Connection) -> None:
+        """Raise StoreError where the server is too old, or the database has no place for these tables."""
+        facts = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), current_schema()"
+        number, encoding, schema = connection.exec_driver_sql(facts).one()
+        if number < OLDEST * 10_000:
+            raise StoreError(f"the store {self.place} is PostgreSQL {number // 10_000}; version {OLDEST} or later is needed.")
+        if encoding != "UTF8":
+            raise StoreError(f"the store {self.place} has the encoding {encoding}; create its database with ENCODING 'UTF8'.")
+        if schema is None:
+            raise StoreError(f"the store {self.place} has no schema of its search path; create it, or name another one.")
+
+    def _read_version(self, connection: Connection) -> int | None:
+        """The schema's number, None where there are no tables."""
+        query = sa.text("SELECT tablename FROM pg_catalog.pg_tables WHERE schemaname = current_schema()")
+        names = set(connection.execute(query).scalars())
+        if not names:
+            return None
+        found = sa.select(FACTS.c.value).where(FACTS.c.key == "schema")
+        version = connection.execute(found).scalar() if FACTS.name in names else None
+        if version is None or not version.isdecimal():
+            raise StoreError(f"{self.place} has tables of another program; set LAB_STORE to another database or schema.")
+        return int(version)
+
+    # ---- errors
+
+    @contextmanager
+    def _explain(self) -> Iterator[None]:
+        """Raise the database's errors as StoreError, with a sentence for a person, and without the error: it may quote rows."""
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            raise self._explained(error) from None
+        except sa.exc.TimeoutError:
+            raise StoreError(f"too many connections to the store {self.place} are in use; try again.") from None
+
+    def _explained(self, error: sa.exc.DBAPIError) -> StoreError:
+        state = str(getattr(error.orig, "sqlstate", None) or "")
+        place = self.place
+        if state in ("40P01", "40001"):
+            return Conflict(f"the store {place} was busy with the same rows twice; try again.")
+        if state in ("55P03", "25P03", "57014"):
+            return StoreLocked(f"the store {place} was held by another program for more than {LOCK_S} seconds; try again.")
+        if state == "53100":
+            return StoreFull(f"the disk that holds the store {place} is full; make room there.")
+        if state.startswith("53"):
+            return StoreError(f"the server of the store {place} has no room for another connection or for its work; try again.")
+        if not state or error.connection_invalidated or state.startswith(("08", "57")):
+            return StoreError(
+                f"the connection to the store {place} was lost or refused; check that its server runs, "
+                "and the user, the password and the database's name in LAB_STORE."
+            )
+        if state in ("42501", "25006"):
+            return StoreError(f"the store {place} cannot be written by this user; check its permissions.")
+        if state.startswith(("22", "23")):  # such messages quote what was to be stored
+            return StoreError(f"the store {place} cannot hold these words or numbers (SQLSTATE {state}).")
+        said = getattr(getattr(error.orig, "diag", None), "message_primary", None) or "no reason given"
+        return StoreError(f"the store {place} cannot be used: {quote(said)} (SQLSTATE {state}).")
+
+
+def check_postgres_url(url: sa.URL) -> None:
+    """Raise BadStore where a URL of PostgreSQL names no database."""
+    if not url.database or not url.database.isprintable():
+        raise BadStore(f"the store's URL {show_url(url)} must name a database: postgresql+psycopg://user@host/database.")
+
+
+def _name_place(url: sa.URL) -> str:
+    host = url.host or "this machine"
+    return f"{quote(url.database or '').strip(chr(39))} on {host}" + (f":{url.port}" if url.port else "")
+
+
+def _settings(url: sa.URL) -> dict[str, Any]:
+    """Arguments of a connection. A client that stops in a transaction loses it, and the lock with it."""
+    ours = f"-c idle_in_transaction_session_timeout={LOCK_S}s -c lock_timeout={LOCK_S}s -c client_min_messages=warning"
+    theirs = url.query.get("options", "")
+    theirs = theirs if isinstance(theirs, str) else " ".join(theirs)
+    settings: dict[str, Any] = {"options": f"{ours} {theirs}".strip()}
+    if "connect_timeout" not in url.query:
+        settings["connect_timeout"] = LOCK_S
+    return settings
+
+
+def _json_path(path: str) -> str:
+    """`datasets.0` as this database has it: `$.datasets[0]`."""
+    return "$" + "".join(f"[{part}]" if part.isdecimal() else f".{part}" for part in path.split("."))
+
+
+def _replace_unstorable(_: Any, __: Any, statement: str, parameters: Any, ___: Any, is_many: bool) -> tuple[str, Any]:
+    return statement, [_storable(row) for row in parameters] if is_many else _storable(parameters)
+
+
+def _storable(row: Any) -> Any:
+    """Parameters of a statement with U+FFFD for what text cannot hold here."""
+    if isinstance(row, Mapping):
+        return {name: _storable_text(value) for name, value in row.items()}
+    return type(row)(_storable_text(value) for value in row)
+
+
+def _storable_text(value: Any) -> Any:
+    return make_storable(value) if isinstance(value, str) and not is_storable(value) else value
+
+
+@compiles(PublicSpecField, "postgresql")
+def _compile_public_field(field: PublicSpecField, *_: Any, **__: Any) -> str:
+    values = ", ".join(f"json_extract(spec, '{_json_path(path)}')" for path in field.paths)
+    return f"CASE WHEN owner IS NULL THEN coalesce({values}) END"
+
+
+@compiles(PublicSpecColumn, "postgresql")
+def _compile_public_column(column: PublicSpecColumn, compiler: Any, **_: Any) -> str:
+    # computed when it is read only from version 18 on
+    return f"GENERATED ALWAYS AS ({compiler.sql_compiler.process(column.sqltext)}) STORED"

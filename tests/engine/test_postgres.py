@@ -1,0 +1,227 @@
+"""What is PostgreSQL's alone: which server and database are taken, what errors say, its lock, its clock, and words it cannot hold."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+import sqlalchemy as sa
+
+from engine import events as ev
+from engine.errors import BadParameter, BadStore, StoreError, StoreLocked
+from engine.store import Store, migrations
+from engine.store.database import POSTGRES
+from engine.store.schema import JOBS
+from tests.engine.test_migrations import describe
+from tests.engine.test_store import SPEC, finished, info, result_of
+
+ON_POSTGRES = [
+    pytest.mark.parametrize("empty_url", ["postgres"], indirect=True),
+    pytest.mark.long,
+    pytest.mark.timeout(180),
+]
+
+
+def on_postgres(test):
+    for mark in ON_POSTGRES:
+        test = mark(test)
+    return test
+
+
+@pytest.mark.parametrize("url", ["", "/", "/a%0Ab", "me:secret@host"])
+def test_a_url_without_a_database_is_refused(url):
+    with pytest.raises(BadStore, match="must name a database|is no store's URL") as caught:
+        Store(f"{POSTGRES}://{url}")
+    assert "secret" not in str(caught.value)
+
+
+def test_a_server_that_is_not_there_is_a_sentence():
+    with pytest.raises(StoreError, match=r"lab on 127.0.0.1:1 was lost or refused; check that its server runs") as caught:
+        Store(f"{POSTGRES}://me:secret@127.0.0.1:1/lab")
+    assert "secret" not in str(caught.value) and caught.value.__suppress_context__
+
+
+@on_postgres
+def test_what_cannot_be_a_store_is_refused(postgres, empty_url):
+    for url, said in (
+        (postgres.url().replace("/lab", "/absent"), "database's name"),
+        (postgres.url("absent"), "no schema of its search path"),
+    ):
+        with pytest.raises(StoreError, match=said):
+            Store(url)
+    schema = empty_url.rpartition("%3D")[2]
+    postgres.run_sql(f"CREATE TABLE {schema}.recipes (id int)", "lab")
+    with pytest.raises(BadStore, match="tables of another program"):
+        Store(empty_url)
+    postgres.run_sql("CREATE DATABASE latin ENCODING 'LATIN1' LC_COLLATE 'C' LC_CTYPE 'C' TEMPLATE template0")
+    with pytest.raises(BadStore, match="encoding LATIN1"):
+        Store(postgres.url().replace("/lab", "/latin"))
+
+
+@on_postgres
+def test_a_newer_schema_is_refused(store):
+    store.close()
+    with store.database.writing() as connection:
+        connection.execute(sa.text("UPDATE meta SET value = '77' WHERE key = 'schema'"))
+    store.close()
+    with pytest.raises(StoreError, match=f"schema 77 and this version reads schema {migrations.latest_schema()}"):
+        Store(store.url)
+
+
+@on_postgres
+def test_all_files_together_make_the_tables_of_today(store, postgres):
+    with store.database.reading() as connection:
+        today = describe(sa.inspect(connection))
+    postgres.run_sql("CREATE SCHEMA migrated", "lab")
+    other = sa.create_engine(postgres.url("migrated"))
+    with other.begin() as connection:
+        migrations.upgrade(connection)
+        assert describe(sa.inspect(connection)) == today
+    other.dispose()
+    postgres.run_sql("DROP SCHEMA migrated CASCADE", "lab")
+    assert today["jobs"][0][0]["type"] == 'TEXT COLLATE "C"'
+
+
+@on_postgres
+def test_several_first_openers_make_the_tables_once(empty_url):
+    from engine.store.postgres import PostgresDatabase
+
+    made, barrier = [], threading.Barrier(4)
+
+    def open_one() -> None:
+        barrier.wait()
+        made.append(PostgresDatabase(empty_url))
+
+    threads = [threading.Thread(target=open_one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(made) == 4
+    for one in made:
+        one.close()
+
+
+@on_postgres
+def test_errors_never_quote_rows(store):
+    secret = "canary-of-a-row"
+    with pytest.raises(StoreError) as caught, store.database.writing() as connection:
+        for _ in range(2):
+            connection.execute(sa.text("INSERT INTO meta VALUES (:key, :key)"), {"key": secret})
+    assert "SQLSTATE 23505" in str(caught.value) and secret not in str(caught.value)
+    with pytest.raises(StoreError) as caught, store.database.reading() as connection:
+        connection.execute(sa.text("SELECT CAST(:word AS integer)"), {"word": secret})
+    assert "SQLSTATE 22P02" in str(caught.value) and secret not in str(caught.value)
+    assert caught.value.__cause__ is None and caught.value.__suppress_context__
+
+
+@on_postgres
+def test_a_writer_waits_for_another_and_says_so_in_the_end(store, postgres, monkeypatch):
+    from engine.store import postgres as module
+
+    monkeypatch.setattr(module, "LOCK_S", 1)
+    impatient = module.PostgresDatabase(store.url)
+    other = module.PostgresDatabase(postgres.make_schema("beside"))
+    with store.database.writing() as connection:
+        connection.execute(sa.select(1))
+        began = time.monotonic()
+        with pytest.raises(StoreLocked, match="held by another program"), impatient.writing():
+            pass
+        assert time.monotonic() - began > 0.5
+        with other.writing():
+            pass  # another schema has another number
+        with impatient.writing(alone=False):
+            pass
+    for one in (impatient, other):
+        one.close()
+    postgres.run_sql("DROP SCHEMA beside CASCADE", "lab")
+
+
+@on_postgres
+def test_a_client_that_stops_within_a_transaction_loses_the_lock(store, monkeypatch):
+    from engine.store import postgres as module
+
+    monkeypatch.setattr(module, "LOCK_S", 1)
+    stopped = module.PostgresDatabase(store.url)
+    with pytest.raises(StoreError), stopped.writing() as connection:
+        connection.execute(sa.select(1))
+        assert store.submit(SPEC).state == "queued"  # waits until the server ends the other
+        connection.execute(sa.select(1))
+    stopped.close()
+
+
+@on_postgres
+def test_times_are_the_databases(store, monkeypatch):
+    here = time.time
+    monkeypatch.setattr(time, "time", lambda: here() + 1000)
+    job = finished(store)
+    store.record_heartbeat(info("e"))
+    assert all(abs(at - here()) < 100 for at in (job.created, job.started, job.finished))
+    assert [abs(one.heartbeat - here()) < 100 for one in store.engines()] == [True]
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_people_cannot_send_private_tables_yet(postgres):
+    store = Store(postgres.make_schema("plain"))
+    with pytest.raises(StoreError, match="not taken in by a store on PostgreSQL"):
+        store.add_upload("me", "a.csv", b"a,b\n1,2\n")
+    store.close()
+    postgres.run_sql("DROP SCHEMA plain CASCADE", "lab")
+
+
+@pytest.mark.both_databases
+def test_words_that_a_database_cannot_hold(store):
+    for odd in ("a\x00b", "a\ud800b"):
+        with pytest.raises(BadParameter, match="cannot be stored"):
+            store.submit(SPEC.with_(data={"target": odd}))
+        with pytest.raises(BadParameter, match="cannot be stored"):
+            store.keep_sweep({"datasets": [odd], "methods": ["ce"]})
+    job = finished(store, SPEC.with_(data={"target": "😀"}))
+    store.bookmark(job.id, "me", name="a\x00\ud800b")
+    assert store.bookmarks("me")[job.id].name == "a��b"
+    again = store.submit(SPEC)
+    store.claim("e")
+    assert store.append(again.id, [ev.Note("a\x00\ud800b")])
+    assert len(store.events(again.id)) == 1
+    result = result_of(again)
+    result.metrics["odd \x00"] = {"mean": 0.5, "name": "half \ud800"}
+    assert store.save_result(again.id, result)
+    assert store.result(again.id).metrics["odd �"]["name"] == "half �"
+    third = store.submit(SPEC.with_(seed=3))
+    store.claim("e")
+    assert store.finish(third.id, "failed", "because \x00 \ud800")
+    assert store.job(third.id).reason == "because � �"
+    rows, count = store.search("me", "moons")
+    assert count == 3 and len(store.read_results([job.id, again.id], fields=["metrics"])) == 2
+    assert [row.score["mean"] for row in rows if row.score] == [0.5, 0.5]
+
+
+@on_postgres
+def test_odd_words_that_are_asked_for_find_nothing(store):
+    finished(store)
+    assert store.search(None, "\x00 \ud800") == ([], 0)
+    assert store.events("\x00") == [] and store.artifact("\ud800", "\x00") is None
+
+
+@on_postgres
+def test_lists_sort_and_search_as_on_sqlite(store, tmp_path):
+    other = Store(f"sqlite:///{tmp_path / 'lab.db'}")
+    for one in (store, other):
+        for n, name in enumerate(("b", "A", "a", "B", "Ä", "ä", "_", "Éa")):
+            one.bookmark(one.submit(SPEC.with_(seed=n)).id, None, name=name)
+    for asked in ({"sort": "name", "descending": False}, {"sort": "name"}, {"text": "ä"}, {"text": "A"}):
+        names = [[row.bookmark.name for row in one.search(None, **asked)[0]] for one in (store, other)]
+        assert sorted(names[0]) == sorted(names[1]) and ("sort" not in asked or names[0] == names[1]), asked
+    other.close()
+
+
+@on_postgres
+def test_computed_columns_are_public_alone(store):
+    upload = store.add_upload("me", "a.csv", b"a,b\n1,2\n")
+    store.submit(SPEC.with_(dataset=f"upload/{upload}", data={"target": "b"}), owner="me")
+    store.submit(SPEC)
+    with store.database.reading() as connection:
+        rows = connection.execute(sa.select(JOBS.c.owner, JOBS.c.dataset, JOBS.c.method).order_by(JOBS.c.owner)).all()
+    assert sorted(map(tuple, rows), key=str) == [("me", None, None), (None, "moons", "ce")]
