@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import uuid
 from collections.abc import Iterator
@@ -201,6 +202,20 @@ LONG = (
 """Tests that take more than about 2 s of a processor and are no first look at anything: they are `long` too."""
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files without a test that is alone, where `-m` asks for those: importing all of them takes longer."""
+    asked = re.sub(r"not \w+", "", config.option.markexpr).split()
+    return True if "alone" in asked and collection_path.suffix == ".py" and not says_alone(collection_path) else None
+
+
+@cache
+def says_alone(path: Path) -> bool:
+    """Whether ALONE names the file or tests in it, or the file has the marker."""
+    name = path.relative_to(Path(__file__).parents[1]).as_posix()
+    named = any(id.partition("::")[0] == name or name.startswith(id) for id in ALONE)
+    return named or "mark.alone" in path.read_text(encoding="utf-8")
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip what cannot run here, with one line why; mark what ALONE and LONG name, begin with FIRST.
 
@@ -212,6 +227,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} is marked long and has no timeout of its own")
         if item.nodeid.startswith(ALONE):
             item.add_marker("alone")
+        elif item.get_closest_marker("alone") and not says_alone(item.path):
+            raise pytest.UsageError(f"{item.nodeid} is alone by a marker of another file, so `-m alone` would not find it")
         alone = item.get_closest_marker("alone") and not item.nodeid.startswith(EACH_TIME)
         if alone or item.nodeid.startswith(LONG):
             item.add_marker("long")
