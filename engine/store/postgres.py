@@ -30,7 +30,7 @@ from sqlalchemy.ext.compiler import compiles
 from engine.errors import BadStore, StoreError, StoreFull, StoreLocked
 from engine.store.database import Database, Result, show_url
 from engine.store.migrations import latest_schema, stamp_latest, upgrade
-from engine.store.schema import ARTIFACTS, FACTS, METADATA, PublicSpecColumn, PublicSpecField
+from engine.store.schema import ARTIFACTS, FACTS, JOBS, METADATA, PublicSpecColumn, PublicSpecField
 from engine.text import is_storable, make_storable, quote
 
 LOCK_S = 10
@@ -193,6 +193,10 @@ class PostgresDatabase(Database):
         changed = {name: adding.excluded[name] for name in values if name not in keys}
         plain = {name: value for name, value in values.items() if name not in computed}
         connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), plain)
+
+    def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
+        # all in one order, so that two never wait for each other
+        connection.execute(sa.select(JOBS.c.id).where(jobs).order_by(JOBS.c.id).with_for_update()).all()
 
     def forget_statements(self) -> None:
         self.sql_engine.clear_compiled_cache()
