@@ -270,7 +270,8 @@ class PostgresDatabase(Database):
             return StoreFull(f"the disk that holds the store {place} is full; make room there.")
         if state.startswith("53"):
             return StoreError(f"the server of the store {place} has no room for another connection or for its work; try again.")
-        if not state or error.connection_invalidated or state.startswith(("08", "57")):
+        is_cut = not state and isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError))
+        if is_cut or error.connection_invalidated or state.startswith(("08", "57")):
             return StoreError(
                 f"the connection to the store {place} was lost or refused; check that its server runs, "
                 "and the user, the password and the database's name in LAB_STORE."
@@ -279,6 +280,8 @@ class PostgresDatabase(Database):
             return StoreError(f"the store {place} cannot be written by this user; check its permissions.")
         if state.startswith(("22", "23")):  # such messages quote what was to be stored
             return StoreError(f"the store {place} cannot hold these words or numbers (SQLSTATE {state}).")
+        if not state:
+            return StoreError(f"the store {place} cannot be used: {type(error.orig).__name__} of its driver.")
         said = getattr(getattr(error.orig, "diag", None), "message_primary", None) or "no reason given"
         return StoreError(f"the store {place} cannot be used: {quote(said)} (SQLSTATE {state}).")
 
