@@ -3,7 +3,7 @@
 ARG BASE=python:3.11.14-slim-bookworm
 
 FROM ${BASE} AS packages
-# What is installed besides requirements-page.txt, as words for pip: compose.yaml adds PostgreSQL's list.
+# What is installed besides requirements-page.txt, as words for pip: compose.yaml adds PostgreSQL's and sign-in's.
 ARG EXTRAS=""
 WORKDIR /srv/lab
 COPY requirements*.txt LICENSE ./

@@ -65,7 +65,8 @@ class Epoch:
     synthetic_loss (on the synthetic points alone). Meta-Weight-Net adds meta_loss (on validation rows after its virtual step)
     and minority_weight (share of the weights that rows of the smaller classes have). DOS adds, in its rounds, rho_self,
     variance_minority, variance_majority and variance_0, variance_1, ... by class (see methods/dos.py). A generator's phases have losses of
-    their own alone (see models/generators), since no classifier is there yet. `first`: number of the
+    their own alone (see models/generators), since no classifier is there yet. MESA's phase `policy` has an epoch per episode, `members`
+    one per member of what is built: mu (the action), reward, and a state as state_train_0, ..., state_valid_0, .... `first`: number of the
     first replicate in `values`. `step`: optimiser steps since the run began.
     """
 

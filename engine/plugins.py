@@ -22,6 +22,8 @@ from engine.text import one_line
 SETTING = "LAB_PLUGINS"
 PACKAGE = "lab_plugins"
 """Python names of the modules begin with it."""
+MOST_BYTES = 4 << 20
+"""Of a Python file; a larger one is left out unread."""
 _problems: dict[str, str] = {}
 
 
@@ -55,7 +57,7 @@ def load_plugins() -> tuple[Plugin, ...]:
             continue
         name = f"{PACKAGE}.{path.stem}"
         try:
-            source = path.read_bytes()
+            source = _read_source(path)
             module = ModuleType(name)
             module.__file__ = str(path)
             sys.modules[name] = module  # dataclasses look their module up
@@ -68,9 +70,21 @@ def load_plugins() -> tuple[Plugin, ...]:
     return tuple(found)
 
 
+def _read_source(path: Path) -> bytes:
+    """The file's bytes. Raises BadInput for what is no file, and for a file of more than MOST_BYTES."""
+    if not path.is_file():  # reading a pipe would wait for ever
+        raise BadInput("it is no file that can be read")
+    if path.stat().st_size > MOST_BYTES:
+        raise BadInput(f"it has {path.stat().st_size >> 20} MiB, and {MOST_BYTES >> 20} are the most")
+    return path.read_bytes()
+
+
 def explain(error: BaseException) -> str:
     """What is wrong, on one line, with the kind of error where its text may not say it."""
-    text = one_line(str(error), 300)
+    try:
+        text = one_line(str(error), 300)
+    except Exception:  # an error of a person's own file may fail to say itself
+        text = ""
     return text if type(error).__module__.startswith("engine.") and text else f"{type(error).__name__}: {text}".rstrip(": ")
 
 

@@ -18,7 +18,7 @@ import socket
 import threading
 import time
 import uuid
-from collections import Counter, deque
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice, takewhile
@@ -40,6 +40,7 @@ from engine.spec.companions import name_first_phase
 from engine.spec.embedding import FEATURES
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
+from engine.store.claims import LOST_MOST
 from engine.store.events import Batch
 from engine.store.jobs import CANCELLED, INTERRUPTED, PREVIEW, PRIORITY_SWEEP
 
@@ -63,8 +64,6 @@ NO_MODEL = "The table or the model was forgotten before this could start."
 FORGOTTEN = "The table was forgotten before this could start."
 PRIVATE_MB = 4096
 """Default MiB that work on an uploaded table may use beyond the idle worker."""
-LOST_MOST = 2
-"""How often a job is queued anew because its machine was lost."""
 LOST = (
     f"The machine that ran this was lost, and so were those of the {LOST_MOST} attempts after it. Run it again to start over."
 )
@@ -168,7 +167,6 @@ class Engine:
         self._yielding: set[Key] = set()
         self._asked: dict[Key, tuple[str, float]] = {}  # who asked for what runs, and since when it does (monotonic)
         self._spent: list[tuple[str, float]] = []  # seconds of people, to be written
-        self._lost: Counter[str] = Counter()  # how often jobs were queued anew because their machine was lost
         self._pids: list[int] = []
         self._started = time.time()
         self._turned = time.monotonic()
@@ -341,14 +339,12 @@ class Engine:
 
     def _queue_anew(self, id: str, attempt: int) -> None:
         """Queues a job whose machine was lost, LOST_MOST times; then it has failed."""
-        if self._lost[id] < LOST_MOST and self.store.requeue(id, attempt=attempt):
-            self._lost[id] += 1
+        if self.store.requeue(id, attempt=attempt, lost=True):
             log.warning("run %s begins again: its machine was lost", id, extra={"job": id, "attempt": attempt})
         elif self.store.list_running(self.id).get(id) == (attempt, True):
             self.store.finish(id, "cancelled", CANCELLED, attempt=attempt)
         else:
             self.store.finish(id, "failed", LOST, attempt=attempt)
-            del self._lost[id]
 
     def _save_or_fail(self, key: Key, result: tuple[str, bytes], artifacts: dict[str, bytes]) -> None:
         """Stores a result, or the job's failure where it does not fit. Raises StoreFull where that does not fit either."""

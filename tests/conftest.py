@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 import sys
 import uuid
 from collections.abc import Iterator
@@ -171,20 +172,48 @@ LONG = (
     "tests/engine/papers/test_command.py::test_a_folder_needs",
     "tests/engine/papers/test_stacked.py::test_a_process_that_dies",
     "tests/engine/papers/test_stacked.py::test_two_at_once",
-    "tests/engine/test_compaction.py::test_numbers_of_convolutional",
+    "tests/engine/test_compaction.py::test_numbers_",
     "tests/engine/test_compare.py::test_every_method_ends",
     "tests/engine/test_compare_by_time.py::test_a_random_split",
     "tests/engine/test_compare_by_time.py::test_parts_follow",
     "tests/engine/test_estimators.py::test_the_one_check",
+    "tests/engine/test_four_ways_corpus.py",
+    "tests/engine/test_images.py::test_a_network_kept",
+    "tests/engine/test_images.py::test_alone_equals",
+    "tests/engine/test_leftovers.py",
+    "tests/engine/test_memory.py::test_an_estimate",
+    "tests/engine/test_no_leak.py::test_a_column",
     "tests/engine/test_one_file_method.py",
+    "tests/engine/test_plugins.py::test_a_folder_adds",
+    "tests/engine/test_preview.py::test_previews_have",
+    "tests/engine/test_run_report.py::test_names_never",
+    "tests/engine/test_score.py::test_a_promise",
+    "tests/engine/test_store.py::test_several_first",
+    "tests/engine/test_store.py::test_three_claimers",
+    "tests/engine/test_why.py::test_a_suspect_has",
     "tests/held/test_held.py::test_every_printed_import",
     "tests/test_benchmarks.py::test_it_runs",
+    "tests/test_benchmarks_gpu.py::test_it_needs",
     "tests/test_one_file_kinds.py::test_a_source",
     "tests/test_pretend.py::test_a_recorded_step",
     "tests/test_pretend.py::test_every_method",
     "tests/test_pretend.py::test_stacks_of_settings",
 )
 """Tests that take more than about 2 s of a processor and are no first look at anything: they are `long` too."""
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave out files without a test that is alone, where `-m` asks for those: importing all of them takes longer."""
+    asked = re.sub(r"not \w+", "", config.option.markexpr).split()
+    return True if "alone" in asked and collection_path.suffix == ".py" and not says_alone(collection_path) else None
+
+
+@cache
+def says_alone(path: Path) -> bool:
+    """Whether ALONE names the file or tests in it, or the file has the marker."""
+    name = path.relative_to(Path(__file__).parents[1]).as_posix()
+    named = any(id.partition("::")[0] == name or name.startswith(id) for id in ALONE)
+    return named or "mark.alone" in path.read_text(encoding="utf-8")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -198,6 +227,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             raise pytest.UsageError(f"{item.nodeid} is marked long and has no timeout of its own")
         if item.nodeid.startswith(ALONE):
             item.add_marker("alone")
+        elif item.get_closest_marker("alone") and not says_alone(item.path):
+            raise pytest.UsageError(f"{item.nodeid} is alone by a marker of another file, so `-m alone` would not find it")
         alone = item.get_closest_marker("alone") and not item.nodeid.startswith(EACH_TIME)
         if alone or item.nodeid.startswith(LONG):
             item.add_marker("long")

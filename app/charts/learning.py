@@ -27,10 +27,11 @@ def join_phases(arrays: dict[str, np.ndarray], name: str) -> tuple[np.ndarray, t
     """`history/<phase>/<name>` of all phases in the order they ran: (values [R, E], phases as in Trace).
 
     A phase that lacks the name leaves a gap of NaN as long as it ran. A replicate that stopped early keeps its last value:
-    means over those still training would jump whenever a good one ends. A generator's phases, in which no classifier trains, are left out.
+    means over those still training would jump whenever a good one ends. The phases of a generator or a policy, in which no classifier
+    trains, are left out.
     """
     steps = {key.split("/")[1]: value for key, value in arrays.items() if key.startswith("history/") and key.endswith("/step")}
-    own = ("ae_loss", "d_loss")
+    own = ("ae_loss", "d_loss", "reward")
     steps = {phase: at for phase, at in steps.items() if not any(f"history/{phase}/{loss}" in arrays for loss in own)}
     order = sorted(steps, key=lambda phase: steps[phase][0] if len(steps[phase]) else np.inf)
     parts, phases, before = [], [], 0

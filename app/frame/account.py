@@ -10,7 +10,7 @@ from app.session import uploads, visitor
 from app.session.store import get_store
 from app.sign_in import Person, read_provider
 from app.words import account as words
-from app.words.text import escape, format_duration
+from app.words.text import escape
 from engine.errors import LabError
 
 _SHOWN = 24
@@ -19,8 +19,13 @@ STYLE = """<style>
 a.sign-in { display: inline-block; padding: .35rem .6rem; border-radius: .5rem; font-size: .875rem; white-space: nowrap;
   color: light-dark(#005A9C, #56B4E9); text-decoration: none; }
 a.sign-in:hover { text-decoration: underline; }
+.st-key-account [data-testid="stPopoverButton"] { color: inherit !important; }
 @media (max-width: 767px) {
-  .st-key-account [data-testid="stPopoverButton"] p { max-width: 64px; overflow: hidden; text-overflow: ellipsis; }
+  a.sign-in { padding: .35rem 0; }
+  .st-key-status-silent p { max-width: 7rem; overflow: hidden; text-overflow: ellipsis; }
+  .st-key-account [data-testid="stPopoverButton"] { padding: 0; }
+  .st-key-account [data-testid="stPopoverButton"] div[aria-hidden="true"] { display: none; }
+  .st-key-account [data-testid="stPopoverButton"] p { position: absolute; width: 1px; overflow: hidden; clip-path: inset(50%); }
 }
 </style>"""
 
@@ -47,7 +52,7 @@ def draw_account() -> None:
 
 def _draw_person(person: Person) -> None:
     st.markdown(words.SIGNED_IN.format(name=escape(person.name, 100)))
-    st.caption(words.YOURS.format(time=format_duration(uploads.retention_seconds())))
+    st.caption(words.YOURS.format(minutes=f"{uploads.retention_seconds() / 60:.0f}"))
     if person.sign_in is None or person.issued is None:
         st.caption(words.BY_PROXY)
     else:

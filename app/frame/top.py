@@ -45,6 +45,8 @@ div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }
 .st-key-run-bar { padding: .6rem 0 .4rem; background: light-dark(#F8F8F7, #1B1C1F); border-top: 1px solid rgba(128, 128, 128, .25); }
 label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3AC); }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { opacity: 1; color: light-dark(#595A63, #B5B3AC); }
+/* a popover is drawn outside of the app, where light-dark() knows no dark theme */
+[data-testid="stPopoverBody"] :is([data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p) { color: inherit; }
 :is(a, button, summary, input, [tabindex]):focus-visible { outline: 2px solid light-dark(#00644B, #3CC79A); outline-offset: 2px; }
 [data-testid="stMain"]:focus-visible { outline-offset: -3px; }
 :is([class*="st-key-share-"], [class*="st-key-code-"]):has(> details) { width: auto; max-width: 100%; }
@@ -58,6 +60,10 @@ label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3A
 [data-testid="stCode"] .token:is(.number, .parameter) { color: light-dark(#A84300, #FF9A5C) !important; }
 /* a code's copy button: Streamlit hides it, from Tab too, until a mouse comes by */
 [data-testid="stCode"] > div, [data-testid="stCode"] > div > div { visibility: visible; opacity: 1; }
+/* what opens over the page stands beside the app, and so has no colour scheme of its own */
+.stDialog, [data-testid="stPopoverBody"] { color-scheme: light dark; }
+/* the list of methods: high enough to be read, so it opens upwards where there is no room below */
+[data-testid="stPopoverBody"]:has(:is(.st-key-method-menu-list, .st-key-plan-menu-list)) { min-height: min(460px, 56vh); }
 .st-key-top-tools { position: fixed; top: 12px; right: 60px; z-index: 999991; flex: none; width: auto; height: 36px; flex-wrap: nowrap; }
 .st-key-top-tools > * { flex: none; width: auto; min-width: 0; }
 .st-key-top-tools :is(p, button) { font-size: .875rem; white-space: nowrap; }

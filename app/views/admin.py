@@ -216,7 +216,7 @@ def list_person_rows(people: Sequence[PersonCounts], now: float) -> list[dict[st
         {
             "person": one.person,
             "tables": one.tables,
-            "size": round(one.table_bytes / 2**20, 1),
+            "size": _format_bytes(one.table_bytes),
             "private": one.private_jobs,
             "queued": one.queued,
             "running": one.running,
@@ -242,4 +242,4 @@ def list_act_rows(acts: Sequence[Act]) -> list[dict[str, Any]]:
 
 
 def _format_bytes(size: int) -> str:
-    return f"{size / 2**20:,.1f} MiB"
+    return f"{size / 2**20:,.1f} MiB" if size >= 1 << 20 else f"{size / 2**10:,.1f} KiB"

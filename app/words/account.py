@@ -7,7 +7,7 @@ SIGN_IN_HELP = "Your tables, names and pins are then yours on every browser."
 SIGNED_IN = "Signed in as **{name}**."
 YOURS = (
     "Tables, private runs, names and pins belong to you on every browser where you sign in. What this browser had before "
-    "stays apart, and is there again after you sign out. Its tables are forgotten {time} after it was last seen."
+    "stays apart, and is there again after you sign out. Its tables are forgotten {minutes} minutes after it was last seen."
 )
 CODE = "Your code here, for LAB_ADMINS:"
 SIGN_OUT, SIGN_OUT_HELP = "Sign out", "Ends this sign-in. Its cookie counts nowhere any more."

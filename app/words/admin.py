@@ -35,7 +35,7 @@ PEOPLE_HELP = (
     "Jobs of browsers count where a quota of jobs is set."
 )
 PERSON_COLUMNS = {
-    "person": "Person", "tables": "Tables", "size": "MiB of tables", "private": "Private jobs", "queued": "Waiting",
+    "person": "Person", "tables": "Tables", "size": "Size", "private": "Private jobs", "queued": "Waiting",
     "running": "Running", "seconds": "Engine s, 24 h", "seen": "Seen",
 }  # fmt: skip
 NO_PEOPLE = "Nobody has a table here."

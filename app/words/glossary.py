@@ -129,6 +129,10 @@ TERMS: dict[str, str] = {
         "Several models whose answers are averaged. Each member sees rows of its own, with the classes alike. Hardness of a row is "
         "the chance that the members before it give to other classes."
     ),
+    "MESA": (
+        "An ensemble whose policy is learnt. The policy sees how large the errors are and asks for rows with an error near its action. "
+        "Its reward is what a tree on those rows gains on validation rows."
+    ),
     "Explicit gradient": ("Moves copies of minority rows to lower the loss on validation rows. The film shows them moving."),
     "Logit adjustment": (
         "Adds the log of each class's share to its logit in training and leaves it out in testing. A rare class then wins by as much as "

@@ -22,7 +22,7 @@ def look(machine: Machine) -> Iterator[Finding]:
     if store is not None and machine.file is None:
         before = time.time()
         with store.database.reading() as connection:
-            there = float(connection.exec_driver_sql("SELECT extract(epoch FROM clock_timestamp())::float8").scalar_one())
+            there = store.database.read_clock(connection)
         apart = there - (before + time.time()) / 2
         if abs(apart) > APART:
             yield Finding(

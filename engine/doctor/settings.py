@@ -16,7 +16,16 @@ from engine.settings import read_setting, read_text
 
 ORDER = 80
 TITLE = "settings"
-NUMBERS = ("LAB_SLOTS", "LAB_THREADS", "LAB_WORKER_MEMORY", "LAB_PRIVATE_MEMORY", "LAB_DEVICE_SHARE", "LAB_FORGET_AFTER")
+NUMBERS = (
+    "LAB_SLOTS",
+    "LAB_THREADS",
+    "LAB_WORKER_MEMORY",
+    "LAB_PRIVATE_MEMORY",
+    "LAB_DEVICE_SHARE",
+    "LAB_FORGET_AFTER",
+    "LAB_PRIVATE_SLOTS",
+    "LAB_RAY_GPU",
+)
 
 
 def look(machine: Machine) -> Iterator[Finding]:

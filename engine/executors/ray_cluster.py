@@ -2,7 +2,7 @@
 
 Ray is imported when an executor is made, and never otherwise. What an actor says arrives by a generator that one thread reads; all
 other calls are made on the executor's thread. Nothing of an error that Ray raises is shown, since its text names hosts, ids and
-paths: the log has its class and the host.
+paths: the log has its class and the host (of a cluster that does not answer, the text).
 
 A cluster notices a frozen machine after a minute, so an actor says each second that it lives. After SILENCE seconds without a word it
 is killed and its job is lost (`WorkLost`), or returned where nothing of it had come.
@@ -23,8 +23,10 @@ import threading
 import time
 from collections import deque
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from engine import system
 from engine.errors import BadInput
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Room, Work, WorkerEvents, WorkFinished, WorkLost, WorkReturned
 from engine.executors.local import GRACE, PHASES, SLOWEST_RETRY
@@ -32,7 +34,7 @@ from engine.executors.ray_actor import SlotActor, list_versions
 from engine.executors.wire import is_public, pack_work, unpack_item
 from engine.executors.worker import CANCELLED
 from engine.memory import DEVICE_SHARE
-from engine.text import quote
+from engine.text import one_line, quote
 
 SILENCE = 15.0
 """Seconds without a word of a busy actor after which it is lost."""
@@ -42,6 +44,8 @@ NO_ROOM_AFTER = 10.0
 """Seconds after which an actor without a place on the cluster is named."""
 STORE_BYTES = 100_000_000
 """Bytes of memory for objects, on a cluster that this process starts. Ray's default is a third of the machine's."""
+FOLDER = "lab-ray-"
+"""What the names of the folders of such clusters begin with, before the engine's process id."""
 TRAVELS = ("LAB_COMPILE", "LAB_GRAPH", "LAB_FRAMES")
 """Settings of the engine that decide numbers and films, which the actors take over."""
 BROKE = "The run failed with an error in the engine on its machine of the cluster; the log there has the details."
@@ -268,7 +272,8 @@ class RayExecutor:
             if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
                 os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
             os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: anything else on the machine would go first
-            self._folder = tempfile.mkdtemp(prefix="lab-ray-")  # short, since sockets lie in it
+            _clear_folders()
+            self._folder = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")  # short, since sockets lie in it
             options |= {"include_dashboard": False, "_temp_dir": self._folder, "object_store_memory": STORE_BYTES}
             options |= {"num_cpus": processors}
         try:
@@ -278,7 +283,7 @@ class RayExecutor:
         try:
             ray.init(**options)
         except Exception as error:
-            log.error("no Ray cluster: %s", type(error).__name__)
+            log.error("no Ray cluster: %s", one_line(error, 300))
             raise BadInput(NO_ANSWER.format(name="ray" if address == "local" else f"ray://{address}")) from None
         return ray
 
@@ -363,8 +368,10 @@ class RayExecutor:
             return self._break(slot, "a message of another run")
         if isinstance(item, WorkerEvents):
             run.begun = True
+        elif isinstance(item, WorkReturned):  # its worker ended before it began, and may not start again
+            self._refuse(slot, NOT_STARTING.format(slot=slot.number))
         else:
-            slot.run, slot.shaky = None, not (isinstance(item, WorkFinished) and item.state == "done")
+            slot.run, slot.shaky = None, item.state != "done"
         return [item]
 
     def _check_place(self, slot: _Slot, place: Any) -> list[ExecutorEvent]:
@@ -467,6 +474,14 @@ class RayExecutor:
             self._ray.kill(slot.actor, no_restart=True)
         except Exception as error:
             log.warning("slot %d on %s could not be ended: %s", slot.number, slot.host, type(error).__name__)
+
+
+def _clear_folders() -> None:
+    """Deletes the folders of clusters whose engine was killed."""
+    for path in Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*"):
+        pid = path.name.removeprefix(FOLDER).partition("-")[0]
+        if pid.isdecimal() and not system.memory_in_use(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)
 
 
 def merge_catalogs(catalogs: list[dict[str, Any]]) -> dict[str, Any]:

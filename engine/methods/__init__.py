@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import json
 import pkgutil
+import re
 from collections import Counter
 from functools import cache
 from typing import Any
@@ -20,6 +21,9 @@ from engine.text import quote
 
 FAMILIES = ("plain", "loss", "sampling", "meta", "deep", "metric", "model", "ensemble", "oracle")
 """In order of display."""
+NAME = re.compile("[a-z0-9][a-z0-9-]{0,39}")
+MOST_TITLE = 60
+"""Letters of a plugin's title."""
 
 
 @cache
@@ -58,8 +62,7 @@ def _add_plugins(by_name: dict[str, type[Method]]) -> None:
             if not own or thing.__module__ != plugin.module.__name__:
                 continue
             try:
-                if thing.name in by_name:
-                    raise TypeError(f"there is a method called {quote(thing.name)} already")
+                _check_names(thing, by_name)
                 if thing.family not in FAMILIES:
                     raise TypeError(f"family {quote(thing.family)} is not one of {', '.join(FAMILIES)}")
                 _give_pens(thing, by_name)
@@ -69,6 +72,20 @@ def _add_plugins(by_name: dict[str, type[Method]]) -> None:
                 plugins.report(f"{plugin.path.name}, {thing.__name__}", plugins.explain(error))
                 continue
             by_name[thing.name] = thing
+
+
+def _check_names(thing: type[Method], by_name: dict[str, type[Method]]) -> None:
+    """Raises TypeError where a method's names cannot stand in addresses and lists, or are those of another."""
+    if not (isinstance(thing.name, str) and NAME.fullmatch(thing.name)):
+        raise TypeError(f"its name must be of a-z, 0-9 and -, at most 40 of them, not {quote(str(thing.name))}")
+    if not (isinstance(thing.title, str) and 0 < len(thing.title.strip()) <= MOST_TITLE):
+        raise TypeError(f"its title must have 1 to {MOST_TITLE} letters")
+    if thing.name in by_name:
+        raise TypeError(f"there is a method called {quote(thing.name)} already")
+    if not thing.__name__.isidentifier():
+        raise TypeError("its class has a name that is no Python name")
+    if any(thing.__name__ == one.__name__ for one in by_name.values()):
+        raise TypeError("there is a class of this name already, and its classifier would take the other one's place")
 
 
 def _give_pens(thing: type[Method], by_name: dict[str, type[Method]]) -> None:

@@ -1,4 +1,4 @@
-"""Bagging of trees on balanced draws."""
+"""Bagging on balanced draws."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from engine.events import Note
-from engine.methods.base import param
-from engine.methods.estimator import EnsembleMethod, Growing, Sample, import_ensembles, note_weights
+from engine.methods.estimator import Growing, Sample, import_ensembles, note_weights
+from engine.methods.picked_base import PickedMethod
 from engine.models.committee import Bag
+from engine.samplers.hardness import Pick, pick_equally, pick_from_a_draw
 from engine.spec.pens import Pen
 
 FEW = 10
@@ -17,19 +18,25 @@ FEW = 10
 
 
 @dataclass(frozen=True)
-class BalancedBagging(EnsembleMethod):
+class BalancedBagging(PickedMethod):
     """Trees on rows drawn with repetition, of which the majority is then cut to the size of the smallest class."""
 
     name = "balanced-bagging"
     title = "Balanced bagging"
     family = "ensemble"
-    kinds = ("tabular", "points")
-    source = "Maclin and Opitz 1997 with under-sampling, by imbalanced-learn's BalancedBaggingClassifier."
+    kinds = ("tabular", "points", "images")
+    source = (
+        "Maclin and Opitz 1997 with under-sampling. Trees by imbalanced-learn's BalancedBaggingClassifier; networks on rows drawn in the "
+        "same way."
+    )
     pen = Pen("pink", "longdash", "cross")
     needs = ("imblearn.ensemble",)
     comparison = 34
 
-    members: int = param(10, low=1, high=500, log=True, help="How many trees are grown.")
+    def start(self, y: np.ndarray) -> Pick:
+        """See PickedMethod."""
+        draw = pick_equally if np.bincount(y).min() < FEW else pick_from_a_draw
+        return lambda t, hardness, rng: draw(y, rng)
 
     def grow(self, sample: Sample) -> Growing:
         """See EstimatorMethod. Weights of rows are not used in the draws."""
@@ -42,5 +49,7 @@ class BalancedBagging(EnsembleMethod):
             n_estimators=self.members, max_samples=len(sample.y), bootstrap=not few, random_state=sample.draw("trees"), n_jobs=1
         )
         model.fit(sample.x, sample.y)
-        trees = [member.steps[-1][1] for member in model.estimators_]
-        return Bag(model.classes_, [(trees, None)])
+        members = [[step for _, step in member.steps] for member in model.estimators_]
+        drawn = zip(members, model.estimators_samples_, strict=True)
+        sample.picked.extend(np.sort(rows[under.sample_indices_]) for (under, _), rows in drawn)
+        return Bag(model.classes_, [([tree for _, tree in members], None)])

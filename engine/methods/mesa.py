@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from engine.data.dataset import Task
 from engine.errors import BadInput
-from engine.events import Event, Note
+from engine.events import Epoch, Event, Note, Running
 from engine.methods.base import param
 from engine.methods.estimator import EnsembleMethod, Growing, Sample, score_answers
 from engine.models.committee import Bag, one_thread
@@ -25,6 +25,8 @@ REWARD = 100.0
 """Reward of a gain of 1 in average precision on validation rows."""
 FEWEST = 2
 """Validation rows of the smaller class that the reward needs."""
+TOLD = 100
+"""Episodes that are told of, at most."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,25 @@ class MESA(EnsembleMethod):
             )
         return (yield from super().fit(task, camera=camera))
 
+    def grow_all(self, samples: Sequence[Sample]) -> Generator[Event, None, list[Any]]:
+        """See EstimatorMethod. Episodes and members are told of when all replicates have grown, an event for all of them."""
+        told: dict[tuple[str, int], list[Epoch]] = {}
+        estimators = []
+        for sample in samples:
+            growing = Running(self.grow(sample))
+            for event in growing:
+                if isinstance(event, Epoch):
+                    told.setdefault((event.phase, event.epoch), []).append(event)
+                else:
+                    yield event
+            estimators.append(growing.value)
+            yield sample.progress(1.0)
+        for one, *others in told.values():
+            yield replace(
+                one, values={name: [own[0], *(o.values[name][0] for o in others)] for name, own in one.values.items()}
+            )
+        return estimators
+
     def grow(self, sample: Sample) -> Growing:
         """See EstimatorMethod. Rewards are measured on validation rows."""
         if not sample.task.held_out and np.array_equal(sample.x, sample.valid_x):
@@ -106,10 +127,13 @@ class MESA(EnsembleMethod):
             for invented in invent_transitions(self.bins, sample.stream("sac-invented")):
                 policy.remember(invented)
         chance = sample.stream("sac-random")
+        number, told = sample.task.replicates[sample.r].number, 0
+        planned = -(-self.steps // (self.members - 1))
         taken = episode = 0
         while taken < self.steps:
             growing = Growth(self, sample, episode)
-            state = growing.state()
+            state, begun = growing.state(), growing.score
+            actions = []
             while len(growing.trees) < self.members and taken < self.steps:
                 yield sample.progress(taken / (self.steps + self.members))
                 random = taken < self.steps // 3
@@ -118,16 +142,30 @@ class MESA(EnsembleMethod):
                 after = growing.state()
                 policy.remember(Transition(state, action, reward, after, len(growing.trees) == self.members))
                 state = after
+                actions.append(action)
                 taken += 1
                 if not random:
                     policy.learn()
             episode += 1
+            if episode * min(TOLD, planned) // planned > told:
+                told += 1
+                gained = {"mu": [float(np.mean(actions))], "reward": [REWARD * (growing.score - begun)]}
+                yield Epoch("policy", told, taken, number, gained | _tell_state(state))
         built = Growth(self, sample, episode)
         while len(built.trees) < self.members:
             yield sample.progress((taken + len(built.trees)) / (self.steps + self.members))
-            built.step(policy.act(built.state(), drawn=released))
+            state, at = built.state(), len(built.trees)
+            action = policy.act(state, drawn=released)
+            reward = built.step(action)
+            yield Epoch("members", at, taken + at, number, {"mu": [action], "reward": [reward]} | _tell_state(state))
         sample.picked.extend(built.picked)
         return Bag(np.arange(2), [(built.trees, None)])
+
+
+def _tell_state(state: np.ndarray) -> dict[str, list[float]]:
+    """The buckets of both histograms as values of an event."""
+    half = len(state) // 2
+    return {f"state_{('train', 'valid')[i // half]}_{i % half}": [float(value)] for i, value in enumerate(state)}
 
 
 class Growth:

@@ -7,6 +7,7 @@ their mean differences, and Holm's correction runs over the claims of the table.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -45,14 +46,16 @@ def list_cards(claims: Sequence[Mapping[str, Any]], printed: Mapping[tuple[str, 
     """Return the cards of a table, in the order of its claims. claims: as `engine.papers.verdicts.judge` gives them; printed: of
     `find_printed`.
     """
+    asked = Counter(str(claim["text"]) for claim in claims)
     claims = [
         claim for claim in claims if claim["difference"]
     ] or claims  # a part of a table is judged by what is measured of it
     by_text: dict[str, list[Mapping[str, Any]]] = {}
     for claim in claims:
         by_text.setdefault(str(claim["text"]), []).append(claim)
-    if by_text and all(len(same) >= MANY for same in by_text.values()):
-        return _judge_over_sets(by_text, printed)
+    most = max(map(len, by_text.values()), default=0)
+    if most >= MANY and min(asked.values()) >= MANY:  # what is measured on fewer sets than the rest waits for them
+        return _judge_over_sets({text: same for text, same in by_text.items() if len(same) == most}, printed)
     return _list_single(claims, printed)
 
 

@@ -142,7 +142,7 @@ def score_epochs(spec: RunSpec, task: Task) -> Iterator[float]:
             if isinstance(event, Epoch):
                 if event.phase != phase:
                     phase, best = event.phase, {}
-                for r, value in enumerate(event.values["valid_ap"], event.first):
+                for r, value in enumerate(event.values.get("valid_ap", ()), event.first):
                     if value is not None and value == value:
                         best[r] = max(best.get(r, value), value)
                 yield sum(best.values()) / len(best) if best else 0.0

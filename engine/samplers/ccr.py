@@ -51,10 +51,10 @@ def ccr(
     pushes of several spheres add. A seed gets rows in inverse proportion to its radius, at uniform shares of the radius (volume:
     uniform in the ball) in directions of normal draws.
 
-    cleaning: "remove" removes the rows inside, "ignore" leaves them. classes: with more than two, each that gets rows is treated in turn,
-    the largest first; its others are all rows of other classes as they lie then ("one-by-one"), or as many rows of each larger class as
-    the largest class has, divided by the number of the turn, without replacement ("sampling"; the first turn takes all). variant:
-    "released" divides by one row too few where all others are inside. fixed: in so many last columns no row is moved.
+    cleaning: "remove" removes the rows inside, but never all of a class, "ignore" leaves them. classes: with more than two, each that gets
+    rows is treated in turn, the largest first; its others are all rows of other classes as they lie then ("one-by-one"), or as many rows
+    of each larger class as the largest class has, divided by the number of the turn, without replacement ("sampling"; the first turn
+    takes all). variant: "released" divides by one row too few where all others are inside. fixed: in so many last columns no row is moved.
 
     Draws for each class: rows of the larger classes, directions of rows that lie on a seed, directions and shares of the new rows.
     """
@@ -174,7 +174,9 @@ def find_regions(inside: Tensor, at_seed: Tensor, threshold: float) -> Tensor:
 
 @dataclass
 class _Ground:
-    """All rows as they lie now: the old ones, then new ones. by: number of the row that pushed last, -1 for none; alive: not removed."""
+    """All rows as they lie now: the old ones, then new ones. by: number of the row that pushed last, -1 for none; alive: not removed.
+    spared: whether a class kept rows that were to be removed.
+    """
 
     x: Tensor
     y: Tensor
@@ -185,6 +187,7 @@ class _Ground:
     base: list[Tensor] = field(default_factory=list)
     radius: list[Tensor] = field(default_factory=list)
     spheres: list[tuple[Tensor, Tensor]] = field(default_factory=list)
+    spared: bool = False
 
     def add(self, x: Tensor, c: int, base: Tensor, radius: Tensor) -> None:
         """Appends new rows of class c."""
@@ -260,6 +263,11 @@ def _treat(
     inside = distances < radius.unsqueeze(1)
     met = inside.any(0)
     if cleaning == "remove":
+        for one in sorted(set(ground.y[others[met]].tolist())):  # no class loses its last row
+            own_rows = (ground.y == one) & ground.alive
+            if int(own_rows.sum()) == int((met & (ground.y[others] == one)).sum()):
+                met = met & (ground.y[others] != one)
+                ground.spared = True
         ground.alive[others[met]] = False
     elif cleaning == "push":
         pushed = push_out(own, there, distances, radius, ways, p)
@@ -286,11 +294,15 @@ def _finish(ground: _Ground, x: Tensor, p: int, held: bool) -> Drawn:
     rows = torch.nonzero(ground.moved[:n] & ground.alive[:n]).squeeze(1)
     moved = Moved(rows, ground.x[rows].to(x.dtype), ground.by[rows])
     spheres = tuple(torch.cat([*(pair[i] for pair in ground.spheres), (base, radius)[i][:0]]) for i in (0, 1))
-    text = "Rows that are pushed keep their categories: they move in the columns of numbers alone."
+    said = []
+    if held and len(rows):
+        said.append("Rows that are pushed keep their categories: they move in the columns of numbers alone.")
+    if ground.spared:
+        said.append("All rows of a class lay in spheres: none of them was removed.")
     return Drawn(
         ground.x[n:][order].to(x.dtype), ground.y[n:][order], base, base, torch.zeros_like(radius), moved=moved,
         kept=None if bool(ground.alive[:n].all()) else ground.alive[:n], kind="sphere", norm=p, radius=radius,
-        spheres=(spheres[0], spheres[1]), said=(text,) if held and len(rows) else (),
+        spheres=(spheres[0], spheres[1]), said=tuple(said),
     )  # fmt: skip
 
 

@@ -30,6 +30,17 @@ def pick_equally(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return np.sort(np.concatenate([own if len(own) == fewest else rng.choice(own, fewest, replace=False) for own in members]))
 
 
+def pick_from_a_draw(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Rows [m], ascending, some of them several times: as many as there are drawn with repetition, then each class cut to the smallest.
+    A draw that lacks a class is drawn anew. y [n] int.
+    """
+    classes = len(np.unique(y))
+    drawn = rng.integers(len(y), size=len(y))
+    while len(np.unique(y[drawn])) < classes:
+        drawn = rng.integers(len(y), size=len(y))
+    return np.sort(drawn[pick_equally(y[drawn], rng)])
+
+
 def weigh_bins(hardness: np.ndarray, alpha: float, bins: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(bin of every row [m], rows of every bin, weight of every bin): 1 / (its mean hardness + alpha), 0 of an empty one.
 

@@ -17,6 +17,8 @@ from engine.samplers.lines import Drawn
 
 INSTEAD = {"smote": "SMOTE within the class", "copies": "copies of its only row"}
 """What replaces a sampler that cannot be applied to a class, in words."""
+MOST = 1e100
+"""Largest magnitude of a value: sums of its square are far from what a float64 holds."""
 
 
 class Resampler(BaseOverSampler):  # type: ignore[misc]
@@ -24,7 +26,8 @@ class Resampler(BaseOverSampler):  # type: ignore[misc]
 
     Rows that the sampler moves lie at their new places, rows that it removes are left out. X is an array, a sparse matrix (converted to
     an array inside) or a data frame. New rows of integers are floats, except in a data frame, whose columns imbalanced-learn casts back
-    to their types. random_state: int, RandomState or None; one generator serves the whole fit.
+    to their types. Raises ValueError for values so large that their squares overflow. random_state: int, RandomState or None; one
+    generator serves the whole fit.
 
     A subclass has its parameters in `__init__` (with `random_state`), their constraints in `_parameter_constraints`, and `sampler`, a
     function of (x, y, wanted, rng) and of all parameters but imbalanced-learn's two by name; or a `draw` of its own.
@@ -51,6 +54,10 @@ class Resampler(BaseOverSampler):  # type: ignore[misc]
         dense = X.toarray() if sparse.issparse(X) else X
         if dense.dtype not in (np.float16, np.float32, np.float64):  # whole numbers, truth values, long doubles
             dense = dense.astype(np.float64)
+        if not np.abs(dense).max() <= MOST:
+            raise ValueError(
+                f"{type(self).__name__} squares distances: values above {MOST:g} are too large; divide them by a constant."
+            )
         classes, numbers_of = np.unique(y, return_inverse=True)
         wanted = {i: int(self.sampling_strategy_.get(c, 0)) for i, c in enumerate(classes.tolist())}
         drawn = self.draw(
@@ -59,6 +66,10 @@ class Resampler(BaseOverSampler):  # type: ignore[misc]
             wanted,
             check_random_state(self.random_state),
         )
+        if not drawn.x.isfinite().all():
+            raise ValueError(
+                f"{type(self).__name__} made values that are too large for {dense.dtype}; divide the columns by a constant."
+            )
         for c, how in drawn.instead.items():
             warnings.warn(self.explain_instead(classes[c], how), stacklevel=2)
         for text in drawn.said:

@@ -134,6 +134,8 @@ FEW_SPREAD = 4.0
 """That of a method with fewer than three measured tables."""
 FAR = 1.25
 """By how much the spread grows each time the rows double beyond those measured."""
+SLACK = 0.5
+"""Seconds added to those taken and those measured before they are divided: of short trainings most is not training."""
 LEAST = 0.02
 """Seconds below which no number is told apart."""
 
@@ -250,7 +252,7 @@ def learn_pace(timings: Iterable[Timing]) -> Pace:
         if foreseen is None:
             own[one.method].append(one)
         else:
-            factors[one.method].append(one.seconds / foreseen)
+            factors[one.method].append((one.seconds + SLACK) / (foreseen + SLACK))
     methods = {name: statistics.median(values) for name, values in factors.items()}
     machine = statistics.median(methods.values()) if methods else 1.0
     return Pace(machine, methods, {name: tuple(values) for name, values in own.items()})

@@ -29,6 +29,8 @@ from engine.text import make_storable, quote
 
 AHEAD = 8
 """Queued jobs among which an engine may choose."""
+LOST_MOST = 2
+"""How often a job is queued anew because its machine was lost."""
 
 
 class Claims(Part):
@@ -100,11 +102,12 @@ class Claims(Part):
         with self.database.reading() as connection:
             return bool(connection.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
 
-    def requeue(self, id: str, *, attempt: int) -> bool:
+    def requeue(self, id: str, *, attempt: int, lost: bool = False) -> bool:
         """Put a running job that was stopped for a more urgent one back to its place in the queue, as if it had not begun.
 
         Its events are deleted and its attempt raised: nothing comes twice. False where it is not running (any more), runs as another
-        attempt, or somebody wants it cancelled.
+        attempt, or somebody wants it cancelled. lost: it was not stopped, but its machine was lost. That is counted until somebody asks for
+        it again; False where it has been so LOST_MOST times.
         """
         values = {
             "state": "queued",
@@ -116,6 +119,8 @@ class Claims(Part):
             "attempt": attempt + 1,
         }
         query = JOBS.update().where(is_running(id, attempt), JOBS.c.cancel == 0).values(**values)
+        if lost:
+            query = query.where(JOBS.c.lost < LOST_MOST).values(lost=JOBS.c.lost + 1)
         with self.database.writing() as connection:
             if connection.execute(query).rowcount != 1:
                 return False

@@ -208,6 +208,7 @@ def enqueue_job(
         "engine": None,
         "cancel": 0,
         "last_seq": 0,
+        "lost": 0,
     } | dict(values)
     if key["owner"] is not None:
         touch_owner(database, connection, key["owner"])

@@ -68,6 +68,7 @@ JOBS = sa.Table(
     sa.Column("upload", TEXT),
     sa.Column("dataset", TEXT, PublicSpecColumn("dataset", "source.dataset")),
     sa.Column("method", TEXT, PublicSpecColumn("method", "technique")),
+    sa.Column("lost", sa.Integer, nullable=False, server_default="0"),
     sa.Index("jobs_by_turn", "state", "priority", "created"),
     sa.Index("jobs_by_age", "created"),
     sa.Index("jobs_by_owner", "owner", "upload"),

@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 import plotly.validator_cache
 import pytest
 
-from app.charts import generator, learning, losses, norms, pr
+from app.charts import generator, learning, losses, norms, policy, pr
 from app.charts.palette import COLOURS, Stroke, centre, distinct, read_strokes, spread, stroke, use_catalog
 from engine.methods import describe_methods, methods
 from engine.spec import pens
@@ -80,6 +80,27 @@ def test_history_is_joined_in_the_order_it_ran() -> None:
     assert "peaks at 0.50 after 5 epochs" in learning.alt([learning.Trace("ce", "CE", values, phases)])
     gap, _ = learning.join_phases(arrays, "adapted_loss")
     assert np.isnan(gap[0, 3:]).all() and gap.shape == (1, 5)
+
+
+def test_a_policys_training_has_pictures_of_its_own() -> None:
+    arrays = {"history/training/step": np.array([1.0, 2.0]), "history/training/valid_ap": np.array([[0.4, 0.5]])}
+    assert policy.read_history(arrays, "policy") == {}
+    for phase, mu in (("policy", [0.2, 0.6, 0.7]), ("members", [0.5, 0.9])):
+        told = {"mu": mu, "reward": [1.0, -2.0, 3.0][: len(mu)]} | {f"state_train_{i}": [i + 1.0] * len(mu) for i in range(4)}
+        told |= {f"state_valid_{i}": [1.0] * len(mu) for i in range(4)}
+        arrays |= {
+            f"history/{phase}/step": np.arange(len(mu)),
+            **{f"history/{phase}/{k}": np.array([v]) for k, v in told.items()},
+        }
+    assert learning.join_phases(arrays, "valid_ap")[1] == (("training", 0),)
+    learnt, built = (policy.read_history(arrays, phase) for phase in (policy.EPISODES, policy.MEMBERS))
+    assert traces(policy.figure(learnt, "reward", "Episode", "Gain"))[0]["y"].tolist() == [1.0, -2.0, 3.0]
+    assert policy.alt(built, "mu", "tree") == "The action of each tree: from 0.50 to 0.90."
+    bars = drawn(policy.draw_states(built))
+    assert [b["name"] for b in bars] == [f"{p} rows, {w}" for p in ("training", "validation") for w in ("first", "last")]
+    assert [round(float(v), 3) for v in bars[0]["y"]] == [0.1, 0.2, 0.3, 0.4] and bars[0]["x"][0] == "0.0 to 0.2"
+    assert "training rows: 10%, 20%, 30%, 40% first" in policy.describe_states(built)
+    assert policy.table(built, "tree").columns.tolist()[:2] == ["action", "reward"]
 
 
 def test_a_generators_training_has_a_picture_of_its_own() -> None:

@@ -279,9 +279,12 @@ def test_the_list_of_methods_shuts_nobody_out(chromium, shelf, until, state, sch
     me.shot(f"methods-{state}-{scheme}")
     found = me.violations()
     assert not found, told(found)
+    caption = page.locator(":is([data-testid=stPopoverBody], [role=dialog]) [data-testid=stCaptionContainer]").last
+    soft = {"light": "rgb(89, 90, 99)", "dark": "rgb(181, 179, 172)"}[scheme]
+    assert caption.evaluate("(one) => getComputedStyle(one).color") == soft, "what opens over the page has its colours"
     assert page.locator(".menu .list").bounding_box()["height"] >= 200 and me.over() <= 1
     box = page.locator("[data-testid=stPopoverBody], [role=dialog]").last.bounding_box()
-    assert box["y"] >= 0 and box["y"] + box["height"] <= 901, "all of it is in the window"
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 901 and box["height"] >= 440, "all of it is in the window"
     last = page.locator(".menu button b").last.inner_text().strip("✓ ")
     field.focus()
     page.keyboard.type(last)

@@ -44,6 +44,11 @@ FAULTS = {
     "clash.py": METHOD.replace("naive-bayes", "focal"),
     "family.py": METHOD.replace("naive-bayes", "other").replace("    estimator", '    family = "no such"\n    estimator'),
     "leaves.py": "raise SystemExit(3)\n",
+    "huge.py": " " * (5 << 20),
+    "name.py": METHOD.replace("naive-bayes", "../x"),
+    "silent.py": "class Silent(Exception):\n    def __str__(self):\n        raise ValueError\n\n\nraise Silent\n",
+    "taken.py": METHOD.replace("naive-bayes", "mine").replace("class NaiveBayes", "class CE"),
+    "title.py": METHOD.replace("naive-bayes", "long").replace("Naive Bayes", "N" * 61),
 }
 
 

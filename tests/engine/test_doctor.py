@@ -220,3 +220,24 @@ def test_whether_an_engine_lives_is_its_exit_status(store, tmp_path, capsys):
         main(["doctor", "--store", f"sqlite:///{tmp_path / 'none.db'}", "--alive"]) == 1
         and not Path(tmp_path / "none.db").exists()
     )
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_the_settings_of_a_server_of_postgresql(postgres):
+    """The server of the tests has two of the six settings, and keeps time with this machine."""
+    url = postgres.make_schema("examined")
+    machine = Machine(url)
+    try:
+        first, version, *notes = look(doctor.list_checks()[0], machine)
+        assert first.level == version.level == OK and version.says.startswith("PostgreSQL ") and url not in first.says
+        missing = {one.todo.split()[1] for one in notes}
+        assert missing <= set(store.SETTINGS) - {"log_error_verbosity", "log_min_error_statement"} and {
+            one.level for one in notes
+        } == {NOTE}
+        assert "log_parameter_max_length" in missing
+        (time_there,) = look(clock, machine)
+        assert time_there.level == OK and "s from the database's" in time_there.says
+    finally:
+        machine.close()
+        postgres.run_sql("DROP SCHEMA examined CASCADE", "lab")

@@ -56,6 +56,7 @@ from engine.methods.estimator import EstimatorMethod
 from engine.spec import RunSpec, fields
 from engine.spec.pens import Pen
 from engine.spec.run import default_params
+from engine.training import network_cache
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from tests.engine.test_methods import fit as drive
@@ -96,16 +97,28 @@ LIGHTER: dict[str, dict[str, Any]] = {
 """Those whose fit takes longer, and the parameters that the suite has instead."""
 
 
+@pytest.fixture
+def many_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checks fit the same rows again and again, and methods share first phases: each is trained once (engine/training/network_cache.py)."""
+    monkeypatch.setattr(network_cache, "MOST", 1000)
+
+
 def suite(names: Iterable[str]) -> Any:
+    """Each of these classifiers with each check; those that fail by design are long: they have to fail, which guards nothing else."""
     known = classifiers()
-    return parametrize_with_checks(
+    mark = parametrize_with_checks(
         [known[name](**LIGHTER.get(name, {})) for name in names],
         expected_failed_checks=lambda estimator: {**EXPECTED_FAILED_CHECKS, **estimator.method.expected_failed_checks},
         xfail_strict=True,
-    )
+    ).mark
+    given, pairs = mark.args
+    long = (pytest.mark.long, pytest.mark.timeout(120))
+    cases = [pytest.param(*p.values, marks=(*p.marks, *long)) if isinstance(p, type(pytest.param())) else p for p in pairs]
+    return pytest.mark.parametrize(given, cases, **mark.kwargs)
 
 
 @QUIET  # many of these data are balanced, and methods say that there is nothing to sample
+@pytest.mark.usefixtures("many_kept")
 @suite(name for name in classifiers() if name not in LONGER)
 def test_scikit_learns_suite(estimator: Any, check: Any) -> None:
     check(estimator)

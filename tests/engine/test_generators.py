@@ -10,12 +10,14 @@ import torch
 from torch import nn
 
 from engine.data.dataset import Rows, Task
+from engine.data.rows import take
 from engine.errors import BadInput
 from engine.events import Epoch, Note, Phase, Running, finish
 from engine.methods import methods
 from engine.methods.generator import GeneratorMethod
 from engine.models.generators import kept
 from engine.models.generators.adversarial import Pixels, Shuffled, build, check_side, draw_classes, initialise, new_adam
+from engine.runner.generated import make_generated_artifact
 from engine.seeds import torch_stream
 from engine.training import network_cache
 from engine.training.camera import Camera
@@ -111,6 +113,19 @@ def test_a_class_of_one_row_is_repeated_and_said_to_be(cls: type[GeneratorMethod
     events, fitted = fit(cls, replace(on, train=train, source=(on.source[0][order.numpy()],)))
     assert any(isinstance(e, Note) and "repeated instead" in e.text for e in events) or cls.name == "cgan"
     assert fitted.synthetic is not None and bool((fitted.synthetic.y == 2).any())
+
+
+@ALL
+def test_equal_classes_of_images_get_no_row(cls: type[GeneratorMethod]) -> None:
+    on = task(pictures((20, 20, 20)), folds=1, seeds=1, ratio=None)
+    own = on.train.counts(3)
+    keep = on.train.mask.clone()
+    for c in range(3):  # as many training rows of every class
+        keep &= ~(on.train.y == c) | ((on.train.y == c) & on.train.mask).cumsum(1).le(int(own.min()))
+    events, fitted = fit(cls, replace(on, train=take(on.train, keep)))
+    assert fitted.synthetic is not None and not bool(fitted.synthetic.mask.any())
+    assert any(isinstance(e, Epoch) and e.phase == "training" for e in events)
+    assert make_generated_artifact(on, fitted, 0)["count"].tolist() == [0, 0, 0]
 
 
 def test_pixels_go_to_the_range_of_tanh_and_back() -> None:

@@ -11,7 +11,7 @@ import torch
 from engine.data.dataset import Rows, Task
 from engine.data.rows import take
 from engine.errors import BadInput
-from engine.events import Note
+from engine.events import Epoch, Note
 from engine.methods import method
 from engine.methods.estimator import Sample
 from engine.methods.mesa import MESA, REWARD, Growth
@@ -219,3 +219,21 @@ def test_a_reward_on_training_rows_is_told():
     assert [e.text for e in events if isinstance(e, Note)] == [
         "No rows are kept for validation, so MESA measures its reward on training rows."
     ]
+
+
+def test_episodes_and_members_are_told(monkeypatch):
+    on = one_task()
+    events, _ = fit(MESA(**QUICK), on)
+    told = {phase: [e for e in events if isinstance(e, Epoch) and e.phase == phase] for phase in ("policy", "members")}
+    count = len(on.replicates)
+    assert [e.epoch for e in told["policy"]] == [1, 2, 3, 4] and [e.epoch for e in told["members"]] == [1, 2, 3]
+    for e in (*told["policy"], *told["members"]):
+        assert e.first == 0 and all(len(of) == count for of in e.values.values())
+        assert all(0 <= mu <= 1 for mu in e.values["mu"]) and all(abs(gained) <= 100 for gained in e.values["reward"])
+        for part in ("train", "valid"):
+            buckets = [of for name, of in e.values.items() if name.startswith(f"state_{part}_")]
+            assert len(buckets) == 5 and all(abs(sum(each) - 5) < 1e-9 for each in zip(*buckets, strict=True))
+    monkeypatch.setattr(ActorCritic, "learn", lambda self: None)
+    many, _ = fit(MESA(members=2, steps=120), task(blobs((160, 60)), ratio=4.0, folds=1, seeds=1))
+    policy = [e for e in many if isinstance(e, Epoch) and e.phase == "policy"]
+    assert len(policy) == 100 and [e.epoch for e in policy] == list(range(1, 101)) and policy[-1].step == 120

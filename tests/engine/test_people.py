@@ -9,12 +9,18 @@ import pytest
 import sqlalchemy as sa
 
 from engine.errors import NotAllowed, QuotaReached, UnknownName
+from engine.executors import WorkFinished
+from engine.service import Engine
 from engine.spec.run import upload_id
 from engine.store import Store, people
 from engine.store.administration import Administration
 from engine.store.people import is_admin, name_person
+from engine.store.quotas import count_seconds
 from engine.store.schema import ASKERS, AUDIT, SPENT
 from tests.engine.test_store import SPEC, info
+from tests.engine.test_store_gone import Executor, Turns
+
+pytestmark = pytest.mark.both_databases
 
 ANN, BEN = (f"oidc:{letter * 64}" for letter in "ab")
 BROWSER = "m" * 43
@@ -44,6 +50,7 @@ def test_an_ended_sign_in_counts_no_more(store):
     assert not store.is_signed_out(BEN, "one", 10.0)
 
 
+@pytest.mark.sqlite  # on PostgreSQL the database's clock counts, which no test sets
 def test_signing_out_everywhere_ends_what_was_issued_until_then(store, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 1000.5)
     store.sign_out_everywhere(ANN, 990.0)
@@ -161,6 +168,7 @@ def test_so_many_jobs_of_a_person_wait(store, monkeypatch):
     assert store.submit(SPEC.with_(seed=8), asker=BROWSER).state == "queued", "one has begun"
 
 
+@pytest.mark.sqlite  # on PostgreSQL the database's clock counts, which no test sets
 def test_so_many_seconds_of_engines_are_a_persons_in_a_day(store, monkeypatch):
     monkeypatch.setenv("LAB_MOST_SECONDS", "100")
     now = time.time()
@@ -201,3 +209,26 @@ def test_who_asked_is_deleted_with_the_job(store):
     assert store.read_asker(job.id) is None and store.read_asker(mine.id) == name_person(ANN)
     store.forget(ANN)
     assert store.read_asker(mine.id) is None
+
+
+def test_an_engine_counts_the_seconds_of_every_job_however_it_ends(store, monkeypatch):
+    monkeypatch.setattr("engine.service.BEAT", 3600.0)
+    engine = Engine(store, Executor(), 4)
+    jobs = [store.submit(SPEC.with_(seed=seed), asker=ANN) for seed in range(3)]
+    store.submit(SPEC.with_(seed=9))  # a terminal's
+    engine.executor.idle = 4
+    engine.work(Turns(1))
+    engine.executor.idle = 0
+    assert len(engine._running) == 4 and {key[0] for key in engine._asked} == {job.id for job in jobs}
+    engine._asked = {key: (who, since - 700.0) for key, (who, since) in engine._asked.items()}
+    engine.executor.news = [WorkFinished((jobs[0].id, 1), "failed", "why")]
+    store.delete(jobs[1].id)
+    engine.work(Turns(2))
+    with store.database.reading() as connection:
+        assert count_seconds(store.database, connection, name_person(ANN)) >= 1400.0, (
+            "of one that failed and one that was deleted"
+        )
+    engine.stop()
+    with store.database.reading() as connection:
+        spent = connection.execute(sa.select(SPENT.c.person, SPENT.c.seconds)).all()
+    assert [row.person for row in spent] == [name_person(ANN)] * 3 and all(row.seconds >= 700.0 for row in spent)

@@ -15,9 +15,10 @@ from engine.data.dataset import Task
 from engine.data.rows import take
 from engine.events import Note
 from engine.methods import method, methods
+from engine.methods.balanced_bagging import FEW
 from engine.methods.estimator import Sample
 from engine.methods.picked_base import PickedMethod
-from engine.models.committee import Bag
+from engine.models.committee import Bag, Committee
 from engine.samplers.hardness import (
     Cascade,
     count_alive,
@@ -26,6 +27,7 @@ from engine.samplers.hardness import (
     pace,
     pick_by_hardness,
     pick_equally,
+    pick_from_a_draw,
     weigh_bins,
 )
 from engine.samplers.shares import shares
@@ -35,7 +37,9 @@ from tests.engine.tasks import blobs, task
 from tests.engine.test_methods import fit
 from tests.engine.test_models import mixed
 
-NAMES = [name for name, cls in methods().items() if issubclass(cls, PickedMethod)]
+LIBRARY = "balanced-bagging"
+"""Its trees are imbalanced-learn's."""
+NAMES = [name for name, cls in methods().items() if issubclass(cls, PickedMethod) and name != LIBRARY]
 ALL = pytest.mark.parametrize("name", NAMES)
 
 
@@ -160,6 +164,33 @@ def test_a_member_sees_as_many_rows_of_every_class(monkeypatch, name, counts):
                 assert set(np.flatnonzero(y == sizes.argmin())) <= set(picked.rows) and len(set(picked.rows)) == len(
                     picked.rows
                 )
+
+
+@pytest.mark.parametrize("counts", [(101, 34), (61, 34, 9)])
+def test_rows_of_balanced_bagging(counts):
+    on = task(blobs(counts), folds=2, seeds=1)
+    _, fitted = fit(method(LIBRARY)(members=3), on)
+    assert fitted.picked is not None and isinstance(fitted.net, Committee)
+    for r in range(len(on.replicates)):
+        x, y = rows(on, r)
+        trees = fitted.net.members[r].estimator.groups[0][0]
+        for told, tree in zip(fitted.picked[r], trees, strict=True):
+            own = told[told >= 0].numpy()
+            sizes = np.bincount(y[own], minlength=len(counts))
+            assert len(set(sizes)) == 1 and tree.tree_.n_node_samples[0] == len(own)
+            np.testing.assert_array_equal(tree.predict(x[own]), y[own])  # a full tree knows its rows
+            assert (len(set(own)) == len(own)) == (np.bincount(y).min() < FEW)
+
+
+def test_a_draw_with_repetition_has_every_class_alike():
+    y = np.repeat([0, 1, 2], [60, 12, 10])
+    rng = np.random.default_rng(0)
+    for _ in range(20):
+        own = pick_from_a_draw(y, rng)
+        sizes = np.bincount(y[own])
+        assert len(set(sizes)) == 1 and sizes[0] > 0 and (np.diff(own) >= 0).all()
+    rare = np.repeat([0, 1], [30, 1])
+    assert np.bincount(rare[pick_from_a_draw(rare, rng)]).min() >= 1, "a draw without the one row is drawn anew"
 
 
 def test_rows_that_smote_bagging_makes(monkeypatch):

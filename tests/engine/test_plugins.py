@@ -93,6 +93,11 @@ def test_a_folder_adds_methods_sources_and_tables(tmp_path):
         ("clash.py", "called 'focal' already"),
         ("family.py", "'no such'"),
         ("leaves.py", "3"),
+        ("huge.py", "5 MiB"),
+        ("name.py", "'../x'"),
+        ("silent.py", "Silent"),
+        ("taken.py", "a class of this name already"),
+        ("title.py", "60 letters"),
     ):
         assert any(name in line and why in line for line in told["unreadable"]), (name, told["unreadable"])
     digest = told["digests"]["naive_bayes.py"]
@@ -117,6 +122,15 @@ def test_a_folder_adds_methods_sources_and_tables(tmp_path):
     assert again["compare_ids"][0] != told["compare_ids"][0], "the file's digest is in the id"
     assert again["compare_ids"][1] == told["compare_ids"][1], "of a comparison without it, it is not"
     assert not [line for line in again["unreadable"] if line.startswith("Plugin ")]
+
+
+def test_a_pipe_and_a_folder_are_not_read(tmp_path, monkeypatch):
+    os.mkfifo(tmp_path / "pipe.py")
+    (tmp_path / "folder.py").mkdir()
+    monkeypatch.setenv("LAB_PLUGINS", str(tmp_path))
+    monkeypatch.setattr(plugins, "_problems", {})
+    assert plugins.load_plugins.__wrapped__() == ()
+    assert [line.split(" is left")[0] for line in plugins.list_problems()] == ["Plugin folder.py", "Plugin pipe.py"]
 
 
 def test_a_demonstration_has_none(tmp_path):
@@ -200,6 +214,13 @@ def test_what_is_wrong_with_a_table_is_a_sentence(folder, line, text, why):
     assert why in sentence and plugin_tables.facts() == []
     with pytest.raises(BadData):
         plugin_tables.load(f"tables/{line.split(',')[0]}", {})
+
+
+def test_a_pipe_is_no_table(folder):
+    (folder / "tables" / "tables.txt").write_text("t, y\n", encoding="utf-8")
+    os.mkfifo(folder / "tables" / "t.csv")
+    (sentence,) = plugin_tables.unreadable()
+    assert "t.csv cannot be read" in sentence and plugin_tables.facts() == []
 
 
 def test_lines_that_name_no_table_are_left_out(folder):

@@ -153,6 +153,16 @@ def test_a_dropped_run_ends_its_processes_and_says_nothing_more(lab):
     assert not [one for one in lab.seen if getattr(one, "key", None) == key]
 
 
+def test_a_node_with_other_numbers_is_named_and_takes_nothing(lab, monkeypatch):
+    here = module.list_versions()
+    monkeypatch.setattr(module, "list_versions", lambda: here | {"numbers": "99"})
+    lab.executor.drop(lab.start("steady"))
+    lab.until(lambda: "numbers 2 where the engine has numbers 99" in lab.executor.trouble, PATIENCE)
+    assert lab.executor.ready == 2
+    monkeypatch.undo()
+    lab.until(lambda: lab.executor.ready == 3 and lab.executor.trouble == "", PATIENCE)
+
+
 def test_a_killed_node_loses_its_run_and_a_new_node_takes_its_place(lab, ray_cluster):
     keys = [lab.start("steady") for _ in range(3)]
     nodes = {node.pid for node in ray_cluster.nodes[1:]}
@@ -163,14 +173,4 @@ def test_a_killed_node_loses_its_run_and_a_new_node_takes_its_place(lab, ray_clu
     assert {slot.run.work.key for slot in lab.executor._slots if slot.run} == set(keys) - {on_nodes[0]}
     lab.until(lambda: "no room for slot" in lab.executor.trouble, PATIENCE)
     ray_cluster.add_node()
-    lab.until(lambda: lab.executor.ready == 3 and lab.executor.trouble == "", PATIENCE)
-
-
-def test_a_node_with_other_numbers_is_named_and_takes_nothing(lab, monkeypatch):
-    here = module.list_versions()
-    monkeypatch.setattr(module, "list_versions", lambda: here | {"numbers": "99"})
-    lab.executor.drop(lab.start("steady"))
-    lab.until(lambda: "numbers 2 where the engine has numbers 99" in lab.executor.trouble, PATIENCE)
-    assert lab.executor.ready == 2
-    monkeypatch.undo()
     lab.until(lambda: lab.executor.ready == 3 and lab.executor.trouble == "", PATIENCE)

@@ -315,6 +315,25 @@ def test_only_public_work_is_started(make):
     assert executor.idle == 1 and executor.touched == set() and not hasattr(ray.actors[0], "given")
 
 
+def test_a_worker_that_did_not_begin_returns_its_run_and_is_replaced(one, monkeypatch):
+    ray, executor, actor = one
+    monkeypatch.setattr(module, "SLOWEST_RETRY", 0.02)
+    actor.says.put(pack_event(WorkReturned(KEY)))
+    assert after(executor) == WorkReturned(KEY)
+    assert executor.idle == 0 and actor.killed.is_set() and "does not start" in executor.trouble
+    until(executor, lambda: executor.idle and executor.trouble == "")
+    assert len(ray.actors) == 2
+
+
+def test_folders_of_killed_engines_are_deleted(tmp_path, monkeypatch):
+    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(tmp_path))
+    kept = [f"lab-ray-{os.getpid()}-a", "lab-ray-abc", "lab-ray-x-1", "other-99999999-a"]
+    for name in (*kept, "lab-ray-99999999-a"):
+        (tmp_path / name).mkdir()
+    module._clear_folders()
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
+
+
 def test_settings_that_decide_numbers_travel(make, monkeypatch):
     monkeypatch.setenv("LAB_GRAPH", "0")
     ray = PretendRay()
@@ -412,6 +431,8 @@ def test_a_lost_job_begins_again_twice(store, engine):
     assert [lose(engine, id) for _ in range(2)] == [("queued", 2), ("queued", 3)]
     assert store.events(id) == [] and not engine._running
     assert lose(engine, id) == ("failed", 3) and store.job(id).reason == LOST
+    store.submit(RunSpec("moons", "ce"))
+    assert lose(engine, id) == ("queued", 5), "who asks again begins with no loss"
 
 
 def test_a_lost_job_that_was_being_cancelled_is_cancelled(store, engine):

@@ -10,6 +10,7 @@ from engine.spec.contest import INSTALLED
 from engine.spec.row_seconds import (
     KNOWN_SPREAD,
     MEASURED,
+    SLACK,
     SPREAD,
     TABLES,
     Guess,
@@ -61,11 +62,15 @@ def test_seconds_grow_with_the_table_and_no_law_runs_away():
 
 def test_comparisons_made_here_move_a_guess_and_narrow_it():
     plain, other = guess_seconds("ce", SIZE), guess_seconds("smote", SIZE)
-    pace = learn_pace([Timing("ce", SIZE, 3 * plain.middle), Timing("ce", SIZE, 3 * plain.middle)])
+    taken = 3 * plain.middle + 2 * SLACK
+    pace = learn_pace([Timing("ce", SIZE, taken), Timing("ce", SIZE, taken)])
     moved, also = guess_seconds("ce", SIZE, pace), guess_seconds("smote", SIZE, pace)
     assert moved.middle == pytest.approx(3 * plain.middle) and moved.here
     assert moved.high / moved.middle == pytest.approx(KNOWN_SPREAD)
     assert also.middle == pytest.approx(3 * other.middle) and not also.here and also.high / also.middle == pytest.approx(SPREAD)
+
+    short = learn_pace([Timing("logistic", Size(214, 9, 34), 0.5)])
+    assert 1 < short.machine < 2, "half a second more says nothing of long trainings"
 
 
 def test_a_method_that_was_never_measured_has_a_guess_once_it_was_compared_here():

@@ -23,6 +23,7 @@ from engine.spec import RunSpec
 from engine.spec.result import Result
 from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store, default_url
 from engine.store.jobs import PRIORITY_SWEEP
+from engine.store.migrations import latest_schema
 
 pytestmark = pytest.mark.both_databases
 SPEC = RunSpec(dataset="moons", method="ce", params={"steps": 3})
@@ -412,9 +413,9 @@ def test_a_half_written_database_is_one_sentence(store, tmp_path):
 def test_an_unknown_schema_is_refused(store, tmp_path):
     store.close()
     with sqlite3.connect(tmp_path / "lab.db") as raw:
-        raw.execute("UPDATE meta SET value = '7' WHERE key = 'schema'")
+        raw.execute("UPDATE meta SET value = '99' WHERE key = 'schema'")
     raw.close()
-    with pytest.raises(StoreError, match="schema 7 and this version reads schema 3"):
+    with pytest.raises(StoreError, match=f"schema 99 and this version reads schema {latest_schema()};"):
         Store(store.url)
 
 

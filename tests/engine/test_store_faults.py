@@ -243,7 +243,7 @@ CASES: dict[str, Verb] = {
     "record_run": lambda s, x: s.record_run(plain.SPEC.with_(seed=9), plain.result_of(x.done), [plain.frame(1)], {"a": b"1"}),
     "record_spent": lambda s, x: s.record_spent("somebody", 2.0),
     "release": lambda s, x: s.release(x.running.id, attempt=1),
-    "requeue": lambda s, x: s.requeue(x.running.id, attempt=1),
+    "requeue": lambda s, x: s.requeue(x.running.id, attempt=1, lost=True),
     "result": lambda s, x: s.result(x.done.id),
     "retire": lambda s, x: s.retire("e"),
     "save_result": result_of,

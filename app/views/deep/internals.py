@@ -120,6 +120,7 @@ def draw_training(inside: Inside) -> None:
             _draw_variance(history)
         _draw_costs(inside.result)
     training.draw_generator(inside.result, "deep")
+    training.draw_policy(inside.result, "deep")
 
 
 def moves(shown: Shown) -> bool:

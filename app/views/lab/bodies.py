@@ -171,6 +171,7 @@ def _draw_learning(body: Body) -> None:
             draw_chart(partial(losses.figure, history), "chart-losses", losses.alt(history))
             draw_numbers("losses", lambda: losses.table(history), words.LOSSES)
     training.draw_generator(result, "lab")
+    training.draw_policy(result, "lab")
 
 
 # ---- classes

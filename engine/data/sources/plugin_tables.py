@@ -151,6 +151,8 @@ def _read(name: str, listed: Listed, identity: str) -> Dataset:
     """The table. A column whose cells are all numbers is one of numbers, any other one of categories."""
     file = listed.path.name
     with refuse_damage(f"{listed.path} cannot be read"):
+        if listed.path.exists() and not listed.path.is_file():  # reading a pipe would wait for ever
+            raise OSError("it is no file")
         text = listed.path.read_text(encoding="utf-8-sig")
     try:
         lines = [cells for cells in csv.reader(io.StringIO(text, newline=""), strict=True) if cells]

@@ -106,12 +106,12 @@ class Pixels:
 
     def enter(self, x: Tensor) -> Tensor:
         """Pixels from -1 (black) to 1."""
-        by_channel = x.view(len(x), len(self.mean), -1)
+        by_channel = x.view(len(x), len(self.mean), x.shape[1] // len(self.mean))  # -1 fails where there is no row
         return (2 * (by_channel * self.sd.view(1, -1, 1) + self.mean.view(1, -1, 1)) - 1).clamp(-1, 1).flatten(1)
 
     def leave(self, x: Tensor) -> Tensor:
         """Standardised pixels of pixels that are clipped to [-1, 1]; they are not rounded to whole grey values."""
-        by_channel = (x.clamp(-1, 1).reshape(len(x), len(self.mean), -1) + 1) / 2
+        by_channel = (x.clamp(-1, 1).reshape(len(x), len(self.mean), x.shape[1] // len(self.mean)) + 1) / 2
         return ((by_channel - self.mean.view(1, -1, 1)) / self.sd.view(1, -1, 1)).flatten(1)
 
     def line(self, x: Tensor) -> tuple[Tensor, Tensor]:

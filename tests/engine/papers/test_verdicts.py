@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine.papers.cards import list_cards
 from engine.papers.verdicts import judge, judge_cell
 
 TWENTY = np.linspace(0.60, 0.79, 20)
@@ -121,3 +122,15 @@ def test_near_is_two_one_sided_tests() -> None:
     assert verdict(1.0, 0.082) == "undecided" and verdict(1.0, 0.081) == "does not hold"
     (one,) = judge([], [claim([0.1], [0.1], kind="near", margin=0.02)])[1]
     assert one["verdict"] == "undecided" and one["p"] is None
+
+
+def test_a_claim_on_fewer_sets_than_the_rest_waits_for_them():
+    def claim(text: str, dataset: int, mean: float | None):
+        difference = None if mean is None else {"mean": mean, "low": None, "high": None}
+        return {"text": text, "dataset": str(dataset), "difference": difference, "n": 4, "p": None, "verdict": "", "reason": ""}
+
+    whole = [claim("a", d, 0.1 + 0.01 * d) for d in range(6)]
+    part = [claim("b", d, 0.1 if d < 2 else None) for d in range(6)]
+    (card,) = list_cards(whole + part, {})
+    assert (card.text, card.sets, card.verdict) == ("a", 6, "holds")
+    assert len(list_cards(whole + part[:2], {})) == 8, "a claim that is made of two sets is judged by itself"

@@ -277,3 +277,19 @@ def test_equal_potentials_are_all_of_the_middle() -> None:
 def test_bad_parameters_are_refused(bad: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(bad))):
         CCR(**bad).fit_resample(*(part.numpy() for part in rows()))
+
+
+def test_no_class_is_removed_whole() -> None:
+    x = np.concatenate([np.linspace(-1, 1, 6), [0.1, 0.15, 0.0]])[:, None]
+    y = np.repeat([0, 1, 2], [6, 2, 1])
+    with pytest.warns(UserWarning, match="none of them was removed"):
+        new_x, new_y = CCR(energy=100.0, cleaning="remove", random_state=0).fit_resample(x, y)
+    assert set(new_y) == {0, 1, 2} and np.isfinite(new_x).all()
+    wide, _ = CCR(energy=1e-3, cleaning="remove", random_state=0).fit_resample(x * 100, y)
+    assert len(wide) == 18, "nothing lies inside, so nothing is removed"
+
+
+def test_values_whose_squares_overflow_are_refused() -> None:
+    x, y = np.arange(12.0).reshape(6, 2), np.repeat([0, 1], [4, 2])
+    with pytest.raises(ValueError, match="divide them by a constant"):
+        CCR(random_state=0).fit_resample(x * 1e200, y)
