@@ -275,12 +275,13 @@ class Engine:
         if now < self._next or not self._alone() or self.store.engines():
             return
         self.starts.append(now)
-        self.process = system.start_process(
-            [sys.executable, "-m", "engine", "serve", "--store", self.store.url],
-            cwd=root,
-            stdin=subprocess.DEVNULL,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)},
-        )
+        env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)}
+        words = ["--store", self.store.url]
+        if not self.store.url.startswith("sqlite"):  # it may hold a password, and everybody can list commands
+            words, env["LAB_STORE"] = [], self.store.url
+            env.pop("LAB_STORE_FILE", None)
+        command = [sys.executable, "-m", "engine", "serve", *words]
+        self.process = system.start_process(command, cwd=root, stdin=subprocess.DEVNULL, env=env)
         with suppress(OSError):  # a full disk: the next server then starts an engine beside this one
             self._record.write_text(system.name_process(self.process.pid), encoding="utf-8", newline="")
 

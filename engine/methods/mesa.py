@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from engine.data.dataset import Task
 from engine.errors import BadInput
-from engine.events import Epoch, Event, Note
+from engine.events import Epoch, Event, Note, Running
 from engine.methods.base import param
 from engine.methods.estimator import EnsembleMethod, Growing, Sample, score_answers
 from engine.models.committee import Bag, one_thread
@@ -90,6 +90,25 @@ class MESA(EnsembleMethod):
                 f"{FEWEST} or more."
             )
         return (yield from super().fit(task, camera=camera))
+
+    def grow_all(self, samples: Sequence[Sample]) -> Generator[Event, None, list[Any]]:
+        """See EstimatorMethod. Episodes and members are told of when all replicates have grown, an event for all of them."""
+        told: dict[tuple[str, int], list[Epoch]] = {}
+        estimators = []
+        for sample in samples:
+            growing = Running(self.grow(sample))
+            for event in growing:
+                if isinstance(event, Epoch):
+                    told.setdefault((event.phase, event.epoch), []).append(event)
+                else:
+                    yield event
+            estimators.append(growing.value)
+            yield sample.progress(1.0)
+        for one, *others in told.values():
+            yield replace(
+                one, values={name: [own[0], *(o.values[name][0] for o in others)] for name, own in one.values.items()}
+            )
+        return estimators
 
     def grow(self, sample: Sample) -> Growing:
         """See EstimatorMethod. Rewards are measured on validation rows."""

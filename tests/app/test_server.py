@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 import psutil
@@ -205,6 +206,27 @@ def test_an_engine_that_keeps_dying_is_not_restarted_in_a_tight_loop(tmp_path: P
     store.close()
     gaps = [b - a for a, b in zip(engine.starts, engine.starts[1:], strict=False)]
     assert 1 <= len(gaps) <= 2 and all(gap >= 2**place for place, gap in enumerate(gaps)), gaps
+
+
+def test_a_password_of_the_store_is_in_no_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from app import server as module
+
+    started: list[tuple[list[str], dict[str, Any]]] = []
+
+    def start(command: list[str], **options: Any) -> SimpleNamespace:
+        started.append((command, options["env"]))
+        return SimpleNamespace(pid=os.getpid())
+
+    monkeypatch.setattr(module.system, "start_process", start)
+    monkeypatch.setenv("LAB_STORE_FILE", "/run/secrets/store_url")
+    url = "postgresql+psycopg://lab:s3cret@db/lab"
+    store: Any = SimpleNamespace(url=url, engines=list, database=SimpleNamespace(lock_path=tmp_path / "lab.engine-lock"))
+    engine = module.Engine(store)
+    engine._look()
+    ((command, env),) = started
+    assert command == [sys.executable, "-m", "engine", "serve"] and env["LAB_STORE"] == url and "LAB_STORE_FILE" not in env
+    assert engine._lock is not None
+    engine._lock.release()
 
 
 def test_no_engine_is_started_beside_a_living_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -226,13 +226,13 @@ def test_episodes_and_members_are_told(monkeypatch):
     events, _ = fit(MESA(**QUICK), on)
     told = {phase: [e for e in events if isinstance(e, Epoch) and e.phase == phase] for phase in ("policy", "members")}
     count = len(on.replicates)
-    assert [e.first for e in told["policy"]] == [r for r in range(count) for _ in range(4)]
-    assert [e.epoch for e in told["members"]] == [1, 2, 3] * count
+    assert [e.epoch for e in told["policy"]] == [1, 2, 3, 4] and [e.epoch for e in told["members"]] == [1, 2, 3]
     for e in (*told["policy"], *told["members"]):
-        assert 0 <= e.values["mu"][0] <= 1 and abs(e.values["reward"][0]) <= 100
+        assert e.first == 0 and all(len(of) == count for of in e.values.values())
+        assert all(0 <= mu <= 1 for mu in e.values["mu"]) and all(abs(gained) <= 100 for gained in e.values["reward"])
         for part in ("train", "valid"):
-            buckets = [of[0] for name, of in e.values.items() if name.startswith(f"state_{part}_")]
-            assert len(buckets) == 5 and abs(sum(buckets) - 5) < 1e-9
+            buckets = [of for name, of in e.values.items() if name.startswith(f"state_{part}_")]
+            assert len(buckets) == 5 and all(abs(sum(each) - 5) < 1e-9 for each in zip(*buckets, strict=True))
     monkeypatch.setattr(ActorCritic, "learn", lambda self: None)
     many, _ = fit(MESA(members=2, steps=120), task(blobs((160, 60)), ratio=4.0, folds=1, seeds=1))
     policy = [e for e in many if isinstance(e, Epoch) and e.phase == "policy"]

@@ -158,7 +158,11 @@ def test_order_of_events(cls: type[Method]) -> None:
             step = max(step, event.step)
         elif isinstance(event, Epoch):
             assert event.epoch == epochs.get(event.phase, 0) + 1
-            own = {"ae_loss", "d_loss"}  # one of them in each phase of a generator, which has no classifier yet
+            own = {
+                "ae_loss",
+                "d_loss",
+                "reward",
+            }  # one of them in each phase of a generator or a policy, which has no classifier yet
             assert {"train_loss", "valid_loss", "valid_ap"} <= set(event.values) or own & set(event.values)
             assert all(len(values) == len(on.replicates) for values in event.values.values())
             epochs[event.phase] = event.epoch

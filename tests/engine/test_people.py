@@ -20,6 +20,8 @@ from engine.store.schema import ASKERS, AUDIT, SPENT
 from tests.engine.test_store import SPEC, info
 from tests.engine.test_store_gone import Executor, Turns
 
+pytestmark = pytest.mark.both_databases
+
 ANN, BEN = (f"oidc:{letter * 64}" for letter in "ab")
 BROWSER = "m" * 43
 CSV = b"age,ill\n" + b"61,no\n" * 40
@@ -48,6 +50,7 @@ def test_an_ended_sign_in_counts_no_more(store):
     assert not store.is_signed_out(BEN, "one", 10.0)
 
 
+@pytest.mark.sqlite  # on PostgreSQL the database's clock counts, which no test sets
 def test_signing_out_everywhere_ends_what_was_issued_until_then(store, monkeypatch):
     monkeypatch.setattr(time, "time", lambda: 1000.5)
     store.sign_out_everywhere(ANN, 990.0)
@@ -165,6 +168,7 @@ def test_so_many_jobs_of_a_person_wait(store, monkeypatch):
     assert store.submit(SPEC.with_(seed=8), asker=BROWSER).state == "queued", "one has begun"
 
 
+@pytest.mark.sqlite  # on PostgreSQL the database's clock counts, which no test sets
 def test_so_many_seconds_of_engines_are_a_persons_in_a_day(store, monkeypatch):
     monkeypatch.setenv("LAB_MOST_SECONDS", "100")
     now = time.time()
@@ -221,7 +225,9 @@ def test_an_engine_counts_the_seconds_of_every_job_however_it_ends(store, monkey
     store.delete(jobs[1].id)
     engine.work(Turns(2))
     with store.database.reading() as connection:
-        assert count_seconds(connection, name_person(ANN)) >= 1400.0, "of one that failed and one that was deleted"
+        assert count_seconds(store.database, connection, name_person(ANN)) >= 1400.0, (
+            "of one that failed and one that was deleted"
+        )
     engine.stop()
     with store.database.reading() as connection:
         spent = connection.execute(sa.select(SPENT.c.person, SPENT.c.seconds)).all()

@@ -14,12 +14,12 @@ PARTS = [one for one in Store.__mro__ if issubclass(one, Part) and one not in (S
 OWN = ("sqlite.py", "postgres.py")
 FILES = sorted(path for path in Path(inspect.getfile(sqlite)).parent.glob("*.py") if path.name not in OWN)
 ONLY_SQLITE = re.compile(
-    r"pragma|sqlite_master|begin immediate|alter table|autoincrement|rowid|vacuum|\blocked\b|wal_"
+    r"pragma|sqlite_master|begin immediate|alter table|autoincrement(?!=)|rowid|vacuum|\blocked\b|wal_"
     r"|json_extract|json_object|json_each|\bsubstr\b|\binstr\b|\bifnull\b|group_concat|\bglob\b|dialects|sqlite3|(?-i:\btext\()",
     re.IGNORECASE,
 )
 ONLY_POSTGRES = re.compile(
-    r"advisory|jsonb|psycopg(?!\")|sqlstate|search_path|pg_catalog|clock_timestamp|\bnotify\b|\blisten\b|\bvacuum\b",
+    r"advisory|jsonb|psycopg(?![\"'])|sqlstate|search_path|pg_catalog|clock_timestamp|\bnotify\b|\blisten\b|\bvacuum\b",
     re.IGNORECASE,
 )
 VERBS = Database.__abstractmethods__ | set(Database.__annotations__)
