@@ -41,6 +41,7 @@ from engine.spec.embedding import FEATURES
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
 from engine.store.claims import LOST_MOST
+from engine.store.events import Batch
 from engine.store.jobs import CANCELLED, INTERRUPTED, PREVIEW, PRIORITY_SWEEP
 
 if TYPE_CHECKING:
@@ -162,6 +163,7 @@ class Engine:
         self.store, self.executor, self.slots = store, executor, slots
         self._pending: deque[ExecutorEvent] = deque()
         self._running: dict[Key, Job] = {}
+        self._said: dict[Key, int] = {}  # events of each that the store has
         self._yielding: set[Key] = set()
         self._asked: dict[Key, tuple[str, float]] = {}  # who asked for what runs, and since when it does (monotonic)
         self._spent: list[tuple[str, float]] = []  # seconds of people, to be written
@@ -170,6 +172,7 @@ class Engine:
         self._turned = time.monotonic()
         self._previewed = float("-inf")
         self._refused: float | None = None
+        self._is_unsure = False  # whether an answer of the store may have been lost
         self._generation = store.generation
         self._catalog: dict[str, Any] | None = None
         self._described = store.catalog()  # an earlier engine's, until a worker sends this one's
@@ -196,6 +199,7 @@ class Engine:
                     self._start_over()
                 self._write()
                 self._write_spent()
+                self._release_unknown()
                 self._apply_cancellations()
                 if time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
@@ -263,8 +267,9 @@ class Engine:
         runs: dict[Key, list[tuple[str, str, bytes | None]]] = {}
         for news in batch:
             runs.setdefault(news.key, []).extend(news.events)
+        numbered: list[Batch] = [(*key, events, self._said.get(key, 0) + 1) for key, events in runs.items()]
         try:
-            stored = dict(zip(runs, self.store.append_all([(*key, events) for key, events in runs.items()]), strict=True))
+            stored = dict(zip(runs, self.store.append_all(numbered), strict=True))
             self._remove(batch)
         except StoreFull:
             stored = {}
@@ -273,7 +278,9 @@ class Engine:
                 self._remove([news for news in batch if news.key == key])
         self._tally.count_events(sum(len(runs[key]) for key, is_stored in stored.items() if is_stored))
         for key, is_stored in stored.items():
-            if not is_stored:
+            if is_stored:
+                self._said[key] = self._said.get(key, 0) + len(runs[key])
+            else:
                 self._drop(key)
 
     def _remove(self, written: list[WorkerEvents]) -> None:
@@ -283,7 +290,7 @@ class Engine:
     def _write_or_fail(self, key: Key, events: list[tuple[str, str, bytes | None]]) -> bool:
         """Writes the events of one run, or its failure where they do not fit. Raises StoreFull where that does not fit either."""
         try:
-            return self.store.append(key[0], events, attempt=key[1])
+            return self.store.append(key[0], events, attempt=key[1], first=self._said.get(key, 0) + 1)
         except StoreFull as error:
             self.store.finish(key[0], "failed", NO_ROOM.format(why=error), attempt=key[1])
             return False
@@ -308,6 +315,7 @@ class Engine:
             self._save_or_fail(news.key, news.result, news.artifacts)
         else:
             self.store.finish(id, news.state, news.reason, attempt=attempt)
+        self._said.pop(news.key, None)
         job = self._running.pop(news.key, None)
         self._yielding.discard(news.key)
         self._count_spent(news.key)
@@ -360,6 +368,14 @@ class Engine:
             self.store.publish_catalog(self._catalog)
         self._generation = generation
 
+    def _release_unknown(self) -> None:
+        """Gives back, after an error, jobs that this engine has taken according to the store and does not know of."""
+        if self._is_unsure:
+            for id, (attempt, _) in self.store.list_running(self.id).items():
+                if (id, attempt) not in self._running:
+                    self.store.release(id, attempt=attempt)
+            self._is_unsure = False
+
     def _apply_cancellations(self) -> None:
         """Cancels runs that the store marks and drops runs that it no longer lists."""
         if not self._running:
@@ -382,6 +398,7 @@ class Engine:
                 self.executor.forget(upload)
 
     def _drop(self, key: Key) -> None:
+        self._said.pop(key, None)
         self._yielding.discard(key)
         self._count_spent(key)
         if self._running.pop(key, None) is not None:
@@ -514,6 +531,7 @@ class Engine:
 
     def _wait_for_store(self, error: StoreError) -> None:
         now = time.monotonic()
+        self._is_unsure = True
         self._tally.count_refusal()
         if self._refused is None:
             self._refused = now

@@ -100,8 +100,10 @@ def list_methods(catalog: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 
 def choose_params(entry: Mapping[str, Any], settings: Settings) -> dict[str, Any]:
-    """A method's parameters: those of the protocol that it has, then what is shorter for it."""
-    own = {described["name"] for described in entry["fields"]}
+    """A network's parameters: those of the protocol that it has, then what is shorter for it. Models and ensembles have their defaults:
+    what they call alike, such as boosting's learning rate, is something else.
+    """
+    own = set() if entry["family"] in ("model", "ensemble") else {described["name"] for described in entry["fields"]}
     shared = {name: value for name, value in settings.params.items() if name in own}
     return {**shared, **settings.shorter.get(entry["name"], {})}
 

@@ -14,6 +14,7 @@ from engine.errors import StoreError
 from engine.store.database import Part
 from engine.store.jobs import (
     ACTIVE,
+    CANCELLED,
     COLUMNS,
     KINDS,
     PRIORITY_SWEEP,
@@ -46,6 +47,8 @@ class Claims(Part):
     ) -> Job | None:
         """Take the next queued job (lowest priority number, then oldest), or None. One transaction: no job goes twice.
 
+        None also where others are just taking those that are queued: ask again.
+
         choose: takes one of the next jobs of the same priority, at most AHEAD; the first by default. private: of those that are, or
         that are not; None for all.
         """
@@ -55,9 +58,10 @@ class Claims(Part):
         with self.database.reading() as connection:  # an idle engine asks twenty times a second: no write lock for that
             if connection.execute(sa.select(JOBS.c.id).where(queued).limit(1)).first() is None:
                 return None
-        turn = sa.select(JOBS.c.id).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(1).scalar_subquery()
+        first = sa.select(JOBS.c.id).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(1)
+        turn = first.with_for_update(skip_locked=True).scalar_subquery()
         values = {"state": "running", "engine": engine_id, "started": self.database.clock}
-        with self.database.writing() as connection:
+        with self.database.writing(alone=False) as connection:
             id = turn if choose is None else _choose(connection, queued, choose)
             taken = JOBS.update().where(JOBS.c.id == id).values(**values)
             row = connection.execute(taken.returning(*COLUMNS)).first()
@@ -75,10 +79,20 @@ class Claims(Part):
         return {row.id: (row.attempt, bool(row.cancel)) for row in rows}
 
     def release(self, id: str, *, attempt: int) -> bool:
-        """Put a claimed job that could not be started back into the queue. False where it is not running (any more)."""
-        query = JOBS.update().where(is_running(id, attempt))
+        """Put a claimed job that could not be started back into the queue; one that somebody wants stopped is cancelled.
+
+        False where it is not running (any more).
+        """
+        goes = JOBS.c.cancel == 0
+        values = {
+            "state": sa.case((goes, "queued"), else_="cancelled"),
+            "reason": sa.case((goes, JOBS.c.reason), else_=CANCELLED),
+            "finished": sa.case((goes, JOBS.c.finished), else_=self.database.clock),
+            "started": sa.case((goes, sa.null()), else_=JOBS.c.started),
+            "engine": sa.case((goes, sa.null()), else_=JOBS.c.engine),
+        }
         with self.database.writing() as connection:
-            return connection.execute(query.values(state="queued", engine=None, started=None)).rowcount == 1
+            return connection.execute(JOBS.update().where(is_running(id, attempt)).values(**values)).rowcount == 1
 
     def should_yield(self, id: str, *, attempt: int, private: bool | None = None) -> bool:
         """Whether this running sweep cell should stop so that a queued interactive job can start. private: as of `claim`."""
@@ -110,7 +124,7 @@ class Claims(Part):
         with self.database.writing() as connection:
             if connection.execute(query).rowcount != 1:
                 return False
-            delete_outcome(connection, id)
+            delete_outcome(self.database, connection, id)
             return True
 
     def finish(self, id: str, state: str, reason: str = "", *, attempt: int | None = None) -> bool:
@@ -140,6 +154,8 @@ def _is_private(private: bool | None) -> sa.ColumnElement[bool]:
 
 def _choose(connection: Connection, queued: sa.ColumnElement[bool], choose: Callable[[Sequence[Job]], Job]) -> str | None:
     """The id that `choose` gives of the next queued jobs of one priority; None where there is none."""
-    query = sa.select(*COLUMNS).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(AHEAD)
+    query = (
+        sa.select(*COLUMNS).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(AHEAD).with_for_update(skip_locked=True)
+    )
     jobs = [job_from_row(row) for row in connection.execute(query)]
     return choose([job for job in jobs if job.priority == jobs[0].priority]).id if jobs else None

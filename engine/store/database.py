@@ -197,6 +197,13 @@ class Database(ABC):
         """Insert a row, or update the one that has its primary key."""
 
     @abstractmethod
+    def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
+        """Keep these rows of JOBS until the transaction ends from writers beside it, before what belongs to them is deleted.
+
+        A writer that comes first has added its rows when this returns; one that comes later finds no job.
+        """
+
+    @abstractmethod
     def forget_statements(self) -> None:
         """Drop the statements that are kept so that they are compiled once: each holds the values that it was first used with."""
 

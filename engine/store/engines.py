@@ -110,6 +110,11 @@ class Engines(Part):
         with self.database.writing() as connection:
             if time.monotonic() - began > 1:  # the store was locked, for engines too: their heartbeats may be on their way
                 return []
+            # a heartbeat that is just written counts, and one that comes now waits; what is looked at is what is there then
+            silent = sa.select(ENGINES.c.id).where(ENGINES.c.id.not_in(living)).with_for_update(skip_locked=True)
+            gone = list(connection.execute(silent).scalars())
+            orphan = sa.and_(orphan, sa.or_(JOBS.c.engine.in_(gone), JOBS.c.engine.not_in(sa.select(ENGINES.c.id))))
+            self.database.lock_jobs(connection, orphan)
             ended = JOBS.update().where(orphan).values(state="interrupted", reason=INTERRUPTED, finished=now)
             ids = list(connection.execute(ended.returning(JOBS.c.id)).scalars())
             connection.execute(ENGINES.delete().where(ENGINES.c.heartbeat < now - 3600))

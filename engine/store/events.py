@@ -18,23 +18,44 @@ Encoded = tuple[str, str, bytes | None]
 """(kind, JSON, npz): an event as `engine.events.encode` gives it."""
 
 
+Batch = tuple[str, int | None, Iterable[Event | Encoded], int | None]
+"""(job, attempt, events, number of the first): see `Events.append`."""
+
+
 class Events(Part):
     """What jobs report while they run."""
 
-    def append(self, id: str, events: Iterable[Event | Encoded], *, attempt: int | None = None) -> bool:
+    def append(
+        self, id: str, events: Iterable[Event | Encoded], *, attempt: int | None = None, first: int | None = None
+    ) -> bool:
         """Add events (or `encode` of them) to a running job, in order, in one transaction.
 
-        False, and nothing added, where the job is not running (any more), or runs as another attempt.
+        first: the number of the first of these. Those that are there already are not added again, so that a call whose answer was
+        lost with the connection can be repeated, with more events behind. None: they follow the last.
+        False, and nothing added, where the job is not running (any more), runs as another attempt, or lacks those before `first`.
         """
-        return self.append_all([(id, attempt, events)])[0]
+        return self.append_all([(id, attempt, events, first)])[0]
 
-    def append_all(self, batches: Sequence[tuple[str, int | None, Iterable[Event | Encoded]]]) -> list[bool]:
-        """`append` of several jobs' events, (id, attempt, events) each, in one transaction; what each returns."""
-        encoded = [(id, attempt, [encode_event(event) for event in events]) for id, attempt, events in batches]
-        with self.database.writing() as connection:
-            return [self._append(connection, *batch) for batch in encoded]
+    def append_all(self, batches: Sequence[Batch]) -> list[bool]:
+        """`append` of several jobs' events, (id, attempt, events, first) each, in one transaction; what each returns."""
+        encoded = [(id, attempt, [encode_event(event) for event in events], first) for id, attempt, events, first in batches]
+        order = sorted(range(len(encoded)), key=lambda n: encoded[n][0])  # so that two transactions never wait for each other
 
-    def _append(self, connection: Connection, id: str, attempt: int | None, rows: list[Encoded]) -> bool:
+        def add(connection: Connection) -> list[bool]:
+            added = {n: self._append(connection, *encoded[n]) for n in order}
+            return [added[n] for n in range(len(encoded))]
+
+        return self.database.write(add, alone=False)
+
+    def _append(self, connection: Connection, id: str, attempt: int | None, rows: list[Encoded], first: int | None) -> bool:
+        if first is not None:
+            known = sa.select(JOBS.c.last_seq).where(is_running(id, attempt)).with_for_update()
+            last = connection.execute(known).scalar()
+            if last is None or last < first - 1:
+                return False
+            rows = rows[last - (first - 1) :]
+            if not rows:
+                return True
         values: dict[str, Any] = {"last_seq": JOBS.c.last_seq + len(rows)}
         latest = [text for kind, text, _ in rows if kind == "progress"]
         if latest:

@@ -54,7 +54,9 @@ class Forgetting(Part):
         with self.database.reading() as connection:
             age = connection.execute(sa.select(clock - OWNERS.c.seen).where(OWNERS.c.owner == owner)).scalar()
         if age is not None and abs(age) > HEARD:
-            with self.database.writing() as connection:  # an update: an owner who was forgotten meanwhile stays forgotten
+            with self.database.writing(
+                alone=False
+            ) as connection:  # an update: an owner who was forgotten meanwhile stays forgotten
                 connection.execute(OWNERS.update().where(OWNERS.c.owner == owner).values(seen=clock))
 
     def forget(self, owner: str | None, upload: str | None = None, *, patience: float = PATIENCE) -> Forgotten:
@@ -151,6 +153,7 @@ def delete_owner(database: Database, owner: str, unless: sa.ColumnElement[bool] 
     spared = sa.select(OWNERS.c.owner).where(OWNERS.c.owner == owner, sa.false() if unless is None else unless)
     while True:
         with database.writing() as connection:
+            connection.execute(sa.select(OWNERS.c.owner).where(OWNERS.c.owner == owner).with_for_update()).first()
             if connection.execute(spared).first() is not None:
                 return tables, jobs
             upload = connection.execute(sa.select(UPLOADS.c.id).where(UPLOADS.c.owner == owner).limit(1)).scalar()
@@ -182,6 +185,7 @@ def _delete(
     database: Database, connection: Connection, tables: sa.ColumnElement[bool], jobs: sa.ColumnElement[bool]
 ) -> tuple[int, int]:
     """(tables, jobs) deleted, with all that belongs to them."""
+    database.lock_jobs(connection, jobs)
     connection.execute(PIECES.delete().where(PIECES.c.upload.in_(sa.select(UPLOADS.c.id).where(tables))))
     for table in (*JOB_TABLES, BOOKMARKS, ASKERS):
         connection.execute(table.delete().where(table.c.job.in_(sa.select(JOBS.c.id).where(jobs))))

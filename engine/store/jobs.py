@@ -143,9 +143,10 @@ def has_artifact(connection: Connection, id: str, name: str) -> bool:
 # ---- writing
 
 
-def delete_outcome(connection: Connection, id: str) -> None:
+def delete_outcome(database: Database, connection: Connection, id: str) -> None:
     """Delete the events, result and artifacts of a job, and the jobs made from these: embed jobs, and tables that its models scored."""
     followers = _list_followers(connection, id)
+    database.lock_jobs(connection, JOBS.c.id.in_([id, *followers]))
     for table in JOB_TABLES:
         connection.execute(table.delete().where(sa.or_(table.c.job == id, table.c.job.in_(followers))))
     for table in (BOOKMARKS, ASKERS):
@@ -173,7 +174,7 @@ def delete_job(database: Database, connection: Connection, id: str) -> bool:
     if row is not None and row.kind == "embed":
         name = embedding.artifact_name(job_from_row(row).spec["technique"], id)
         connection.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == row.fingerprint, ARTIFACTS.c.name == name))
-    delete_outcome(connection, id)
+    delete_outcome(database, connection, id)
     for table in (BOOKMARKS, ASKERS):
         connection.execute(table.delete().where(table.c.job == id))
     connection.execute(JOBS.delete().where(JOBS.c.id == id))
@@ -222,7 +223,7 @@ def enqueue_job(
             connection.execute(JOBS.update().where(one).values(priority=values["priority"]))
     else:
         count_job(database, connection, key["id"], whose)
-        delete_outcome(connection, key["id"])
+        delete_outcome(database, connection, key["id"])
         connection.execute(JOBS.update().where(one).values(**fresh, attempt=JOBS.c.attempt + 1))
     return job_from_row(connection.execute(sa.select(*COLUMNS).where(one)).one())
 
@@ -243,6 +244,6 @@ def complete_job(database: Database, connection: Connection, key: Mapping[str, A
         }
         times = {"created": now, "started": now, "finished": now}
         counts = {"done": 1, "total": 1, "last_seq": 0, "attempt": 1 if row is None else row.attempt + 1}
-        delete_outcome(connection, key["id"])
+        delete_outcome(database, connection, key["id"])
         database.upsert(connection, JOBS, dict(key) | fixed | times | counts | {"state": "done"})
     return job_from_row(connection.execute(sa.select(*COLUMNS).where(one)).one())

@@ -157,6 +157,7 @@ class Library(Part):
         """
         contents = self.count_contents(ids, owner)
         with self.database.writing() as connection:
+            self.database.lock_jobs(connection, JOBS.c.id.in_(ids))
             owners = [find_owner(connection, id, owner) for id in ids]
             for id in ids:
                 delete_job(self.database, connection, id)

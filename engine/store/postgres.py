@@ -30,7 +30,7 @@ from sqlalchemy.ext.compiler import compiles
 from engine.errors import BadStore, StoreError, StoreFull, StoreLocked
 from engine.store.database import Database, Result, show_url
 from engine.store.migrations import latest_schema, stamp_latest, upgrade
-from engine.store.schema import ARTIFACTS, FACTS, METADATA, PublicSpecColumn, PublicSpecField
+from engine.store.schema import ARTIFACTS, FACTS, JOBS, METADATA, PublicSpecColumn, PublicSpecField
 from engine.text import is_storable, make_storable, quote
 
 LOCK_S = 10
@@ -194,6 +194,10 @@ class PostgresDatabase(Database):
         plain = {name: value for name, value in values.items() if name not in computed}
         connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), plain)
 
+    def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
+        # all in one order, so that two never wait for each other
+        connection.execute(sa.select(JOBS.c.id).where(jobs).order_by(JOBS.c.id).with_for_update()).all()
+
     def forget_statements(self) -> None:
         self.sql_engine.clear_compiled_cache()
 
@@ -266,7 +270,8 @@ class PostgresDatabase(Database):
             return StoreFull(f"the disk that holds the store {place} is full; make room there.")
         if state.startswith("53"):
             return StoreError(f"the server of the store {place} has no room for another connection or for its work; try again.")
-        if not state or error.connection_invalidated or state.startswith(("08", "57")):
+        is_cut = not state and isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError))
+        if is_cut or error.connection_invalidated or state.startswith(("08", "57")):
             return StoreError(
                 f"the connection to the store {place} was lost or refused; check that its server runs, "
                 "and the user, the password and the database's name in LAB_STORE."
@@ -275,6 +280,8 @@ class PostgresDatabase(Database):
             return StoreError(f"the store {place} cannot be written by this user; check its permissions.")
         if state.startswith(("22", "23")):  # such messages quote what was to be stored
             return StoreError(f"the store {place} cannot hold these words or numbers (SQLSTATE {state}).")
+        if not state:
+            return StoreError(f"the store {place} cannot be used: {type(error.orig).__name__} of its driver.")
         said = getattr(getattr(error.orig, "diag", None), "message_primary", None) or "no reason given"
         return StoreError(f"the store {place} cannot be used: {quote(said)} (SQLSTATE {state}).")
 

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from engine.events import Event, decode
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json
-from engine.store.database import Part, insert_row
+from engine.store.database import Database, Part, insert_row
 from engine.store.jobs import ACTIVE, PREVIEW, PRIORITY_INTERACTIVE, is_running
 from engine.store.schema import EVENTS, JOB_TABLES, JOBS, RESULTS
 
@@ -76,7 +76,7 @@ class Previews(Part):
                 known = json.loads(row.spec)
                 if known["client"] == client and known["seq"] >= seq:
                     return None
-            _end(connection, mine)
+            _end(self.database, connection, mine)
             turn = min((row.created for row in rows if row.state == "queued"), default=self.database.clock)
             insert_row(connection, JOBS, {**values, "created": turn})
         return id
@@ -103,7 +103,7 @@ class Previews(Part):
     def leave_preview(self, id: str) -> None:
         """Nobody reads this preview any more: a running one is stopped, any other one is deleted."""
         with self.database.writing() as connection:
-            _end(connection, sa.and_(JOBS.c.id == id, JOBS.c.kind == PREVIEW))
+            _end(self.database, connection, sa.and_(JOBS.c.id == id, JOBS.c.kind == PREVIEW))
 
     def end_preview(self, id: str, state: str, reason: str, facts: str | None = None, *, attempt: int) -> None:
         """The engine's word that a preview ended, with its facts as JSON where it is done. Deleted where nobody reads it."""
@@ -111,7 +111,7 @@ class Previews(Part):
             ended = JOBS.update().where(is_running(id, attempt), JOBS.c.cancel == 0)
             ended = ended.values(state=state, reason=reason, finished=self.database.clock)
             if connection.execute(ended).rowcount != 1:
-                _delete(connection, sa.and_(is_running(id, attempt), JOBS.c.kind == PREVIEW))
+                _delete(self.database, connection, sa.and_(is_running(id, attempt), JOBS.c.kind == PREVIEW))
             elif facts is not None:
                 self.database.upsert(connection, RESULTS, {"job": id, "words": facts, "arrays": b""})
 
@@ -125,16 +125,17 @@ class Previews(Part):
             if connection.execute(sa.select(JOBS.c.id).where(stale).limit(1)).first() is None:
                 return
         with self.database.writing() as connection:
-            _delete(connection, stale)
+            _delete(self.database, connection, stale)
 
 
-def _end(connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
+def _end(database: Database, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
     """Stops those of these previews that run, which the engine then deletes, and deletes the others."""
-    connection.execute(JOBS.update().where(jobs, JOBS.c.state == "running").values(cancel=1))
-    _delete(connection, sa.and_(jobs, JOBS.c.state != "running"))
+    _delete(database, connection, sa.and_(jobs, JOBS.c.state != "running"))
+    connection.execute(JOBS.update().where(jobs, JOBS.c.state == "running").values(cancel=1))  # also what was claimed meanwhile
 
 
-def _delete(connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
+def _delete(database: Database, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
+    database.lock_jobs(connection, jobs)
     ids = list(connection.execute(sa.select(JOBS.c.id).where(jobs)).scalars())
     for table in JOB_TABLES:
         connection.execute(table.delete().where(table.c.job.in_(ids)))

@@ -91,6 +91,8 @@ class Queue(Part):
         ids = {spec.run_id(fingerprint): (spec, fingerprint) for spec, fingerprint in runs}
         out: list[Job] = []
         with self.database.writing() as connection:
+            for some in _split(ids):
+                self.database.lock_jobs(connection, JOBS.c.id.in_(some))
             states = sa.select(JOBS.c.id, JOBS.c.state, JOBS.c.cancel)
             known = {row.id: row for some in _split(ids) for row in connection.execute(states.where(JOBS.c.id.in_(some)))}
             now = self.database.read_clock(connection)
@@ -244,6 +246,7 @@ def cancel_jobs(database: Database, connection: Connection, jobs: sa.ColumnEleme
         "cancel": sa.case((queued, JOBS.c.cancel), else_=1),
     }
     active = sa.or_(queued, sa.and_(JOBS.c.state == "running", JOBS.c.cancel == 0))
+    database.lock_jobs(connection, sa.and_(jobs, active))
     return connection.execute(JOBS.update().where(jobs, active).values(**values)).rowcount
 
 

@@ -137,6 +137,7 @@ def insert_finished(
     row = connection.execute(sa.select(JOBS.c.state, JOBS.c.attempt, JOBS.c.owner).where(JOBS.c.id == id)).first()
     if row is not None and (row.state == "done" or row.owner is not None):
         return
+    database.lock_jobs(connection, JOBS.c.id == id)
     for table in JOB_TABLES:
         connection.execute(table.delete().where(table.c.job == id))
     progress = [json.loads(text) for kind, text, _ in events if kind == "progress"]

@@ -202,6 +202,9 @@ class SqliteDatabase(Database):
         plain = {name: value for name, value in values.items() if name not in computed}
         connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), plain)
 
+    def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
+        pass  # there is no writer beside it
+
     def forget_statements(self) -> None:
         self.sql_engine.clear_compiled_cache()
 

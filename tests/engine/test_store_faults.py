@@ -183,7 +183,7 @@ PRIVATE = {"target": "ill"}
 CASES: dict[str, Verb] = {
     "add_upload": lambda s, x: s.add_upload("me", "next.csv", CSV),
     "append": lambda s, x: s.append(x.running.id, [plain.frame(2), plain.frame(3)], attempt=1),
-    "append_all": lambda s, x: s.append_all([(x.running.id, 1, [plain.frame(2)]), (x.orphan.id, 1, [plain.frame(1)])]),
+    "append_all": lambda s, x: s.append_all([(x.running.id, 1, [plain.frame(2)], 2), (x.orphan.id, 1, [plain.frame(1)], None)]),
     "artifact": lambda s, x: s.artifact(x.done.id, "frames/0"),
     "artifacts": lambda s, x: s.artifacts(x.done.id),
     "begin_upload": begin_upload,

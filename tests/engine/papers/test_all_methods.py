@@ -35,6 +35,8 @@ def test_every_method_for_tables_takes_part_with_parameters_that_it_has(catalog,
         spec = arm.spec(1, found.folds).complete(catalog)
         assert (spec.seed, spec.folds, spec.seeds) == (1, 4, 1) and spec.imbalance.profile == "native"
         assert spec.params.get("epochs", 200) == (40 if reduced and arm.method == "triplet" else 200)
+    family = {e["name"]: e["family"] for e in catalog["methods"]}
+    assert all(not arm.params or arm.method == "mesa" for arm in arms if family[arm.method] in ("model", "ensemble"))
     short = {m: v for m, v in all_methods.SMALL.shorter.items() if m in wanted}
     for method, values in short.items():
         (own,) = (arm for arm in arms if arm.method == method)
