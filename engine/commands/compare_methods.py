@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-from engine.methods import FAMILIES, describe_methods
 from engine.spec.choices import Choice, list_choices
 from engine.spec.comparison import CompareSpec
 from engine.spec.contest import find_installed, list_rows
@@ -16,6 +15,8 @@ from engine.text import one_line
 
 def list_methods(profile: Mapping[str, Any], spec: CompareSpec) -> str:
     """The methods by family, a line each; a star marks those that are compared as asked. profile: of the table."""
+    from engine.methods import FAMILIES, describe_methods  # torch, which no other command needs at its start
+
     counts = [one["rows"] for one in profile["classes"]]
     left_out = [name for name in (spec.time, spec.group) if name not in spec.keep]
     size = Size.of(counts, count_width(profile, [*left_out, spec.score_column]))
