@@ -84,7 +84,7 @@ RANKS_NOTE_MANY = (
     "Hollow: more than Nemenyi's critical difference of {width} from the best. A win is a difference beyond the margin."
 )
 RANKS_NOTE = "A bar joins methods that Nemenyi's test does not tell apart. A win is a difference beyond the margin."
-ABOVE, NONE_ABOVE = "{names} {are} above {first}", "nothing is above {firsts}"
+ABOVE, NONE_ABOVE = "{names} {are} above {first}", "nothing is shown to be above {firsts}"
 OTHERS = "{count} more"
 AFTER_HOLM = "After Holm's correction over {rows} on {sets}, {clauses}."
 NUMBERS_OF = "Numbers"

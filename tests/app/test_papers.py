@@ -293,7 +293,7 @@ def test_a_study_says_what_is_above_after_holm() -> None:
     one = part("A", b=(-0.1, 0.01), c=(0.1, 0.01), d=(-0.1, 0.06), e=(-0.1, None))
     assert (
         over_sets.describe_above({"x": one, "y": part("B", a=(-0.1, 0.2)), "z": part("C", a=(0.1, 0.01))}, "method")
-        == "After Holm's correction over 5 methods on 22 datasets, b is above A; nothing is above B or C."
+        == "After Holm's correction over 5 methods on 22 datasets, b is above A; nothing is shown to be above B or C."
     )
     assert "b, c and d are above A." in over_sets.describe_above(
         {"x": part("A", **dict.fromkeys("bcd", (-0.1, 0.01)))}, "method"
