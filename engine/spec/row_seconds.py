@@ -106,9 +106,9 @@ MEASURED: Mapping[str, tuple[float | None, ...]] = {
     "ncm": (0.014, 0.015, 0.021, 0.04),
     "tau": (0.014, 0.017, 0.021, 0.037),
 }
-"""Method -> seconds of a seed on each of TABLES, None where it was stopped (after 20 to 60 s) or not tried: `python -m benchmarks.row_seconds`,
-seconds of the processor on one thread, AMD EPYC with AVX-512, 2026-12-01, n = 1, beside other work. What plain training leaves is used
-again, so a method that begins with it has only its own seconds.
+"""Method -> seconds of a seed on each of TABLES, None where it was stopped (after 20 to 60 s) or not tried:
+`python -m benchmarks.row_seconds`, seconds of the processor on one thread, AMD EPYC with AVX-512, 2026-12-01, n = 1, beside other
+work. What plain training leaves is used again, so a method that begins with it has only its own seconds.
 """
 BY_BALANCED = frozenset(
     (
