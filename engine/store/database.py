@@ -116,6 +116,8 @@ class Database(ABC):
     """The file that a server locks while it runs the engine of this database."""
     silence: float
     """Seconds without a heartbeat after which an engine counts as gone."""
+    is_shared: bool
+    """Whether engines of several machines may use it."""
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Connection]:

@@ -67,6 +67,7 @@ class PostgresDatabase(Database):
     """A schema of a database of PostgreSQL: the one that the connection's search path names first."""
 
     silence = 15.0
+    is_shared = True
 
     def __init__(self, url: str) -> None:
         self.url = url

@@ -37,6 +37,7 @@ class SqliteDatabase(Database):
     """A database in one SQLite file."""
 
     silence = 3.0
+    is_shared = False
 
     def __init__(self, url: str) -> None:
         self.url = url
