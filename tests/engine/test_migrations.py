@@ -93,8 +93,9 @@ def test_a_store_of_the_third_schema_is_stamped_and_keeps_its_runs(store, tmp_pa
     with sqlite3.connect(tmp_path / "lab.db") as raw:
         for later in set(METADATA.tables) - set(TABLES.tables):
             raw.execute(f"DROP TABLE {later}")
-        for later in set(METADATA.tables["jobs"].columns.keys()) - set(TABLES.tables["jobs"].columns.keys()):
-            raw.execute(f"ALTER TABLE jobs DROP COLUMN {later}")
+        for table in ("jobs", "engines"):
+            for later in set(METADATA.tables[table].columns.keys()) - set(TABLES.tables[table].columns.keys()):
+                raw.execute(f"ALTER TABLE {table} DROP COLUMN {later}")
         raw.execute("UPDATE meta SET value = '3' WHERE key = 'schema'")
     raw.close()
     again = Store(store.url)
