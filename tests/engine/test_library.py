@@ -17,6 +17,7 @@ from engine.store.bookmarks import MAX_NAME, Bookmark
 from engine.store.jobs import PRIORITY_SWEEP
 from engine.store.library import MAX_WORDS, Contents, Meant
 from engine.store.schema import BOOKMARKS, JOBS, SWEEPS
+from tests.engine.test_migrations import go_back
 from tests.engine.test_store import finished
 from tests.engine.test_uploads import spec as private
 
@@ -351,6 +352,7 @@ def test_a_store_of_the_second_schema_is_taken_over(tmp_path):
         here = db.execute(sa.text(names)).all()
     fresh.close()
     with sqlite3.connect(tmp_path / "lab.db") as raw:  # what the second schema had not
+        go_back(raw)
         raw.executescript(
             """
             DROP INDEX jobs_listed; DROP TABLE marks; DROP TABLE sweeps;
