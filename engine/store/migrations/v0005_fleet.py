@@ -1,12 +1,12 @@
-"""Schema 6: what each engine can run, when it was asked to end, and the version of the numbers that a job is asked for with."""
+"""Schema 7: what each engine can run, when it was asked to end, and the version of the numbers that a job is asked for with."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 TEXT = sa.Text().with_variant(sa.Text(collation="C"), "postgresql")
 """Text that sorts by its bytes on either database."""
