@@ -41,6 +41,7 @@ from engine.spec.embedding import FEATURES
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
 from engine.store.claims import LOST_MOST
+from engine.store.database import OF_AN_ENGINE
 from engine.store.events import Batch
 from engine.store.jobs import CANCELLED, INTERRUPTED, PREVIEW, PRIORITY_SWEEP
 
@@ -102,7 +103,7 @@ def serve(
     system.refuse_core_dumps()  # one would hold private tables
     stopping = threading.Event()
     system.on_stop(stopping.set)
-    store = Store(store_url)
+    store = Store(store_url, OF_AN_ENGINE)
     executor = make_executor(slots, target=target, catalog=catalog, prepare=prepare, private=private)
     system.on_stop(stopping.set)  # again: Ray sets handlers of its own
     slots = sum(room.slots for room in executor.rooms)
