@@ -43,6 +43,7 @@ from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
 from engine.store.abilities import Abilities
 from engine.store.claims import LOST_MOST
+from engine.store.database import OF_AN_ENGINE
 from engine.store.events import Batch
 from engine.store.jobs import CANCELLED, INTERRUPTED, PREVIEW, PRIORITY_SWEEP
 from engine.version import NUMERICS, read_version
@@ -105,7 +106,7 @@ def serve(
     system.refuse_core_dumps()  # one would hold private tables
     stopping = threading.Event()
     system.on_stop(stopping.set)
-    store = Store(store_url)
+    store = Store(store_url, OF_AN_ENGINE)
     executor = make_executor(slots, target=target, catalog=catalog, prepare=prepare, private=private)
     system.on_stop(stopping.set)  # again: Ray sets handlers of its own
     slots = sum(room.slots for room in executor.rooms)
@@ -182,7 +183,7 @@ class Engine:
         self._described = store.catalog()  # an earlier engine's, until a worker sends this one's
         self._private_mb = private_mb
         self._able = Abilities.from_catalog(None)
-        self._is_alone = not store.database.is_shared
+        self._is_alone = store.database.on_this_machine
         self._tally = Tally()
         self._end = threading.Event()
         logs.name_engine(self.id)
@@ -444,7 +445,7 @@ class Engine:
     def _look_around(self) -> None:
         """Sees which other engines live."""
         others = [one for one in self.store.engines() if one.id != self.id]
-        self._is_alone = not others and not self.store.database.is_shared
+        self._is_alone = not others and self.store.database.on_this_machine
 
     def _should_yield(self, key: Key, private: bool | None) -> bool:
         """Whether a running sweep cell should stop for a queued interactive job that this engine can run."""

@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import BadInput, UnknownName
-from engine.store.database import Part
+from engine.store.database import Part, repeat_on_conflict
 from engine.store.forgetting import purge, request_purge
 from engine.store.jobs import visible_to
 from engine.store.schema import BOOKMARKS, JOBS, SWEEPS
@@ -33,6 +33,7 @@ class Bookmark:
 class Bookmarks(Part):
     """Names and pins of jobs and sweeps."""
 
+    @repeat_on_conflict
     def bookmark(self, id: str, owner: str | None, name: str | None = None, pinned: bool | None = None) -> Bookmark:
         """Name a job or sweep, or pin it; what is None stays as it is. Returns what is stored.
 

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 from engine.store.abilities import Abilities
-from engine.store.database import Part
+from engine.store.database import Part, repeat_on_conflict
 from engine.store.jobs import (
     ACTIVE,
     CANCELLED,
@@ -37,6 +37,7 @@ LOST_MOST = 2
 class Claims(Part):
     """Jobs as the engine that runs them sees them."""
 
+    @repeat_on_conflict
     def claim(
         self,
         engine_id: str,
@@ -82,6 +83,7 @@ class Claims(Part):
             rows = connection.execute(query.where(JOBS.c.state == "running", JOBS.c.engine == engine_id)).all()
         return {row.id: (row.attempt, bool(row.cancel)) for row in rows}
 
+    @repeat_on_conflict
     def release(self, id: str, *, attempt: int) -> bool:
         """Put a claimed job that could not be started back into the queue; one that somebody wants stopped is cancelled.
 
@@ -106,6 +108,7 @@ class Claims(Part):
         with self.database.reading() as connection:
             return bool(connection.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
 
+    @repeat_on_conflict
     def requeue(self, id: str, *, attempt: int, lost: bool = False) -> bool:
         """Put a running job that was stopped for a more urgent one back to its place in the queue, as if it had not begun.
 
@@ -131,6 +134,7 @@ class Claims(Part):
             delete_outcome(self.database, connection, id)
             return True
 
+    @repeat_on_conflict
     def finish(self, id: str, state: str, reason: str = "", *, attempt: int | None = None) -> bool:
         """End a running job (or, as 'cancelled', a queued one) as failed, cancelled or interrupted, with its sentence.
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from engine.store.database import Database, Part
+from engine.store.database import Database, Part, repeat_on_conflict
 from engine.store.jobs import INTERRUPTED
 from engine.store.schema import CATALOG, ENGINES, JOBS
 
@@ -74,6 +74,7 @@ class Engines(Part):
         self._clock_offset = time.time() - time.monotonic()
         self._trusted_from = 0.0
 
+    @repeat_on_conflict
     def publish_catalog(self, catalog: Mapping[str, Any]) -> None:
         """What the live engine can do; the newest replaces the last."""
         with self.database.writing() as connection:
@@ -85,11 +86,12 @@ class Engines(Part):
             text = connection.execute(sa.select(CATALOG.c.words)).scalar()
         return None if text is None else dict(json.loads(text))
 
+    @repeat_on_conflict
     def record_heartbeat(self, info: EngineInfo) -> None:
         """Store an engine's heartbeat, by the database's clock: as old as it is by this machine's."""
         row: dict[str, Any] = {"id": info.id, "words": json.dumps(dataclasses.asdict(info), allow_nan=False)}
         row["heartbeat"] = self.database.local_time(info.heartbeat)
-        with self.database.writing(alone=False) as connection:
+        with self.database.writing(alone=False, durable=False) as connection:
             self.database.upsert(connection, ENGINES, row)
 
     def engines(self, alive_within: float | None = None) -> list[EngineInfo]:
@@ -101,21 +103,23 @@ class Engines(Part):
         limit = self.database.silence if alive_within is None else alive_within
         return sorted((e for e in known if e.alive(now, limit)), key=lambda e: e.started)
 
+    @repeat_on_conflict
     def retire(self, engine_id: str) -> None:
         """Delete the heartbeat of an engine that stops on purpose."""
         with self.database.writing() as connection:
             connection.execute(ENGINES.delete().where(ENGINES.c.id == engine_id))
 
+    @repeat_on_conflict
     def interrupt_orphans(self, stale_after: float | None = None) -> list[str]:
         """Mark running jobs whose engine has had no heartbeat for `stale_after` seconds (`Database.silence`) as interrupted; returns
         their ids.
 
-        Engine and page may both call it, at any rate. After the machine slept or its clock was set, every heartbeat
-        looks old: then nothing is marked for `stale_after` seconds, in which a living engine sends a new one.
+        Engine and page may both call it, at any rate. After the machine slept or its clock was set, every heartbeat of a store on this
+        machine looks old: then nothing is marked for `stale_after` seconds, in which a living engine sends a new one.
         """
         stale_after = self.database.silence if stale_after is None else stale_after
         offset = time.time() - time.monotonic()
-        if abs(offset - self._clock_offset) > 1:
+        if self.database.on_this_machine and abs(offset - self._clock_offset) > 1:
             self._clock_offset, self._trusted_from = offset, time.monotonic() + stale_after
         if time.monotonic() < self._trusted_from:
             return []
@@ -127,7 +131,9 @@ class Engines(Part):
                 return []
         began = time.monotonic()
         with self.database.writing() as connection:
-            if time.monotonic() - began > 1:  # the store was locked, for engines too: their heartbeats may be on their way
+            if (
+                self.database.on_this_machine and time.monotonic() - began > 1
+            ):  # locked, for engines too: heartbeats may be on their way
                 return []
             # a heartbeat that is just written counts, and one that comes now waits; what is looked at is what is there then
             silent = sa.select(ENGINES.c.id).where(ENGINES.c.id.not_in(living)).with_for_update(skip_locked=True)

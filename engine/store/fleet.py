@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from engine.store.abilities import Abilities
-from engine.store.database import Part
+from engine.store.database import Part, repeat_on_conflict
 from engine.store.engines import read_info
 from engine.store.jobs import visible_to
 from engine.store.schema import ENGINES, JOBS
@@ -16,6 +16,7 @@ NOBODY = "No engine that lives can run this: {why}."
 class Fleet(Part):
     """Engines as they see each other."""
 
+    @repeat_on_conflict
     def publish_abilities(self, engine_id: str, abilities: Abilities) -> None:
         """Store what an engine can run, in the row that its heartbeat made."""
         with self.database.writing() as connection:
@@ -35,7 +36,7 @@ class Fleet(Part):
             rows = connection.execute(sa.select(ENGINES)).all()
             now = self.database.read_clock(connection)
         living = [(info, row) for row in rows if (info := read_info(row)).alive(now, self.database.silence)]
-        alone = len(living) == 1 and not self.database.is_shared
+        alone = len(living) == 1 and self.database.on_this_machine
         why: dict[str, None] = {}
         for info, row in living:
             able = Abilities.from_json(row.abilities) or Abilities(info.numerics)

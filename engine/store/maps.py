@@ -21,7 +21,7 @@ from engine.spec import embedding
 from engine.spec.embedding import FEATURES, EmbedSpec
 from engine.spec.run import canonical_json
 from engine.store.artifacts import read_artifact
-from engine.store.database import Part
+from engine.store.database import Part, repeat_on_conflict
 from engine.store.jobs import PRIORITY_INTERACTIVE, Job, complete_job, enqueue_job, has_artifact, visible_to
 from engine.store.results import clean_json
 from engine.store.schema import ARTIFACTS, JOBS, RESULTS
@@ -34,6 +34,7 @@ LEARN = 9
 class Maps(Part):
     """Maps of finished runs, and how long they take."""
 
+    @repeat_on_conflict
     def submit_embed(
         self,
         run_id: str,
@@ -67,6 +68,7 @@ class Maps(Part):
             query = sa.select(self.database.artifact_bytes).where(ARTIFACTS.c.job == run_id, ARTIFACTS.c.name == FEATURES)
             return bytes(connection.execute(query).scalar_one())
 
+    @repeat_on_conflict
     def record_embedding(self, spec: EmbedSpec, facts: Mapping[str, Any], artifacts: Mapping[str, bytes]) -> Job:
         """Store what was computed outside the queue (at a terminal). Raises as `submit_embed` of a public run."""
         with self.database.writing() as connection:

@@ -28,15 +28,13 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.compiler import compiles
 
 from engine.errors import BadStore, StoreError, StoreFull, StoreLocked
-from engine.store.database import Database, Result, show_url
+from engine.store.database import OF_A_PAGE, Conflict, Database, Result, show_url
 from engine.store.migrations import latest_schema, stamp_latest, upgrade
 from engine.store.schema import ARTIFACTS, FACTS, JOBS, METADATA, PublicSpecColumn, PublicSpecField
 from engine.text import is_storable, make_storable, quote
 
 LOCK_S = 10
 """Seconds that a statement waits for another's lock, and that a stopped client may hold one."""
-POOL, OVERFLOW = 5, 10
-"""Connections of a process that stay open, and those beside them at most."""
 OLDEST = 15
 """The major version of the server that this needs."""
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('imbalance-lab ' || current_schema(), 0))"
@@ -50,16 +48,12 @@ _handles: dict[tuple[int, str], PostgresDatabase] = {}
 _opening = threading.Lock()
 
 
-class Conflict(StoreLocked):
-    """Two transactions waited for each other, or one saw what the other changed: asked again it works."""
-
-
-def open_postgres(url: str) -> PostgresDatabase:
+def open_postgres(url: str, connections: tuple[int, int] = OF_A_PAGE) -> PostgresDatabase:
     """The handle of this process on a database: one for all, so that its connections are few. Raises BadStore and StoreError."""
     key = (os.getpid(), url)
     with _opening:
         if key not in _handles:
-            _handles[key] = PostgresDatabase(url)
+            _handles[key] = PostgresDatabase(url, connections)
         return _handles[key]
 
 
@@ -67,9 +61,9 @@ class PostgresDatabase(Database):
     """A schema of a database of PostgreSQL: the one that the connection's search path names first."""
 
     silence = 15.0
-    is_shared = True
+    on_this_machine = False
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: tuple[int, int] = OF_A_PAGE) -> None:
         self.url = url
         parsed = sa.make_url(url)
         self.place = _name_place(parsed)
@@ -80,8 +74,8 @@ class PostgresDatabase(Database):
             self.sql_engine = sa.create_engine(
                 parsed,
                 connect_args=_settings(parsed),
-                pool_size=POOL,
-                max_overflow=OVERFLOW,
+                pool_size=connections[0],
+                max_overflow=connections[1],
                 pool_pre_ping=True,
                 pool_timeout=LOCK_S,
                 hide_parameters=True,
@@ -108,8 +102,10 @@ class PostgresDatabase(Database):
             yield connection
 
     @contextmanager
-    def writing(self, *, alone: bool = True) -> Iterator[Connection]:
+    def writing(self, *, alone: bool = True, durable: bool = True) -> Iterator[Connection]:
         with self._explain(), self.sql_engine.begin() as connection:
+            if not durable:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             if alone:
                 connection.exec_driver_sql(LOCK)
             yield connection

@@ -90,7 +90,7 @@ def test_what_no_engine_can_run_says_so_and_only_then(store):
     id = store.submit(SPEC, fingerprint="here", device="cuda", owner="me").id
     assert store.explain_waiting(id, "me") == "", "no engine lives"
     add_engine(store, "one", SMALL)
-    alone = "" if not store.database.is_shared else "No engine that lives can run this: one has no device 'cuda'."
+    alone = "" if store.database.on_this_machine else "No engine that lives can run this: one has no device 'cuda'."
     assert store.explain_waiting(id, "me") == alone, "alone on its machine it takes it, and the run says why it fails"
     add_engine(store, "two", SMALL)
     words = "No engine that lives can run this: one has no device 'cuda'; two has no device 'cuda'."
