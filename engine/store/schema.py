@@ -85,6 +85,7 @@ EVENTS = sa.Table(
     sa.Column("kind", TEXT, nullable=False),
     sa.Column("words", TEXT, nullable=False),
     sa.Column("arrays", sa.LargeBinary),
+    sa.Index("events_by_kind", "job", "kind", "seq"),
 )
 RESULTS = sa.Table(
     "results",

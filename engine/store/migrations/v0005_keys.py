@@ -1,12 +1,12 @@
-"""Schema 6: the keys of private tables, on PostgreSQL alone. Rows of an UNLOGGED table are in no write-ahead log."""
+"""Schema 7: the keys of private tables, on PostgreSQL alone. Rows of an UNLOGGED table are in no write-ahead log."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 
 
 def upgrade() -> None:
