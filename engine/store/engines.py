@@ -25,7 +25,10 @@ class EngineInfo:
 
     device: the one `auto` would take, as a worker reported it ('' while none has). devices: those that can be asked for.
     slots: runs at a time; ready: workers that are up; busy: slots in use. trouble: why its workers do not start, '' while they do.
-    previews: whether it computes previews, in a worker beside the slots.
+    previews: whether it computes previews, in a worker beside the slots. catalog: the first 16 digits of a digest of its catalog. version:
+    of the program, '' where it is not installed as a package; numerics: `engine.version.NUMERICS`, 0 for programs of before.
+    device_memory: MiB of each device; share: percent of a GPU's memory for each worker; mps: the folder of NVIDIA's Multi-Process Service,
+    '' where none runs. draining: it takes nothing new, and stops when what it runs has ended.
     """
 
     id: str
@@ -41,10 +44,26 @@ class EngineInfo:
     memory_mb: float = 0.0
     trouble: str = ""
     previews: bool = False
+    catalog: str = ""
+    version: str = ""
+    numerics: int = 0
+    device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
+    share: int = 0
+    mps: str = ""
+    draining: bool = False
 
     def alive(self, now: float | None = None, limit: float = STALE) -> bool:
         """Whether the heartbeat lies within `limit` seconds of `now`, on either side, since a clock may be set back."""
         return abs((time.time() if now is None else now) - self.heartbeat) <= limit
+
+
+_FIELDS = {field.name for field in dataclasses.fields(EngineInfo)}
+
+
+def read_info(row: Any) -> EngineInfo:
+    """What a row of ENGINES says (`heartbeat`, `words`); what a later program says on top is left out."""
+    words = {name: value for name, value in json.loads(row.words).items() if name in _FIELDS}
+    return EngineInfo(**words | {"heartbeat": row.heartbeat})
 
 
 class Engines(Part):
@@ -80,7 +99,7 @@ class Engines(Part):
         with self.database.reading() as connection:
             rows = connection.execute(sa.select(ENGINES.c.heartbeat, ENGINES.c.words)).all()
             now = self.database.read_clock(connection)
-        known = [EngineInfo(**json.loads(row.words) | {"heartbeat": row.heartbeat}) for row in rows]
+        known = [read_info(row) for row in rows]
         limit = self.database.silence if alive_within is None else alive_within
         return sorted((e for e in known if e.alive(now, limit)), key=lambda e: e.started)
 

@@ -13,6 +13,7 @@ from engine.store.claims import Claims
 from engine.store.database import OF_A_PAGE, open_database
 from engine.store.engines import Engines
 from engine.store.events import Events
+from engine.store.fleet import Fleet
 from engine.store.forgetting import Forgetting
 from engine.store.library import Library
 from engine.store.maps import Maps
@@ -35,6 +36,7 @@ class Store(
     Artifacts,
     Requests,
     Engines,
+    Fleet,
     Uploads,
     Forgetting,
     Bookmarks,

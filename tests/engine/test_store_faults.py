@@ -23,6 +23,7 @@ from engine.errors import StoreError
 from engine.spec.embedding import FEATURES, EmbedSpec
 from engine.spec.run import upload_id
 from engine.store import Store, arrival
+from engine.store.abilities import Abilities
 from engine.store.database import Conflict, repeat_on_conflict
 from engine.store.engines import EngineInfo
 from engine.store.people import name_person
@@ -211,6 +212,7 @@ CASES: dict[str, Verb] = {
     "engines": lambda s, x: s.engines(),
     "events": lambda s, x: s.events(x.done.id),
     "expire": lambda s, x: s.expire(now=NOW + 7200),
+    "explain_waiting": lambda s, x: s.explain_waiting(x.queued.id),
     "export": lambda s, x: s.export([x.done.id], x.folder / "again.zip"),
     "features": lambda s, x: s.features(x.done.id),
     "finish": lambda s, x: s.finish(x.running.id, "failed", "why", attempt=1),
@@ -233,6 +235,7 @@ CASES: dict[str, Verb] = {
     "median_seconds": lambda s, x: s.median_seconds(),
     "position": lambda s, x: s.position(x.queued.id),
     "preview_news": lambda s, x: s.preview_news(x.preview),
+    "publish_abilities": lambda s, x: s.publish_abilities("e", Abilities(2, ("cpu",))),
     "publish_catalog": lambda s, x: s.publish_catalog({"methods": ["ce"]}),
     "purge": lambda s, x: (s.delete(x.private.id), s.purge()),
     "put_artifact": lambda s, x: s.put_artifact(x.done.id, "more", b"1" * 9000),
