@@ -12,6 +12,7 @@ not waited for: what runs ends, and the file that is there now is this engine's 
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import socket
@@ -31,7 +32,7 @@ from engine.errors import BadInput, StoreError, StoreFull, StoreLocked
 from engine.events import pack
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkLost, WorkReturned
 from engine.executors.local import LocalExecutor
-from engine.memory import default_limit, device_share
+from engine.memory import default_limit, device_share, find_mps
 from engine.operate import logs
 from engine.operate.tally import Tally
 from engine.settings import read_setting
@@ -40,9 +41,12 @@ from engine.spec.companions import name_first_phase
 from engine.spec.embedding import FEATURES
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
+from engine.store.abilities import Abilities
 from engine.store.claims import LOST_MOST
+from engine.store.database import OF_AN_ENGINE
 from engine.store.events import Batch
 from engine.store.jobs import CANCELLED, INTERRUPTED, PREVIEW, PRIORITY_SWEEP
+from engine.version import NUMERICS, read_version
 
 if TYPE_CHECKING:
     from engine.executors.ray_cluster import RayExecutor
@@ -102,7 +106,7 @@ def serve(
     system.refuse_core_dumps()  # one would hold private tables
     stopping = threading.Event()
     system.on_stop(stopping.set)
-    store = Store(store_url)
+    store = Store(store_url, OF_AN_ENGINE)
     executor = make_executor(slots, target=target, catalog=catalog, prepare=prepare, private=private)
     system.on_stop(stopping.set)  # again: Ray sets handlers of its own
     slots = sum(room.slots for room in executor.rooms)
@@ -175,10 +179,11 @@ class Engine:
         self._is_unsure = False  # whether an answer of the store may have been lost
         self._generation = store.generation
         self._catalog: dict[str, Any] | None = None
+        self._digest = ""
         self._described = store.catalog()  # an earlier engine's, until a worker sends this one's
         self._private_mb = private_mb
-        self._device = ""
-        self._devices: list[str] = []
+        self._able = Abilities.from_catalog(None)
+        self._is_alone = store.database.on_this_machine
         self._tally = Tally()
         self._end = threading.Event()
         logs.name_engine(self.id)
@@ -204,6 +209,7 @@ class Engine:
                 if time.monotonic() - looked >= BEAT:
                     looked = time.monotonic()
                     self.store.record_heartbeat(self._info())  # first, or after a long stop its own runs would be orphans
+                    self._look_around()
                     for id in self.store.interrupt_orphans():
                         log.info("run %s was interrupted: its engine is gone", id, extra={"job": id})
                     self.store.sweep_previews()
@@ -298,8 +304,10 @@ class Engine:
     def _write_one(self, news: ExecutorEvent) -> None:
         if isinstance(news, CatalogReceived):
             self._catalog = self._described = news.catalog
-            self._device, self._devices = str(news.catalog["device"]), list(news.catalog["devices"])
+            self._able = Abilities.from_catalog(news.catalog)
+            self._digest = hashlib.sha256(canonical_json(news.catalog).encode()).hexdigest()[:16]
             self.store.publish_catalog(news.catalog)
+            self.store.publish_abilities(self.id, self._able)
             return
         assert not isinstance(news, WorkerEvents)
         id, attempt = news.key
@@ -366,6 +374,7 @@ class Engine:
             self.store.finish(id, "interrupted", REPLACED, attempt=attempt)
         if self._catalog is not None:
             self.store.publish_catalog(self._catalog)
+            self.store.publish_abilities(self.id, self._able)
         self._generation = generation
 
     def _release_unknown(self) -> None:
@@ -418,7 +427,7 @@ class Engine:
             if len(jobs) < room.slots:
                 continue
             for key, job in jobs.items():
-                if job.priority >= PRIORITY_SWEEP and self.store.should_yield(key[0], attempt=key[1], private=room.private):
+                if job.priority >= PRIORITY_SWEEP and self._should_yield(key, room.private):
                     self._yielding.add(key)
                     self.executor.cancel(key)
                     return
@@ -428,8 +437,23 @@ class Engine:
         """Number of the slots in use."""
         return sum(job.kind != PREVIEW for job in self._running.values())
 
+    @property
+    def _claims(self) -> Abilities:
+        """What it claims jobs by: alone with a store of one machine, all of its version, so that those it cannot run say why."""
+        return self._able.without_lists() if self._is_alone else self._able
+
+    def _look_around(self) -> None:
+        """Sees which other engines live."""
+        others = [one for one in self.store.engines() if one.id != self.id]
+        self._is_alone = not others and self.store.database.on_this_machine
+
+    def _should_yield(self, key: Key, private: bool | None) -> bool:
+        """Whether a running sweep cell should stop for a queued interactive job that this engine can run."""
+        return self.store.should_yield(key[0], attempt=key[1], private=private, able=self._claims)
+
     def _claim(self) -> None:
-        if self.executor.can_preview and (preview := self.store.claim(self.id, kinds=(PREVIEW,))) is not None:
+        able = self._claims
+        if self.executor.can_preview and (preview := self.store.claim(self.id, kinds=(PREVIEW,), able=able)) is not None:
             self._previewed = time.monotonic()
             self._start(preview)
         for room in self.executor.rooms:
@@ -437,7 +461,7 @@ class Engine:
                 sweeps = sum(job.priority >= PRIORITY_SWEEP for job in self._running.values())
                 full = sweeps >= max(1, room.slots - 1)  # one slot is kept for interactive jobs, unless it is the only one
                 most = PRIORITY_SWEEP - 1 if full else None
-                job = self.store.claim(self.id, max_priority=most, choose=self._choose, private=room.private)
+                job = self.store.claim(self.id, max_priority=most, choose=self._choose, private=room.private, able=able)
                 if job is None or not self._start(job):
                     break
 
@@ -552,20 +576,27 @@ class Engine:
                 log.warning("no heartbeat: %s", error)
 
     def _info(self) -> EngineInfo:
+        catalog = self._catalog or {}
         return EngineInfo(
             id=self.id,
             host=socket.gethostname(),
             pid=os.getpid(),
             started=self._started,
             heartbeat=time.time(),
-            device=self._device,
-            devices=self._devices,
+            device=str(catalog.get("device", "")),
+            devices=list(catalog.get("devices", ())),
             slots=self.slots,
             ready=self.executor.ready,
             busy=self._busy,
             memory_mb=round(sum(map(system.memory_in_use, [os.getpid(), *self._pids])) / system.MIB, 1),
             trouble=self.executor.trouble,
             previews=self.executor.previews,
+            catalog=self._digest,
+            version=read_version(),
+            numerics=NUMERICS,
+            device_memory=dict(catalog.get("device_memory", {})),
+            share=int(os.environ.get("LAB_DEVICE_SHARE") or 0),
+            mps=find_mps(),
         )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from engine.errors import UnknownName
-from engine.store.database import Database, Part, private_key
+from engine.store.database import Database, Part, private_key, repeat_on_conflict
 from engine.store.jobs import visible_to
 from engine.store.schema import ARTIFACTS, JOBS
 from engine.text import quote
@@ -14,6 +14,7 @@ from engine.text import quote
 class Artifacts(Part):
     """Named bytes that belong to a job."""
 
+    @repeat_on_conflict
     def put_artifact(self, id: str, name: str, data: bytes) -> None:
         """Store an artifact of a job, replacing one of that name. Raises UnknownName where there is no such job."""
         with self.database.writing() as connection:

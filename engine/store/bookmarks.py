@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import BadInput, UnknownName
-from engine.store.database import Database, Part, private_key
+from engine.store.database import Database, Part, private_key, repeat_on_conflict
 from engine.store.forgetting import purge, request_purge
 from engine.store.jobs import visible_to
 from engine.store.schema import BOOKMARKS, JOBS, SWEEPS
@@ -35,6 +35,7 @@ class Bookmark:
 class Bookmarks(Part):
     """Names and pins of jobs and sweeps."""
 
+    @repeat_on_conflict
     def bookmark(self, id: str, owner: str | None, name: str | None = None, pinned: bool | None = None) -> Bookmark:
         """Name a job or sweep, or pin it; what is None stays as it is. Returns what is stored.
 

@@ -11,7 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
-from engine.store.database import Database, Part, private_key
+from engine.store.abilities import Abilities
+from engine.store.database import Database, Part, private_key, repeat_on_conflict
 from engine.store.jobs import (
     ACTIVE,
     CANCELLED,
@@ -36,6 +37,7 @@ LOST_MOST = 2
 class Claims(Part):
     """Jobs as the engine that runs them sees them."""
 
+    @repeat_on_conflict
     def claim(
         self,
         engine_id: str,
@@ -44,15 +46,18 @@ class Claims(Part):
         kinds: Sequence[str] = KINDS,
         choose: Callable[[Sequence[Job]], Job] | None = None,
         private: bool | None = None,
+        able: Abilities | None = None,
     ) -> Job | None:
         """Take the next queued job (lowest priority number, then oldest), or None. One transaction: no job goes twice.
 
         None also where others are just taking those that are queued: ask again.
 
         choose: takes one of the next jobs of the same priority, at most AHEAD; the first by default. private: of those that are, or
-        that are not; None for all.
+        that are not; None for all. able: of those that it can run.
         """
         queued = sa.and_(JOBS.c.state == "queued", JOBS.c.kind.in_(kinds), _is_private(private))
+        if able is not None:
+            queued = sa.and_(queued, able.can_run)
         if max_priority is not None:
             queued = sa.and_(queued, JOBS.c.priority <= max_priority)
         with self.database.reading() as connection:  # an idle engine asks twenty times a second: no write lock for that
@@ -78,6 +83,7 @@ class Claims(Part):
             rows = connection.execute(query.where(JOBS.c.state == "running", JOBS.c.engine == engine_id)).all()
         return {row.id: (row.attempt, bool(row.cancel)) for row in rows}
 
+    @repeat_on_conflict
     def release(self, id: str, *, attempt: int) -> bool:
         """Put a claimed job that could not be started back into the queue; one that somebody wants stopped is cancelled.
 
@@ -94,14 +100,15 @@ class Claims(Part):
         with self.database.writing() as connection:
             return connection.execute(JOBS.update().where(is_running(id, attempt)).values(**values)).rowcount == 1
 
-    def should_yield(self, id: str, *, attempt: int, private: bool | None = None) -> bool:
-        """Whether this running sweep cell should stop so that a queued interactive job can start. private: as of `claim`."""
+    def should_yield(self, id: str, *, attempt: int, private: bool | None = None, able: Abilities | None = None) -> bool:
+        """Whether this running sweep cell should stop so that a queued interactive job can start. private, able: as of `claim`."""
         cell = sa.select(JOBS.c.id).where(is_running(id, attempt), JOBS.c.cancel == 0, JOBS.c.priority >= PRIORITY_SWEEP)
         urgent = sa.select(JOBS.c.id).where(JOBS.c.state == "queued", JOBS.c.priority < PRIORITY_SWEEP, JOBS.c.kind.in_(KINDS))
-        urgent = urgent.where(_is_private(private))
+        urgent = urgent.where(_is_private(private), sa.true() if able is None else able.can_run)
         with self.database.reading() as connection:
             return bool(connection.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
 
+    @repeat_on_conflict
     def requeue(self, id: str, *, attempt: int, lost: bool = False) -> bool:
         """Put a running job that was stopped for a more urgent one back to its place in the queue, as if it had not begun.
 
@@ -127,6 +134,7 @@ class Claims(Part):
             delete_outcome(self.database, connection, id)
             return True
 
+    @repeat_on_conflict
     def finish(self, id: str, state: str, reason: str = "", *, attempt: int | None = None) -> bool:
         """End a running job (or, as 'cancelled', a queued one) as failed, cancelled or interrupted, with its sentence.
 

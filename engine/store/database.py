@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
+import functools
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, AnyStr, TypeVar
+from typing import Any, AnyStr, ParamSpec, TypeVar
 
 import platformdirs
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engine.errors import BadStore, StoreError
+from engine.errors import BadStore, StoreError, StoreLocked
 from engine.settings import read_text
 from engine.store.sealing import Place
 from engine.text import quote
 
 Result = TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+OF_A_PAGE, OF_AN_ENGINE = (5, 10), (2, 3)
+"""Connections of a process that stay open, and those beside them at most, on a database that counts them."""
 POSTGRES = "postgresql+psycopg"
 """How the URL of a store on PostgreSQL begins."""
 _NOT_A_FILE = "the store's URL {url} must name a SQLite file, such as sqlite:////folder/lab.db."
 _NO_URL = "{url} is no store's URL; it must look like sqlite:////folder/lab.db."
+
+
+class Conflict(StoreLocked):
+    """Two transactions waited for each other, or one saw what the other changed: nothing was written, and asked again it works."""
+
+
+def repeat_on_conflict(verb: Callable[Arguments, Result]) -> Callable[Arguments, Result]:
+    """A verb that is called once more where its transaction met a Conflict. Its arguments must not be used up by the first call."""
+
+    @functools.wraps(verb)
+    def twice(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return verb(*args, **kwargs)
+        except Conflict:
+            return verb(*args, **kwargs)
+
+    return twice
 
 
 def default_url() -> str:
@@ -42,10 +63,10 @@ def default_url() -> str:
     return f"sqlite:///{folder / 'lab.db'}"
 
 
-def open_database(url: str | None = None) -> Database:
+def open_database(url: str | None = None, connections: tuple[int, int] = OF_A_PAGE) -> Database:
     """The database at a URL, `default_url()` where none is given; created where it does not exist.
 
-    Raises BadStore for what cannot be a store, and StoreError.
+    connections: as OF_A_PAGE. Raises BadStore for what cannot be a store, and StoreError.
     """
     url = default_url() if url is None else url
     parsed = parse_url(url)
@@ -53,7 +74,7 @@ def open_database(url: str | None = None) -> Database:
         from engine.store.postgres import check_postgres_url, open_postgres
 
         check_postgres_url(parsed)
-        return open_postgres(url)
+        return open_postgres(url, connections)
     check_url(url)
     from engine.store.sqlite import SqliteDatabase
 
@@ -119,16 +140,19 @@ class Database(ABC):
     """Seconds without a heartbeat after which an engine counts as gone."""
     seals: bool
     """Whether private rows are sealed (`engine.store.sealing`), so that queries see nothing of them."""
+    on_this_machine: bool
+    """Whether its clock is this machine's, and stands still or jumps with it."""
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Connection]:
         """A transaction that reads one state of the database."""
 
     @abstractmethod
-    def writing(self, *, alone: bool = True) -> AbstractContextManager[Connection]:
+    def writing(self, *, alone: bool = True, durable: bool = True) -> AbstractContextManager[Connection]:
         """A transaction that writes; it waits for others that do. An exception in the block rolls it back.
 
-        alone: False where it locks the rows that it needs, and may run beside others on a database that can.
+        alone: False where it locks the rows that it needs, and may run beside others on a database that can. durable: False where a
+        crash of the database may lose it, so that it need not wait for the disk.
         """
 
     @abstractmethod

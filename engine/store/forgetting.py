@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 from engine.settings import read_setting
-from engine.store.database import Database, Part, private_key
+from engine.store.database import Database, Part, private_key, repeat_on_conflict
 from engine.store.schema import ASKERS, BOOKMARKS, FACTS, JOB_TABLES, JOBS, OWNERS, PIECES, UPLOADS
 
 FORGET_AFTER = 30 * 60
@@ -53,15 +53,15 @@ class Forgetting(Part):
         super().__init__(database)
         self._cleared = time.monotonic()
 
+    @repeat_on_conflict
     def touch(self, owner: str | None) -> None:
         """Records that the owner was seen. Writes only if the last record is older than HEARD seconds."""
         clock = self.database.clock
         with self.database.reading() as connection:
             age = connection.execute(sa.select(clock - OWNERS.c.seen).where(OWNERS.c.owner == owner)).scalar()
         if age is not None and abs(age) > HEARD:
-            with self.database.writing(
-                alone=False
-            ) as connection:  # an update: an owner who was forgotten meanwhile stays forgotten
+            with self.database.writing(alone=False, durable=False) as connection:
+                # an update: an owner who was forgotten meanwhile stays forgotten
                 connection.execute(OWNERS.update().where(OWNERS.c.owner == owner).values(seen=clock))
 
     def forget(self, owner: str | None, upload: str | None = None, *, patience: float = PATIENCE) -> Forgotten:
@@ -149,6 +149,7 @@ def touch_owner(database: Database, connection: Connection, owner: str) -> None:
     database.upsert(connection, OWNERS, {"owner": owner, "seen": database.clock})
 
 
+@repeat_on_conflict
 def delete_upload(database: Database, owner: str, upload: str) -> tuple[int, int]:
     """(tables, jobs) deleted: a table of that owner with every job made from it."""
     with database.writing() as connection:

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection
 from engine.errors import BadParameter
 from engine.spec.run import upload_id
 from engine.store.bookmarks import Bookmark, find_key, open_names
-from engine.store.database import Database, Part
+from engine.store.database import Database, Part, repeat_on_conflict
 from engine.store.forgetting import purge
 from engine.store.jobs import (
     COLUMNS,
@@ -161,6 +161,7 @@ class Library(Part):
             sweeps = connection.execute(sa.select(sa.func.count()).where(SWEEPS.c.id.in_(ids))).scalar_one()
         return Contents(len(visible), int(sweeps), len(maps), size)
 
+    @repeat_on_conflict
     def delete_many(self, ids: Sequence[str], owner: str | None) -> Contents:
         """Delete jobs with all that came of them, and sweeps from the list (their runs stay), in one transaction.
 

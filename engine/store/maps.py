@@ -21,7 +21,7 @@ from engine.spec import embedding
 from engine.spec.embedding import FEATURES, EmbedSpec
 from engine.spec.run import canonical_json
 from engine.store.artifacts import read_artifact
-from engine.store.database import Part, private_key
+from engine.store.database import Part, private_key, repeat_on_conflict
 from engine.store.jobs import PRIORITY_INTERACTIVE, Job, complete_job, enqueue_job, has_artifact, seal_spec, visible_to
 from engine.store.results import clean_json
 from engine.store.schema import ARTIFACTS, JOBS, RESULTS
@@ -34,6 +34,7 @@ LEARN = 9
 class Maps(Part):
     """Maps of finished runs, and how long they take."""
 
+    @repeat_on_conflict
     def submit_embed(
         self,
         run_id: str,
@@ -69,6 +70,7 @@ class Maps(Part):
             place = ("artifacts", "data", run_id, FEATURES)
             return self.database.open_data(connection, data, private_key(whose, upload, run_id), place)
 
+    @repeat_on_conflict
     def record_embedding(self, spec: EmbedSpec, facts: Mapping[str, Any], artifacts: Mapping[str, bytes]) -> Job:
         """Store what was computed outside the queue (at a terminal). Raises as `submit_embed` of a public run."""
         with self.database.writing() as connection:

@@ -36,7 +36,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from engine.errors import BadStore, StoreError, StoreFull, StoreLocked
 from engine.store import sealing
-from engine.store.database import Database, Result, show_url
+from engine.store.database import OF_A_PAGE, Conflict, Database, Result, show_url
 from engine.store.migrations import latest_schema, stamp_latest, upgrade
 from engine.store.schema import ARTIFACTS, FACTS, JOBS, METADATA, TEXT, PublicSpecColumn, PublicSpecField
 from engine.store.sealing import KEY_GONE, MARK, Place
@@ -45,8 +45,6 @@ from engine.text import is_storable, make_storable, quote
 log = logging.getLogger(__name__)
 LOCK_S = 10
 """Seconds that a statement waits for another's lock, and that a stopped client may hold one."""
-POOL, OVERFLOW = 5, 10
-"""Connections of a process that stay open, and those beside them at most."""
 OLDEST = 15
 """The major version of the server that this needs."""
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('imbalance-lab ' || current_schema(), 0))"
@@ -84,16 +82,12 @@ _handles: dict[tuple[int, str], PostgresDatabase] = {}
 _opening = threading.Lock()
 
 
-class Conflict(StoreLocked):
-    """Two transactions waited for each other, or one saw what the other changed: asked again it works."""
-
-
-def open_postgres(url: str) -> PostgresDatabase:
+def open_postgres(url: str, connections: tuple[int, int] = OF_A_PAGE) -> PostgresDatabase:
     """The handle of this process on a database: one for all, so that its connections are few. Raises BadStore and StoreError."""
     key = (os.getpid(), url)
     with _opening:
         if key not in _handles:
-            _handles[key] = PostgresDatabase(url)
+            _handles[key] = PostgresDatabase(url, connections)
         return _handles[key]
 
 
@@ -102,8 +96,9 @@ class PostgresDatabase(Database):
 
     silence = 15.0
     seals = True
+    on_this_machine = False
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, connections: tuple[int, int] = OF_A_PAGE) -> None:
         self.url = url
         parsed = sa.make_url(url)
         self.place = _name_place(parsed)
@@ -114,8 +109,8 @@ class PostgresDatabase(Database):
             self.sql_engine = sa.create_engine(
                 parsed,
                 connect_args=_settings(parsed),
-                pool_size=POOL,
-                max_overflow=OVERFLOW,
+                pool_size=connections[0],
+                max_overflow=connections[1],
                 pool_pre_ping=True,
                 pool_timeout=LOCK_S,
                 hide_parameters=True,
@@ -145,8 +140,10 @@ class PostgresDatabase(Database):
             yield connection
 
     @contextmanager
-    def writing(self, *, alone: bool = True) -> Iterator[Connection]:
+    def writing(self, *, alone: bool = True, durable: bool = True) -> Iterator[Connection]:
         with self._explain(), self._connect(self.sql_engine) as connection, connection.begin():
+            if not durable:
+                connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             if alone:
                 connection.exec_driver_sql(LOCK)
             yield connection

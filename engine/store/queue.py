@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json, upload_id
-from engine.store.database import Database, Part
+from engine.store.database import Database, Part, repeat_on_conflict
 from engine.store.forgetting import purge
 from engine.store.jobs import (
     ACTIVE,
@@ -48,6 +48,7 @@ PACE = 20
 class Queue(Part):
     """Jobs as those who ask for them see them."""
 
+    @repeat_on_conflict
     def submit(
         self,
         spec: RunSpec,
@@ -84,6 +85,7 @@ class Queue(Part):
             values = {"priority": priority, "device": device, "timeout_s": timeout_s}
             return enqueue_job(self.database, connection, key, values, again=again, asker=asker)
 
+    @repeat_on_conflict
     def submit_missing(
         self,
         runs: Sequence[tuple[RunSpec, str]],
@@ -116,17 +118,20 @@ class Queue(Part):
                 out.append(enqueue_job(self.database, connection, key, values, again=False, asker=asker))
         return out
 
+    @repeat_on_conflict
     def cancel(self, id: str) -> None:
         """A queued job is cancelled at once, a running one is asked to stop; a finished or unknown one stays as it is."""
         with self.database.writing() as connection:
             cancel_jobs(self.database, connection, JOBS.c.id == id)
 
+    @repeat_on_conflict
     def cancel_all(self, ids: Sequence[str], *, urgent: int = PRIORITY_SWEEP) -> int:
         """`cancel` of all those whose priority is `urgent` or less urgent, in one transaction; how many were queued or running."""
         with self.database.writing() as connection:
             less = JOBS.c.priority >= urgent
             return sum(cancel_jobs(self.database, connection, sa.and_(JOBS.c.id.in_(some), less)) for some in _split(ids))
 
+    @repeat_on_conflict
     def delete(self, id: str) -> None:
         """Delete a job and all that came of it, of a run also its embeddings. An engine that is running it drops it."""
         with self.database.writing() as connection:

@@ -20,7 +20,7 @@ from engine.spec.refit import RefitSpec
 from engine.spec.run import canonical_json, table_options
 from engine.spec.score import ScoreSpec
 from engine.store.artifacts import read_artifact
-from engine.store.database import Part
+from engine.store.database import Part, repeat_on_conflict
 from engine.store.jobs import PRIORITY_INTERACTIVE, Job, enqueue_job, has_artifact, seal_spec, visible_to
 from engine.store.schema import JOBS
 from engine.store.uploads import require_upload
@@ -41,6 +41,7 @@ ANSWERS = ("profile", "comparison", "score", "refit")
 class Requests(Part):
     """Profiles of tables, comparisons of methods, models trained on all rows, tables scored by a model."""
 
+    @repeat_on_conflict
     def submit_profile(self, owner: str | None, upload: str, options: Mapping[str, Any] | None = None) -> Job:
         """Ask what is in a table; asking twice gives the same job. Its answer is `read_answer(id, "profile", owner)`.
 
@@ -55,6 +56,7 @@ class Requests(Part):
             key = {"id": id, "kind": "profile", "fingerprint": data, "owner": owner, "upload": upload}
             return self._enqueue(connection, key, spec, PROFILE_S)
 
+    @repeat_on_conflict
     def submit_compare(self, owner: str | None, spec: Mapping[str, Any], *, fingerprint: str = "", again: bool = False) -> Job:
         """Ask for a comparison of methods; asking twice gives the same job. Its answer is `read_answer(id, "comparison", owner)`.
 
@@ -76,6 +78,7 @@ class Requests(Part):
             key = {"id": id, "kind": "compare", "fingerprint": data, "owner": whose, "upload": upload}
             return self._enqueue(connection, key, compare.to_json(), limit, again=again, asker=owner)
 
+    @repeat_on_conflict
     def submit_refit(self, owner: str | None, spec: Mapping[str, Any], *, again: bool = False) -> Job:
         """Ask for a row of a comparison trained on all rows; asking twice gives the same job. Its answer is `read_answer(id, "refit",
         owner)`, its model file the artifact `model/<row>`.
@@ -97,6 +100,7 @@ class Requests(Part):
             key = {"id": id, "kind": "refit", "fingerprint": refit.comparison, "owner": row.owner, "upload": row.upload}
             return self._enqueue(connection, key, refit.to_json(), REFIT_S, again=again, asker=owner)
 
+    @repeat_on_conflict
     def submit_score(self, owner: str, spec: Mapping[str, Any], *, again: bool = False) -> Job:
         """Ask a model to score a table; asking twice gives the same job. Its answer is `read_answer(id, "score", owner)`, and the
         scored rows are its artifact `scored.csv`.

@@ -40,6 +40,7 @@ class SqliteDatabase(Database):
 
     silence = 3.0
     seals = False
+    on_this_machine = True
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -74,7 +75,7 @@ class SqliteDatabase(Database):
             yield connection
 
     @contextmanager
-    def writing(self, *, alone: bool = True) -> Iterator[Connection]:
+    def writing(self, *, alone: bool = True, durable: bool = True) -> Iterator[Connection]:
         self._require_same_file()
         with self._explain(), self._writer.begin() as connection:
             yield connection

@@ -13,6 +13,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from engine.errors import StoreError
 from engine.spec.embedding import FEATURES, EmbedSpec
 from engine.spec.run import upload_id
 from engine.store import Store, arrival
+from engine.store.abilities import Abilities
+from engine.store.database import Conflict, repeat_on_conflict
 from engine.store.engines import EngineInfo
 from engine.store.people import name_person
+from engine.store.sqlite import SqliteDatabase
 from tests.engine import test_store as plain
 from tests.engine.test_embed import features
 
@@ -208,6 +212,7 @@ CASES: dict[str, Verb] = {
     "engines": lambda s, x: s.engines(),
     "events": lambda s, x: s.events(x.done.id),
     "expire": lambda s, x: s.expire(now=NOW + 7200),
+    "explain_waiting": lambda s, x: s.explain_waiting(x.queued.id),
     "export": lambda s, x: s.export([x.done.id], x.folder / "again.zip"),
     "features": lambda s, x: s.features(x.done.id),
     "finish": lambda s, x: s.finish(x.running.id, "failed", "why", attempt=1),
@@ -230,6 +235,7 @@ CASES: dict[str, Verb] = {
     "median_seconds": lambda s, x: s.median_seconds(),
     "position": lambda s, x: s.position(x.queued.id),
     "preview_news": lambda s, x: s.preview_news(x.preview),
+    "publish_abilities": lambda s, x: s.publish_abilities("e", Abilities(2, ("cpu",))),
     "publish_catalog": lambda s, x: s.publish_catalog({"methods": ["ce"]}),
     "purge": lambda s, x: (s.delete(x.private.id), s.purge()),
     "put_artifact": lambda s, x: s.put_artifact(x.done.id, "more", b"1" * 9000),
@@ -357,6 +363,40 @@ def strike(scene: Scene, name: str, cause: str, number: int, states: list[Any], 
         if name not in CLEANED and left == states[0]:
             assert dump(scene.path) == end, where
     return True
+
+
+ONCE = ("add_upload", "begin_upload", "drain_for", "expire", "forget", "forget_for", "load", "purge")
+"""Verbs of several transactions, of which one that fails is not begun again."""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_verb_whose_transaction_met_another_is_done_once_all_the_same(scene, monkeypatch):
+    """Each verb's first transaction that writes is rolled back at its end, as for SQLSTATE 40P01 and 40001."""
+    begin, met = SqliteDatabase.writing, []
+
+    @contextmanager
+    def meet(self, **options):
+        with begin(self, **options) as connection:
+            yield connection
+            if not met:
+                met.append(1)
+                raise Conflict("busy with the same rows")
+
+    def write(self, work, **options):
+        with self.writing(**options) as connection:
+            return work(connection)
+
+    monkeypatch.setattr(SqliteDatabase, "write", repeat_on_conflict(write))
+    for name in sorted(set(list_verbs()) - set(ONCE)):
+        store = scene.restore()
+        CASES[name](store, scene)
+        end, store = dump(scene.path), scene.restore()
+        met.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(SqliteDatabase, "writing", meet)
+            CASES[name](store, scene)
+        assert dump(scene.path) == end, name
 
 
 def test_opening_a_new_store_fails_whole_or_not_at_all(scene):

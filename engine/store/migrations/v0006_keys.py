@@ -1,12 +1,12 @@
-"""Schema 7: the keys of private tables, on PostgreSQL alone. Rows of an UNLOGGED table are in no write-ahead log."""
+"""Schema 8: the keys of private tables, on PostgreSQL alone. Rows of an UNLOGGED table are in no write-ahead log."""
 
 from __future__ import annotations
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0005"
-down_revision = "0004"
+revision = "0006"
+down_revision = "0005"
 
 
 def upgrade() -> None:
