@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 from engine.store.abilities import Abilities
-from engine.store.database import Part, repeat_on_conflict
+from engine.store.database import Database, Part, private_key, repeat_on_conflict
 from engine.store.jobs import (
     ACTIVE,
     ANEW,
@@ -73,10 +73,10 @@ class Claims(Part):
         turn = first.with_for_update(skip_locked=True).scalar_subquery()
         values = {"state": "running", "engine": engine_id, "started": self.database.clock}
         with self.database.writing(alone=False) as connection:
-            id = turn if choose is None else _choose(connection, queued, choose)
+            id = turn if choose is None else _choose(self.database, connection, queued, choose)
             taken = JOBS.update().where(JOBS.c.id == id).values(**values)
             row = connection.execute(taken.returning(*COLUMNS)).first()
-        return None if row is None else job_from_row(row)
+            return None if row is None else job_from_row(self.database, connection, row)
 
     def cancel_requested(self, engine_id: str) -> list[str]:
         """Ids of this engine's running jobs that somebody wants stopped."""
@@ -148,14 +148,14 @@ class Claims(Part):
             raise StoreError(f"finish({quote(state)}): must be failed, cancelled or interrupted.")
         active = JOBS.c.state.in_(ACTIVE if state == "cancelled" else ("running",))
         ours = sa.true() if attempt is None else JOBS.c.attempt == attempt
-        query = JOBS.update().where(JOBS.c.id == id, active, ours)
+        one = sa.and_(JOBS.c.id == id, active, ours)
         with self.database.writing() as connection:
-            return (
-                connection.execute(
-                    query.values(state=state, reason=make_storable(reason), finished=self.database.clock)
-                ).rowcount
-                == 1
-            )
+            said = make_storable(reason)
+            if self.database.seals and (row := connection.execute(sa.select(JOBS.c.owner, JOBS.c.upload).where(one)).first()):
+                key = private_key(row.owner, row.upload, id)
+                said = self.database.seal_reason(connection, said, key, ("jobs", "reason", id, 0))
+            ended = JOBS.update().where(one).values(state=state, reason=said, finished=self.database.clock)
+            return connection.execute(ended).rowcount == 1
 
 
 def _is_private(private: bool | None) -> sa.ColumnElement[bool]:
@@ -163,10 +163,12 @@ def _is_private(private: bool | None) -> sa.ColumnElement[bool]:
     return sa.true() if private is None else JOBS.c.owner.is_not(None) if private else JOBS.c.owner.is_(None)
 
 
-def _choose(connection: Connection, queued: sa.ColumnElement[bool], choose: Callable[[Sequence[Job]], Job]) -> str | None:
+def _choose(
+    database: Database, connection: Connection, queued: sa.ColumnElement[bool], choose: Callable[[Sequence[Job]], Job]
+) -> str | None:
     """The id that `choose` gives of the next queued jobs of one priority; None where there is none."""
     query = (
         sa.select(*COLUMNS).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(AHEAD).with_for_update(skip_locked=True)
     )
-    jobs = [job_from_row(row) for row in connection.execute(query)]
+    jobs = [job_from_row(database, connection, row) for row in connection.execute(query)]
     return choose([job for job in jobs if job.priority == jobs[0].priority]).id if jobs else None

@@ -269,6 +269,7 @@ CASES: dict[str, Verb] = {
     "submit_profile": lambda s, x: s.submit_profile("me", x.table),
     "sweep_previews": lambda s, x: s.sweep_previews(),
     "sweeps": lambda s, x: s.sweeps(),
+    "has_lost_key": lambda s, x: s.has_lost_key("me"),
     "touch": lambda s, x: s.touch("me"),
     "upload": lambda s, x: s.upload(x.table, "me"),
     "uploads": lambda s, x: s.uploads("me"),
