@@ -15,9 +15,11 @@ from engine.store.abilities import Abilities
 from engine.store.database import Database, Part, private_key, repeat_on_conflict
 from engine.store.jobs import (
     ACTIVE,
+    ANEW,
     CANCELLED,
     COLUMNS,
     KINDS,
+    LOST_MOST,
     PRIORITY_SWEEP,
     TURN,
     Job,
@@ -30,8 +32,6 @@ from engine.text import make_storable, quote
 
 AHEAD = 8
 """Queued jobs among which an engine may choose."""
-LOST_MOST = 2
-"""How often a job is queued anew because its machine was lost."""
 
 
 class Claims(Part):
@@ -47,17 +47,23 @@ class Claims(Part):
         choose: Callable[[Sequence[Job]], Job] | None = None,
         private: bool | None = None,
         able: Abilities | None = None,
+        most_sweeps: int | None = None,
     ) -> Job | None:
         """Take the next queued job (lowest priority number, then oldest), or None. One transaction: no job goes twice.
 
         None also where others are just taking those that are queued: ask again.
 
         choose: takes one of the next jobs of the same priority, at most AHEAD; the first by default. private: of those that are, or
-        that are not; None for all. able: of those that it can run.
+        that are not; None for all. able: of those that it can run. most_sweeps: no cell of a sweep where
+        so many run already, on whatever engine.
         """
         queued = sa.and_(JOBS.c.state == "queued", JOBS.c.kind.in_(kinds), _is_private(private))
         if able is not None:
             queued = sa.and_(queued, able.can_run)
+        if most_sweeps is not None:
+            others = JOBS.alias("others")
+            cells = sa.select(sa.func.count()).where(others.c.state == "running", others.c.priority >= PRIORITY_SWEEP)
+            queued = sa.and_(queued, sa.or_(JOBS.c.priority < PRIORITY_SWEEP, cells.scalar_subquery() < most_sweeps))
         if max_priority is not None:
             queued = sa.and_(queued, JOBS.c.priority <= max_priority)
         with self.database.reading() as connection:  # an idle engine asks twenty times a second: no write lock for that
@@ -100,10 +106,16 @@ class Claims(Part):
         with self.database.writing() as connection:
             return connection.execute(JOBS.update().where(is_running(id, attempt)).values(**values)).rowcount == 1
 
-    def should_yield(self, id: str, *, attempt: int, private: bool | None = None, able: Abilities | None = None) -> bool:
-        """Whether this running sweep cell should stop so that a queued interactive job can start. private, able: as of `claim`."""
+    def should_yield(
+        self, id: str, *, attempt: int, private: bool | None = None, able: Abilities | None = None, waited: float = 0.0
+    ) -> bool:
+        """Whether this running sweep cell should stop so that a queued interactive job can start. private, able: as of `claim`. waited:
+        seconds that the job has been queued for at least, since another engine may have a free slot for it.
+        """
         cell = sa.select(JOBS.c.id).where(is_running(id, attempt), JOBS.c.cancel == 0, JOBS.c.priority >= PRIORITY_SWEEP)
         urgent = sa.select(JOBS.c.id).where(JOBS.c.state == "queued", JOBS.c.priority < PRIORITY_SWEEP, JOBS.c.kind.in_(KINDS))
+        if waited:
+            urgent = urgent.where(JOBS.c.created <= self.database.clock - waited)
         urgent = urgent.where(_is_private(private), sa.true() if able is None else able.can_run)
         with self.database.reading() as connection:
             return bool(connection.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
@@ -116,16 +128,7 @@ class Claims(Part):
         attempt, or somebody wants it cancelled. lost: it was not stopped, but its machine was lost. That is counted until somebody asks for
         it again; False where it has been so LOST_MOST times.
         """
-        values = {
-            "state": "queued",
-            "engine": None,
-            "started": None,
-            "done": 0,
-            "total": 0,
-            "last_seq": 0,
-            "attempt": attempt + 1,
-        }
-        query = JOBS.update().where(is_running(id, attempt), JOBS.c.cancel == 0).values(**values)
+        query = JOBS.update().where(is_running(id, attempt), JOBS.c.cancel == 0).values(**ANEW)
         if lost:
             query = query.where(JOBS.c.lost < LOST_MOST).values(lost=JOBS.c.lost + 1)
         with self.database.writing() as connection:

@@ -38,6 +38,8 @@ PRIORITY_SWEEP = 10
 """One cell of many."""
 INTERRUPTED = "The engine stopped while this was running. Run it again to start over."
 CANCELLED = "Cancelled."
+LOST_MOST = 2
+"""How often a job is queued anew because its machine was lost."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,16 @@ class Job:
 
 COLUMNS = [JOBS.c[f.name] for f in dataclasses.fields(Job)]
 """The columns that make a Job."""
+ANEW: dict[str, Any] = {
+    "state": "queued",
+    "engine": None,
+    "started": None,
+    "done": 0,
+    "total": 0,
+    "last_seq": 0,
+    "attempt": JOBS.c.attempt + 1,
+}
+"""What puts a running job back to its place in the queue, as if it had not begun; see `delete_outcome`."""
 TURN = ("priority", "created", "id")
 """The order in which queued jobs start."""
 
