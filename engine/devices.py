@@ -7,6 +7,7 @@ import platform
 
 import torch
 
+from engine import system
 from engine.errors import BadParameter
 from engine.text import quote
 
@@ -14,6 +15,14 @@ from engine.text import quote
 def list_devices() -> list[str]:
     """Devices that a run can use: cpu, and cuda where there is one."""
     return ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+
+
+def measure_devices() -> dict[str, int]:
+    """MiB of memory of each device of `list_devices`."""
+    found = {"cpu": system.memory_of_machine()}
+    if torch.cuda.is_available():
+        found["cuda"] = int(torch.cuda.get_device_properties(0).total_memory)
+    return {name: size // system.MIB for name, size in found.items()}
 
 
 def choose_device(device: str) -> str:

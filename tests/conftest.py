@@ -54,13 +54,9 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if getattr(request, "param", "sqlite") == "sqlite":
         yield f"sqlite:///{tmp_path / 'lab.db'}"
         return
-    from engine.store.postgres import PostgresDatabase
-
     server: Server = request.getfixturevalue("postgres")
     schema = f"test_{uuid.uuid4().hex[:12]}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PostgresDatabase, "refuse_private", lambda self: None)  # all but its promise is there
-        yield server.make_schema(schema)
+    yield server.make_schema(schema)
     server.run_sql(f"DROP SCHEMA {schema} CASCADE", "lab")
 
 
@@ -124,9 +120,9 @@ EACH_TIME = (
     "tests/app/test_server.py::test_the_owners_cookie",
     "tests/app/test_server.py::test_metrics",
     "tests/browser/test_compare.py::test_the_first_screen",
-    "tests/browser/test_data.py::test_every_state",
+    "tests/browser/test_data.py::test_a_closed_step",
     "tests/browser/test_decide.py::test_a_key_moves_the_cut",
-    "tests/browser/test_deep.py::test_every_state",
+    "tests/browser/test_deep.py::test_the_map_has_its_sizes",
     "tests/browser/test_gallery.py::test_every_card",
     "tests/browser/test_lab.py::test_points_move",
     "tests/browser/test_lab.py::test_the_first_screen",
@@ -155,43 +151,60 @@ FIRST = ("tests/test_pretend.py",)
 
 LONG = (
     "tests/app/test_data_takeaway.py::test_the_model_is_used",
+    "tests/app/test_demo.py::test_a_run_in_any_state",
     "tests/app/test_leftovers.py",
     "tests/app/test_preview.py::test_20_requests",
     "tests/app/test_preview.py::test_a_closed_stream",
     "tests/app/test_preview.py::test_a_preview_is_streamed",
     "tests/app/test_preview.py::test_another_owner",
     "tests/app/test_runs_page.py::test_search_takes_any_words",
+    "tests/app/test_store_gone.py::test_every_page_says",
     "tests/engine/analysis/test_embedding.py::test_near_rows",
     "tests/engine/analysis/test_embedding.py::test_rows_that_are_hard",
+    "tests/engine/analysis/test_embedding.py::test_the_mark_of_what",
     "tests/engine/analysis/test_embedding.py::test_the_same_seed_gives_the_same_bits[umap",
     "tests/engine/analysis/test_embedding.py::test_umap_with",
     "tests/engine/analysis/test_metrics.py::test_equal_to_the_libraries",
     "tests/engine/analysis/test_shifts.py::test_the_values_are_scikit_learn",
+    "tests/engine/data/test_mat.py::test_a_file_that_is_cut",
+    "tests/engine/data/test_reading.py::test_a_hundred_thousand",
     "tests/engine/data/test_tables_made.py::test_frames_hold",
+    "tests/engine/data/test_tables_made.py::test_tables_are_read",
     "tests/engine/decide/test_cut.py::test_a_cut_chosen_on_validation",
     "tests/engine/papers/test_command.py::test_a_folder_needs",
     "tests/engine/papers/test_stacked.py::test_a_process_that_dies",
     "tests/engine/papers/test_stacked.py::test_two_at_once",
     "tests/engine/test_compaction.py::test_numbers_",
     "tests/engine/test_compare.py::test_every_method_ends",
+    "tests/engine/test_compare.py::test_the_budget",
     "tests/engine/test_compare_by_time.py::test_a_random_split",
+    "tests/engine/test_compare_by_time.py::test_intervals",
     "tests/engine/test_compare_by_time.py::test_parts_follow",
+    "tests/engine/test_compare_command.py::test_one_object",
+    "tests/engine/test_compare_options.py::test_end_to_end",
     "tests/engine/test_estimators.py::test_the_one_check",
     "tests/engine/test_four_ways_corpus.py",
+    "tests/engine/test_four_ways_made.py::test_tables_hold",
+    "tests/engine/test_hostile.py::test_no_name",
     "tests/engine/test_images.py::test_a_network_kept",
     "tests/engine/test_images.py::test_alone_equals",
     "tests/engine/test_leftovers.py",
     "tests/engine/test_memory.py::test_an_estimate",
     "tests/engine/test_no_leak.py::test_a_column",
     "tests/engine/test_one_file_method.py",
+    "tests/engine/test_onnx.py::test_a_comparison",
     "tests/engine/test_plugins.py::test_a_folder_adds",
     "tests/engine/test_preview.py::test_previews_have",
     "tests/engine/test_run_report.py::test_names_never",
     "tests/engine/test_score.py::test_a_promise",
+    "tests/engine/test_score_command.py::test_a_file_is_scored",
     "tests/engine/test_store.py::test_several_first",
     "tests/engine/test_store.py::test_three_claimers",
+    "tests/engine/test_store_faults.py::test_an_error_at",
+    "tests/engine/test_store_faults.py::test_opening",
     "tests/engine/test_why.py::test_a_suspect_has",
     "tests/held/test_held.py::test_every_printed_import",
+    "tests/held/test_held.py::test_printed",
     "tests/test_benchmarks.py::test_it_runs",
     "tests/test_benchmarks_gpu.py::test_it_needs",
     "tests/test_one_file_kinds.py::test_a_source",

@@ -98,6 +98,10 @@ class Server:
         """End the server: fast rolls back what runs, immediate is as a crash."""
         self._run("pg_ctl", "-D", self.data, "-w", "-t", "60", "-m", mode, "stop")
 
+    def restart(self) -> None:
+        """End the server, what runs rolled back, and start it again: all connections are lost."""
+        self._run("pg_ctl", "-D", self.data, "-l", self.log, "-w", "-t", "60", "-m", "fast", "restart")
+
     def close(self) -> None:
         """End the server and delete its folder."""
         if (self.data / "postmaster.pid").exists():

@@ -54,7 +54,7 @@ class Resampler(BaseOverSampler):  # type: ignore[misc]
         dense = X.toarray() if sparse.issparse(X) else X
         if dense.dtype not in (np.float16, np.float32, np.float64):  # whole numbers, truth values, long doubles
             dense = dense.astype(np.float64)
-        if not np.abs(dense).max() <= MOST:
+        if not float(np.abs(dense).max()) <= MOST:
             raise ValueError(
                 f"{type(self).__name__} squares distances: values above {MOST:g} are too large; divide them by a constant."
             )

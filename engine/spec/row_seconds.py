@@ -285,13 +285,13 @@ LENGTHS = ("epochs", "meta_epochs", "head_epochs", "rounds", "trees", "members")
 
 def count_width(profile: Mapping[str, Any], left_out: Sequence[str | None] = ()) -> int:
     """Columns as numbers that a table has by its profile: one a number, one more where some are missing, and one a level. left_out: names
-    of columns that are no features besides those that the profile drops.
+    of columns that are no features besides those that the profile leaves out.
     """
     target = (profile.get("target") or {}).get("name")
-    dropped = {one["name"] if isinstance(one, Mapping) else one for one in profile.get("dropped") or ()}
+    without = {target, *left_out, *(one["name"] for one in profile.get("left_out") or ())}
     width = 0
     for column in profile["columns"]:
-        if column["name"] in (target, *left_out) or column["name"] in dropped:
+        if column["name"] in without:
             continue
         levels = int(column.get("levels") or 0)
         width += levels if levels else 1 + bool(column.get("missing"))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engine.store.database import Part
+from engine.store.database import Part, repeat_on_conflict
 from engine.store.forgetting import Forgotten, delete_owner, purge, request_purge
 from engine.store.jobs import ACTIVE, KINDS, TURN
 from engine.store.people import name_person, require_admin
@@ -162,6 +162,7 @@ class Administration(Part):
         with self.database.reading() as connection:
             return [Act(*found) for found in connection.execute(query)]
 
+    @repeat_on_conflict
     def cancel_for(self, admin: str | None, job: str) -> bool:
         """Cancel anybody's job. False where it neither waits nor runs."""
         whose = require_admin(admin)

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
-from engine.store.database import Database, Part
-from engine.store.jobs import INTERRUPTED
+from engine.store.database import Database, Part, repeat_on_conflict
+from engine.store.jobs import ANEW, INTERRUPTED, LOST_MOST, PREVIEW, delete_outcome
 from engine.store.schema import CATALOG, ENGINES, JOBS
 
 STALE = 3.0
@@ -25,7 +26,10 @@ class EngineInfo:
 
     device: the one `auto` would take, as a worker reported it ('' while none has). devices: those that can be asked for.
     slots: runs at a time; ready: workers that are up; busy: slots in use. trouble: why its workers do not start, '' while they do.
-    previews: whether it computes previews, in a worker beside the slots.
+    previews: whether it computes previews, in a worker beside the slots. catalog: the first 16 digits of a digest of its catalog. version:
+    of the program, '' where it is not installed as a package; numerics: `engine.version.NUMERICS`, 0 for programs of before.
+    device_memory: MiB of each device; share: percent of a GPU's memory for each worker; mps: the folder of NVIDIA's Multi-Process Service,
+    '' where none runs. draining: it takes nothing new, and stops when what it runs has ended.
     """
 
     id: str
@@ -41,10 +45,26 @@ class EngineInfo:
     memory_mb: float = 0.0
     trouble: str = ""
     previews: bool = False
+    catalog: str = ""
+    version: str = ""
+    numerics: int = 0
+    device_memory: dict[str, int] = dataclasses.field(default_factory=dict)
+    share: int = 0
+    mps: str = ""
+    draining: bool = False
 
     def alive(self, now: float | None = None, limit: float = STALE) -> bool:
         """Whether the heartbeat lies within `limit` seconds of `now`, on either side, since a clock may be set back."""
         return abs((time.time() if now is None else now) - self.heartbeat) <= limit
+
+
+_FIELDS = {field.name for field in dataclasses.fields(EngineInfo)}
+
+
+def read_info(row: Any) -> EngineInfo:
+    """What a row of ENGINES says (`heartbeat`, `words`); what a later program says on top is left out."""
+    words = {name: value for name, value in json.loads(row.words).items() if name in _FIELDS}
+    return EngineInfo(**words | {"heartbeat": row.heartbeat})
 
 
 class Engines(Part):
@@ -55,6 +75,7 @@ class Engines(Part):
         self._clock_offset = time.time() - time.monotonic()
         self._trusted_from = 0.0
 
+    @repeat_on_conflict
     def publish_catalog(self, catalog: Mapping[str, Any]) -> None:
         """What the live engine can do; the newest replaces the last."""
         with self.database.writing() as connection:
@@ -66,11 +87,12 @@ class Engines(Part):
             text = connection.execute(sa.select(CATALOG.c.words)).scalar()
         return None if text is None else dict(json.loads(text))
 
+    @repeat_on_conflict
     def record_heartbeat(self, info: EngineInfo) -> None:
         """Store an engine's heartbeat, by the database's clock: as old as it is by this machine's."""
         row: dict[str, Any] = {"id": info.id, "words": json.dumps(dataclasses.asdict(info), allow_nan=False)}
         row["heartbeat"] = self.database.local_time(info.heartbeat)
-        with self.database.writing(alone=False) as connection:
+        with self.database.writing(alone=False, durable=False) as connection:
             self.database.upsert(connection, ENGINES, row)
 
     def engines(self, alive_within: float | None = None) -> list[EngineInfo]:
@@ -78,25 +100,30 @@ class Engines(Part):
         with self.database.reading() as connection:
             rows = connection.execute(sa.select(ENGINES.c.heartbeat, ENGINES.c.words)).all()
             now = self.database.read_clock(connection)
-        known = [EngineInfo(**json.loads(row.words) | {"heartbeat": row.heartbeat}) for row in rows]
+        known = [read_info(row) for row in rows]
         limit = self.database.silence if alive_within is None else alive_within
         return sorted((e for e in known if e.alive(now, limit)), key=lambda e: e.started)
 
+    @repeat_on_conflict
     def retire(self, engine_id: str) -> None:
         """Delete the heartbeat of an engine that stops on purpose."""
         with self.database.writing() as connection:
             connection.execute(ENGINES.delete().where(ENGINES.c.id == engine_id))
 
+    @repeat_on_conflict
     def interrupt_orphans(self, stale_after: float | None = None) -> list[str]:
-        """Mark running jobs whose engine has had no heartbeat for `stale_after` seconds (`Database.silence`) as interrupted; returns
-        their ids.
+        """Take running jobs from engines that have had no heartbeat for `stale_after` seconds (`Database.silence`); returns their ids.
 
-        Engine and page may both call it, at any rate. After the machine slept or its clock was set, every heartbeat
-        looks old: then nothing is marked for `stale_after` seconds, in which a living engine sends a new one.
+        They are queued anew, LOST_MOST times, where engines of several machines may use the store, or an engine lives that ran beside the
+        silent one; else they are interrupted, and so are previews and what somebody wants stopped. An engine that stood alone may
+        have ended by what it ran, so nobody begins that again unasked.
+
+        Engine and page may both call it, at any rate. After the machine slept or its clock was set, every heartbeat of a store on this
+        machine looks old: then nothing is marked for `stale_after` seconds, in which a living engine sends a new one.
         """
         stale_after = self.database.silence if stale_after is None else stale_after
         offset = time.time() - time.monotonic()
-        if abs(offset - self._clock_offset) > 1:
+        if self.database.on_this_machine and abs(offset - self._clock_offset) > 1:
             self._clock_offset, self._trusted_from = offset, time.monotonic() + stale_after
         if time.monotonic() < self._trusted_from:
             return []
@@ -108,14 +135,32 @@ class Engines(Part):
                 return []
         began = time.monotonic()
         with self.database.writing() as connection:
-            if time.monotonic() - began > 1:  # the store was locked, for engines too: their heartbeats may be on their way
+            if (
+                self.database.on_this_machine and time.monotonic() - began > 1
+            ):  # locked, for engines too: heartbeats may be on their way
                 return []
             # a heartbeat that is just written counts, and one that comes now waits; what is looked at is what is there then
             silent = sa.select(ENGINES.c.id).where(ENGINES.c.id.not_in(living)).with_for_update(skip_locked=True)
             gone = list(connection.execute(silent).scalars())
             orphan = sa.and_(orphan, sa.or_(JOBS.c.engine.in_(gone), JOBS.c.engine.not_in(sa.select(ENGINES.c.id))))
             self.database.lock_jobs(connection, orphan)
+            ids = self._queue_anew(connection, orphan, stale_after)
             ended = JOBS.update().where(orphan).values(state="interrupted", reason=INTERRUPTED, finished=now)
-            ids = list(connection.execute(ended.returning(JOBS.c.id)).scalars())
+            ids += connection.execute(ended.returning(JOBS.c.id)).scalars()
             connection.execute(ENGINES.delete().where(ENGINES.c.heartbeat < now - 3600))
+        return ids
+
+    def _queue_anew(self, connection: Connection, orphan: sa.ColumnElement[bool], stale_after: float) -> list[str]:
+        """Queue those of the orphans that may begin again, and return their ids."""
+        again = sa.and_(orphan, JOBS.c.cancel == 0, JOBS.c.kind != PREVIEW, JOBS.c.lost < LOST_MOST)
+        if self.database.on_this_machine:
+            now = self.database.read_clock(connection)
+            rows = connection.execute(sa.select(ENGINES.c.id, ENGINES.c.heartbeat, ENGINES.c.words)).all()
+            oldest = min((one.started for row in rows if (one := read_info(row)).alive(now, stale_after)), default=now)
+            beside = [row.id for row in rows if oldest < row.heartbeat < now - stale_after]
+            again = sa.and_(again, JOBS.c.engine.in_(beside))
+        queued = JOBS.update().where(again).values(**ANEW, lost=JOBS.c.lost + 1)
+        ids = [str(id) for id in connection.execute(queued.returning(JOBS.c.id)).scalars()]
+        for id in ids:
+            delete_outcome(self.database, connection, id)
         return ids

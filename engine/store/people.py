@@ -12,7 +12,7 @@ import sqlalchemy as sa
 
 from engine.errors import NotAllowed
 from engine.settings import read_list
-from engine.store.database import Part
+from engine.store.database import Part, repeat_on_conflict
 from engine.store.schema import SIGNED_OUT
 
 KEPT = 32 * 24 * 3600.0
@@ -23,10 +23,12 @@ _BROWSER = "browser"
 class People(Part):
     """Sign-ins that have ended before their cookie does."""
 
+    @repeat_on_conflict
     def sign_out(self, owner: str, sign_in: str) -> None:
         """End one sign-in: its cookie counts nowhere any more. sign_in: its digest."""
         self._end_sign_in(owner, sign_in)
 
+    @repeat_on_conflict
     def sign_out_everywhere(self, owner: str, issued: float) -> None:
         """End all sign-ins of a person until now. issued: when the present one was made, by the provider's clock, which may be ahead."""
         self._end_sign_in(owner, "", issued)

@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from engine.events import Event, decode
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json
-from engine.store.database import Database, Part, insert_row
+from engine.store.database import Database, Part, insert_row, repeat_on_conflict
 from engine.store.jobs import ACTIVE, PREVIEW, PRIORITY_INTERACTIVE, is_running
 from engine.store.schema import EVENTS, JOB_TABLES, JOBS, RESULTS
 
@@ -46,6 +46,7 @@ class PreviewNews:
 class Previews(Part):
     """Previews as the page that asks and the engine that computes see them."""
 
+    @repeat_on_conflict
     def submit_preview(self, owner: str, client: str, seq: int, spec: RunSpec) -> str | None:
         """Ask for a preview of a completed spec; its id. None where the same client asked for a later one already.
 
@@ -100,11 +101,13 @@ class Previews(Part):
             found = [(e.seq, decode(e.kind, e.words, e.arrays)) for e in connection.execute(events)]
         return PreviewNews(row.state, row.reason, found, None if row.words is None else json.loads(row.words), contested)
 
+    @repeat_on_conflict
     def leave_preview(self, id: str) -> None:
         """Nobody reads this preview any more: a running one is stopped, any other one is deleted."""
         with self.database.writing() as connection:
             _end(self.database, connection, sa.and_(JOBS.c.id == id, JOBS.c.kind == PREVIEW))
 
+    @repeat_on_conflict
     def end_preview(self, id: str, state: str, reason: str, facts: str | None = None, *, attempt: int) -> None:
         """The engine's word that a preview ended, with its facts as JSON where it is done. Deleted where nobody reads it."""
         with self.database.writing() as connection:
@@ -115,6 +118,7 @@ class Previews(Part):
             elif facts is not None:
                 self.database.upsert(connection, RESULTS, {"job": id, "words": facts, "arrays": b""})
 
+    @repeat_on_conflict
     def sweep_previews(self) -> None:
         """Delete the previews whose reader or engine has gone."""
         now = self.database.clock

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json, upload_id
-from engine.store.database import Database, Part
+from engine.store.database import Database, Part, repeat_on_conflict
 from engine.store.forgetting import purge
 from engine.store.jobs import (
     ACTIVE,
@@ -28,10 +28,13 @@ from engine.store.jobs import (
     job_from_row,
     job_from_values,
     method_of,
+    open_results,
     read_job,
+    seal_spec,
     visible_to,
 )
 from engine.store.schema import JOBS, RESULTS
+from engine.store.sealing import MARK
 from engine.store.uploads import require_upload
 
 PRIVATE_S = 3600.0
@@ -45,6 +48,7 @@ PACE = 20
 class Queue(Part):
     """Jobs as those who ask for them see them."""
 
+    @repeat_on_conflict
     def submit(
         self,
         spec: RunSpec,
@@ -69,12 +73,19 @@ class Queue(Part):
         upload = upload_id(spec.dataset)
         with self.database.writing() as connection:
             if upload is not None:
-                fingerprint, timeout_s = require_upload(connection, upload, owner), timeout_s or PRIVATE_S
-            key = {"id": spec.run_id(fingerprint, owner), "kind": "run", "fingerprint": fingerprint, "owner": owner}
-            key |= {"spec": self.database.pad_private(canonical_json(spec.to_json()), owner), "upload": upload}
+                fingerprint, timeout_s = require_upload(self.database, connection, upload, owner), timeout_s or PRIVATE_S
+            key: dict[str, Any] = {
+                "id": spec.run_id(fingerprint, owner),
+                "kind": "run",
+                "fingerprint": fingerprint,
+                "owner": owner,
+            }
+            key |= {"upload": upload}
+            key |= {"spec": seal_spec(self.database, connection, key, canonical_json(spec.to_json()))}
             values = {"priority": priority, "device": device, "timeout_s": timeout_s}
             return enqueue_job(self.database, connection, key, values, again=again, asker=asker)
 
+    @repeat_on_conflict
     def submit_missing(
         self,
         runs: Sequence[tuple[RunSpec, str]],
@@ -107,17 +118,20 @@ class Queue(Part):
                 out.append(enqueue_job(self.database, connection, key, values, again=False, asker=asker))
         return out
 
+    @repeat_on_conflict
     def cancel(self, id: str) -> None:
         """A queued job is cancelled at once, a running one is asked to stop; a finished or unknown one stays as it is."""
         with self.database.writing() as connection:
             cancel_jobs(self.database, connection, JOBS.c.id == id)
 
+    @repeat_on_conflict
     def cancel_all(self, ids: Sequence[str], *, urgent: int = PRIORITY_SWEEP) -> int:
         """`cancel` of all those whose priority is `urgent` or less urgent, in one transaction; how many were queued or running."""
         with self.database.writing() as connection:
             less = JOBS.c.priority >= urgent
             return sum(cancel_jobs(self.database, connection, sa.and_(JOBS.c.id.in_(some), less)) for some in _split(ids))
 
+    @repeat_on_conflict
     def delete(self, id: str) -> None:
         """Delete a job and all that came of it, of a run also its embeddings. An engine that is running it drops it."""
         with self.database.writing() as connection:
@@ -158,7 +172,7 @@ class Queue(Part):
         if names is not None:
             query = query.where(sa.or_(JOBS.c.dataset.in_(names), method_of(self.database, owner).in_(names)))
         with self.database.reading() as connection:
-            return [job_from_row(row) for row in connection.execute(query)]
+            return [job_from_row(self.database, connection, row) for row in connection.execute(query)]
 
     def read_results(
         self, ids: Iterable[str], owner: str | None = None, *, fields: bool | Sequence[str] = True
@@ -177,9 +191,11 @@ class Queue(Part):
                     if not isinstance(fields, bool):  # the database finds them far faster than Python reads all the others
                         json_text = self.database.object(json_text, fields)
                     rows = connection.execute(sa.select(RESULTS.c.job, json_text).where(RESULTS.c.job.in_(some)))
-                    results = {job: json.loads(text) for job, text in rows}
+                    results = {job: json.loads(text) for job, text in rows if not text.startswith(MARK)}
+                    if self.database.seals:
+                        results |= _pick(open_results(self.database, connection, some, owner), fields)
                 for row in connection.execute(sa.select(*COLUMNS).where(JOBS.c.id.in_(some), visible_to(owner))):
-                    out[row.id] = (job_from_row(row), results.get(row.id))
+                    out[row.id] = (job_from_row(self.database, connection, row), results.get(row.id))
         return out
 
     # ---- who waits, and how long
@@ -222,7 +238,7 @@ class Queue(Part):
         query = query.where(visible_to(owner)).order_by(queued.c.before).limit(limit)
         with self.database.reading() as connection:
             rows = [dict(row._mapping) for row in connection.execute(query)]
-        return [(int(row.pop("before")), job_from_values(row)) for row in rows]
+            return [(int(row.pop("before")), job_from_values(self.database, connection, row)) for row in rows]
 
     def median_seconds(self) -> float | None:
         """Median seconds of the latest PACE finished runs, everybody's; None without any."""
@@ -248,6 +264,13 @@ def cancel_jobs(database: Database, connection: Connection, jobs: sa.ColumnEleme
     active = sa.or_(queued, sa.and_(JOBS.c.state == "running", JOBS.c.cancel == 0))
     database.lock_jobs(connection, sa.and_(jobs, active))
     return connection.execute(JOBS.update().where(jobs, active).values(**values)).rowcount
+
+
+def _pick(results: dict[str, dict[str, Any]], fields: bool | Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Results with these fields alone, None where one is missing."""
+    if isinstance(fields, bool):
+        return results
+    return {id: {name: result.get(name) for name in fields} for id, result in results.items()}
 
 
 def _split(ids: Iterable[str]) -> Iterator[list[str]]:

@@ -14,7 +14,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import QuotaReached
 from engine.settings import read_setting
-from engine.store.database import Database, Part
+from engine.store.database import Database, Part, repeat_on_conflict
 from engine.store.people import is_person, name_person
 from engine.store.schema import ASKERS, JOBS, SPENT, UPLOADS
 
@@ -48,6 +48,7 @@ class Quotas(Part):
             asker: str | None = connection.execute(sa.select(ASKERS.c.person).where(ASKERS.c.job == job)).scalar()
         return asker
 
+    @repeat_on_conflict
     def record_spent(self, person: str, seconds: float) -> None:
         """Count seconds of an engine for a person, as their job ends, whatever it came to."""
         now = self.database.clock

@@ -20,8 +20,8 @@ from engine.spec.refit import RefitSpec
 from engine.spec.run import canonical_json, table_options
 from engine.spec.score import ScoreSpec
 from engine.store.artifacts import read_artifact
-from engine.store.database import Part
-from engine.store.jobs import PRIORITY_INTERACTIVE, Job, enqueue_job, has_artifact, visible_to
+from engine.store.database import Part, repeat_on_conflict
+from engine.store.jobs import PRIORITY_INTERACTIVE, Job, enqueue_job, has_artifact, seal_spec, visible_to
 from engine.store.schema import JOBS
 from engine.store.uploads import require_upload
 from engine.version import NUMERICS
@@ -41,6 +41,7 @@ ANSWERS = ("profile", "comparison", "score", "refit")
 class Requests(Part):
     """Profiles of tables, comparisons of methods, models trained on all rows, tables scored by a model."""
 
+    @repeat_on_conflict
     def submit_profile(self, owner: str | None, upload: str, options: Mapping[str, Any] | None = None) -> Job:
         """Ask what is in a table; asking twice gives the same job. Its answer is `read_answer(id, "profile", owner)`.
 
@@ -49,12 +50,13 @@ class Requests(Part):
         """
         spec = {"upload": upload, **table_options(options or {}, target=False)}
         with self.database.writing() as connection:
-            data = require_upload(connection, upload, owner)
+            data = require_upload(self.database, connection, upload, owner)
             facts = {"profile": spec, "data": data, "numerics": NUMERICS, "owner": owner}
             id = hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
             key = {"id": id, "kind": "profile", "fingerprint": data, "owner": owner, "upload": upload}
             return self._enqueue(connection, key, spec, PROFILE_S)
 
+    @repeat_on_conflict
     def submit_compare(self, owner: str | None, spec: Mapping[str, Any], *, fingerprint: str = "", again: bool = False) -> Job:
         """Ask for a comparison of methods; asking twice gives the same job. Its answer is `read_answer(id, "comparison", owner)`.
 
@@ -71,11 +73,12 @@ class Requests(Part):
             if upload is None:
                 data, whose = fingerprint, None
             else:
-                data, whose = require_upload(connection, upload, owner), owner
+                data, whose = require_upload(self.database, connection, upload, owner), owner
             id = compare.id(data, whose)
             key = {"id": id, "kind": "compare", "fingerprint": data, "owner": whose, "upload": upload}
             return self._enqueue(connection, key, compare.to_json(), limit, again=again, asker=owner)
 
+    @repeat_on_conflict
     def submit_refit(self, owner: str | None, spec: Mapping[str, Any], *, again: bool = False) -> Job:
         """Ask for a row of a comparison trained on all rows; asking twice gives the same job. Its answer is `read_answer(id, "refit",
         owner)`, its model file the artifact `model/<row>`.
@@ -92,11 +95,12 @@ class Requests(Part):
             if row is None or not has_artifact(connection, refit.comparison, "comparison"):
                 raise UnknownName("The comparison is no longer here: compare again.")
             if row.upload is not None:
-                require_upload(connection, row.upload, owner)
+                require_upload(self.database, connection, row.upload, owner)
             id = refit.id(row.attempt, row.owner)
             key = {"id": id, "kind": "refit", "fingerprint": refit.comparison, "owner": row.owner, "upload": row.upload}
             return self._enqueue(connection, key, refit.to_json(), REFIT_S, again=again, asker=owner)
 
+    @repeat_on_conflict
     def submit_score(self, owner: str, spec: Mapping[str, Any], *, again: bool = False) -> Job:
         """Ask a model to score a table; asking twice gives the same job. Its answer is `read_answer(id, "score", owner)`, and the
         scored rows are its artifact `scored.csv`.
@@ -107,10 +111,10 @@ class Requests(Part):
         """
         score = ScoreSpec.from_json(spec)
         with self.database.writing() as connection:
-            data = require_upload(connection, score.file, owner)
+            data = require_upload(self.database, connection, score.file, owner)
             if "upload" in score.model:
                 origin: str | None = score.model["upload"]
-                made_by = require_upload(connection, score.model["upload"], owner)
+                made_by = require_upload(self.database, connection, score.model["upload"], owner)
                 version = made_by
             else:
                 made_by, artifact = score.model["job"], score.model["artifact"]
@@ -141,6 +145,6 @@ class Requests(Part):
         again: bool = False,
         asker: str | None = None,
     ) -> Job:
-        key |= {"spec": self.database.pad_private(canonical_json(spec), key["owner"])}
+        key |= {"spec": seal_spec(self.database, connection, key, canonical_json(spec))}
         values = {"priority": PRIORITY_INTERACTIVE, "device": "auto", "timeout_s": timeout_s}
         return enqueue_job(self.database, connection, key, values, again=again, asker=asker)

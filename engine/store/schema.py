@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
+from engine.version import NUMERICS
+
 
 class PublicSpecField(sa.ColumnElement[str]):
     """The value at the first of these paths that the JSON text `spec` has; NULL for a private job.
@@ -69,6 +71,7 @@ JOBS = sa.Table(
     sa.Column("dataset", TEXT, PublicSpecColumn("dataset", "source.dataset")),
     sa.Column("method", TEXT, PublicSpecColumn("method", "technique")),
     sa.Column("lost", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("numerics", sa.Integer, default=NUMERICS),
     sa.Index("jobs_by_turn", "state", "priority", "created"),
     sa.Index("jobs_by_age", "created"),
     sa.Index("jobs_by_owner", "owner", "upload"),
@@ -76,7 +79,8 @@ JOBS = sa.Table(
 )
 """The padding of a private spec also covers the columns that follow it, `reason` among them. `dataset` and `method` are computed
 from `spec`, so that lists are read from an index alone. Of a private job they are NULL, since an index has no padding: its
-`upload` names its dataset, and `jobs.method_of` reads its method."""
+`upload` names its dataset, and `jobs.method_of` reads its method. numerics: NUMERICS of the program that asked for it, which is part of
+its id; NULL for jobs of before."""
 EVENTS = sa.Table(
     "events",
     METADATA,
@@ -85,6 +89,7 @@ EVENTS = sa.Table(
     sa.Column("kind", TEXT, nullable=False),
     sa.Column("words", TEXT, nullable=False),
     sa.Column("arrays", sa.LargeBinary),
+    sa.Index("events_by_kind", "job", "kind", "seq"),
 )
 RESULTS = sa.Table(
     "results",
@@ -156,7 +161,10 @@ ENGINES = sa.Table(
     sa.Column("id", TEXT, primary_key=True),
     sa.Column("heartbeat", sa.Float, nullable=False),
     sa.Column("words", TEXT, nullable=False),
+    sa.Column("abilities", TEXT, nullable=False, server_default=""),
+    sa.Column("drain", sa.Float),
 )
+"""words: `EngineInfo`. abilities: `engine.store.abilities`. drain: when somebody asked it to end, unix seconds."""
 JOB_TABLES = (EVENTS, RESULTS, ARTIFACTS)
 """Rows of these belong to a job (column `job`) and are deleted with it."""
 SIGNED_OUT = sa.Table(

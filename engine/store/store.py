@@ -10,9 +10,10 @@ from engine.store.artifacts import Artifacts
 from engine.store.bookmarks import Bookmarks
 from engine.store.bundles import Bundles
 from engine.store.claims import Claims
-from engine.store.database import open_database
+from engine.store.database import OF_A_PAGE, open_database
 from engine.store.engines import Engines
 from engine.store.events import Events
+from engine.store.fleet import Fleet
 from engine.store.forgetting import Forgetting
 from engine.store.library import Library
 from engine.store.maps import Maps
@@ -35,6 +36,7 @@ class Store(
     Artifacts,
     Requests,
     Engines,
+    Fleet,
     Uploads,
     Forgetting,
     Bookmarks,
@@ -52,8 +54,8 @@ class Store(
     reads exactly as one that is not there.
     """
 
-    def __init__(self, url: str | None = None) -> None:
-        super().__init__(open_database(url))
+    def __init__(self, url: str | None = None, connections: tuple[int, int] = OF_A_PAGE) -> None:
+        super().__init__(open_database(url, connections))
 
     @property
     def url(self) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from engine.spec.run import canonical_json
 from engine.store.bookmarks import clean_title
-from engine.store.database import Part
+from engine.store.database import Part, repeat_on_conflict
 from engine.store.schema import SWEEPS
 
 
@@ -30,6 +30,7 @@ class Sweep:
 class Sweeps(Part):
     """Sweeps that were started."""
 
+    @repeat_on_conflict
     def keep_sweep(self, spec: Mapping[str, Any], name: str = "") -> str:
         """Record a sweep that was started (`SweepSpec.to_json()`), or started again. Returns its id, 16 of 0-9a-f."""
         text = canonical_json(spec)

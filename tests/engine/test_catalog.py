@@ -36,7 +36,7 @@ def test_the_catalog_is_plain() -> None:
 
 def test_live_it_says_what_this_machine_has() -> None:
     plain, live = catalog.build_catalog(), catalog.build_catalog(live=True)
-    assert set(live) - set(plain) == {"devices", "device", "unreadable"}
+    assert set(live) - set(plain) == {"devices", "device_memory", "device", "unreadable"}
     assert live["devices"][0] == "cpu" and live["device"]
     own = {"available", "fingerprint"}  # what a person's copy of a set decides
     shared = [{k: v for k, v in d.items() if k not in own} for d in live["datasets"][: len(plain["datasets"])]]

@@ -42,6 +42,19 @@ def describe(database: sa.Inspector) -> dict[str, object]:
     return out
 
 
+def go_back(raw: sqlite3.Connection) -> None:
+    """Make a store what the last version without Alembic left, schema 3."""
+    for later in set(METADATA.tables) - set(TABLES.tables):
+        raw.execute(f"DROP TABLE {later}")
+    for name, table in TABLES.tables.items():
+        today = METADATA.tables[name]
+        for later in {one.name for one in today.indexes} - {one.name for one in table.indexes}:
+            raw.execute(f"DROP INDEX {later}")
+        for later in set(today.columns.keys()) - set(table.columns.keys()):
+            raw.execute(f"ALTER TABLE {name} DROP COLUMN {later}")
+    raw.execute("UPDATE meta SET value = '3' WHERE key = 'schema'")
+
+
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
     """A copy of the files, to which a test adds its own."""
@@ -91,11 +104,7 @@ def test_a_store_of_the_third_schema_is_stamped_and_keeps_its_runs(store, tmp_pa
     job = finished(store)
     store.close()
     with sqlite3.connect(tmp_path / "lab.db") as raw:
-        for later in set(METADATA.tables) - set(TABLES.tables):
-            raw.execute(f"DROP TABLE {later}")
-        for later in set(METADATA.tables["jobs"].columns.keys()) - set(TABLES.tables["jobs"].columns.keys()):
-            raw.execute(f"ALTER TABLE jobs DROP COLUMN {later}")
-        raw.execute("UPDATE meta SET value = '3' WHERE key = 'schema'")
+        go_back(raw)
     raw.close()
     again = Store(store.url)
     assert again.job(job.id) == job

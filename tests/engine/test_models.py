@@ -45,9 +45,10 @@ from tests.engine.test_methods import fit, learned
 
 NAMES = [name for name, cls in methods().items() if issubclass(cls, EstimatorMethod)]
 MODELS = [name for name in NAMES if issubclass(methods()[name], ModelMethod)]
-LIBRARIES = [
-    name for name in NAMES if name not in ("boosting", "mesa", "cost-tree") and not issubclass(methods()[name], PickedMethod)
-]
+OURS = {"boosting", "mesa", "cost-tree", *(name for name in NAMES if issubclass(methods()[name], PickedMethod))} - {
+    "balanced-bagging"
+}
+LIBRARIES = [name for name in NAMES if name not in OURS]
 SMALL = {"trees": 6, "members": 3, "rounds": 4, "steps": 4}
 
 
@@ -104,6 +105,23 @@ def test_it_answers_as_its_library_does(monkeypatch, name, counts):
         np.testing.assert_allclose(mine, theirs.predict_proba(rows(on, r, "test")[0]), rtol=0, atol=1e-11)
 
 
+@pytest.mark.parametrize(("fails", "trees", "notes"), [(5, 4, 0), (6, 1, 1)])
+def test_a_weak_first_tree_is_drawn_anew(monkeypatch, fails, trees, notes):
+    fit_library, tried = RUSBoostClassifier.fit, []
+
+    def fail_first(model, *args, **kwargs):
+        tried.append(model.random_state)
+        if len(tried) <= fails:
+            raise ValueError("BaseClassifier in AdaBoostClassifier ensemble is worse than random, ensemble can not be fit.")
+        return fit_library(model, *args, **kwargs)
+
+    monkeypatch.setattr(RUSBoostClassifier, "fit", fail_first)
+    events, fitted = fit(make("rus-boost"), task(blobs((90, 30)), ratio=None, folds=1, seeds=1))
+    assert len(tried) == 6 and len(set(tried)) == 6
+    assert sum(len(group) for group, _ in fitted.net.members[0].estimator.groups) == trees
+    assert sum(isinstance(e, Note) and "worse than chance" in e.text for e in events) == notes
+
+
 def test_boosted_trees_stop_on_validation_rows():
     on = task(blobs((90, 60)), ratio=None, folds=2, seeds=1)
     _, fitted = fit(make("boosting", trees=200), on)
@@ -124,7 +142,7 @@ def test_the_last_stage_is_the_answer():
         x = rows(on, 0, "test")[0]
         *_, last = member.stages(x)
         np.testing.assert_allclose(last, member.predict(x), rtol=0, atol=1e-12, err_msg=name)
-        told = [e for e in events if isinstance(e, Epoch)]
+        told = [e for e in events if isinstance(e, Epoch) and e.phase == "training"]
         assert len(told) == int(fitted.epoch.max()) and all(0 <= v <= 1 for v in told[-1].values["valid_ap"])
 
 

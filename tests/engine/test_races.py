@@ -10,12 +10,14 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
 
-from engine.errors import BadInput, UnknownName
+from engine.errors import BadInput, StoreError, UnknownName
 from engine.events import Note, encode
+from engine.service import Engine
 from engine.store import Store
 from engine.store.schema import ARTIFACTS, BOOKMARKS, ENGINES, EVENTS, JOBS, OWNERS, UPLOADS
 from tests.engine.test_store import SPEC, info, result_of
@@ -173,7 +175,8 @@ def test_no_run_is_interrupted_beside_a_fresh_heartbeat(store, rounds):
         store.record_heartbeat(info("e", heartbeat=time.time() - 100))
         job = running(store, n)
         _, ended = meet(lambda: store.record_heartbeat(info("e")), lambda: store.interrupt_orphans())
-        assert store.job(job.id).state == ("interrupted" if ended else "running")
+        taken = "interrupted" if store.database.on_this_machine else "queued"
+        assert store.job(job.id).state == (taken if ended else "running")
         store.delete(job.id)
     with store.database.reading() as connection:
         assert connection.execute(sa.select(ENGINES.c.id)).scalars().all() == ["e"]
@@ -193,18 +196,22 @@ def test_events_repeated_after_a_lost_answer_come_once(store):
     assert [(n, event.text) for n, event in store.events(job.id)] == [(n, str(n)) for n in range(1, 5)]
 
 
-def test_a_commit_whose_answer_is_lost_is_told_by_an_error_and_done_once(store):
-    """The connection goes between the commit and its answer, at each statement's turn."""
-    from engine.errors import StoreError
+def lose_answers(store: Store) -> list[bool]:
+    """Each commit takes the first of this list, is done, and where it took True its connection is lost before the answer."""
+    lose: list[bool] = []
 
-    job, lose = running(store, 0), []
-
-    def after_commit(connection) -> None:
-        if lose:
-            lose.pop()
+    def commit(connection) -> None:
+        connection.connection.driver_connection.commit()
+        if lose and lose.pop(0):
             raise sa.exc.OperationalError("COMMIT", {}, ConnectionError("lost"), connection_invalidated=True)
 
-    sa.event.listen(store.database.sql_engine, "commit", lambda c: (c.connection.driver_connection.commit(), after_commit(c)))
+    sa.event.listen(store.database.sql_engine, "commit", commit)
+    return lose
+
+
+def test_a_commit_whose_answer_is_lost_is_told_by_an_error_and_done_once(store):
+    """The connection goes between the commit and its answer."""
+    job, lose = running(store, 0), lose_answers(store)
     said = 0
     for n in range(20):
         batch = [encode(Note(str(n * 3 + i))) for i in range(3)]
@@ -218,6 +225,93 @@ def test_a_commit_whose_answer_is_lost_is_told_by_an_error_and_done_once(store):
                 continue
         said += len(batch)
     assert [event.text for _, event in store.events(job.id)] == [str(n) for n in range(60)]
+
+
+def test_a_result_whose_answer_was_lost_is_kept_once_and_owned_to(store):
+    job, lose = running(store, 0), lose_answers(store)
+    lose.append(True)
+    with pytest.raises(StoreError):
+        store.save_result(job.id, result_of(job), {"a": b"first"}, attempt=1)
+    assert store.save_result(job.id, result_of(job), {"a": b"second"}, attempt=1)
+    assert store.job(job.id).state == "done" and store.artifact(job.id, "a") == b"first"
+    assert not store.save_result(job.id, result_of(job), attempt=2) and not store.save_result(job.id, result_of(job))
+
+
+def test_a_claim_whose_answer_was_lost_is_given_back(store):
+    """By what the engine's loop does after an error."""
+    id, lose = store.submit(SPEC).id, lose_answers(store)
+    lose += [False, True]  # the first is of the look whether there is anything
+    with pytest.raises(StoreError):
+        store.claim("e")
+    engine = SimpleNamespace(store=store, id="e", _is_unsure=True, _running={})
+    Engine._release_unknown(engine)
+    again = store.claim("e")
+    assert (again.id, again.attempt) == (id, 1) and store.claim("e") is None
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_a_job_queued_anew_whose_answer_was_lost_is_queued_once(store, lost):
+    job, lose = running(store, 0), lose_answers(store)
+    store.append(job.id, [Note("1")], attempt=1)
+    lose.append(True)
+    with pytest.raises(StoreError):
+        store.requeue(job.id, attempt=1, lost=lost)
+    assert not store.requeue(job.id, attempt=1, lost=lost) and not store.finish(job.id, "failed", "lost", attempt=1)
+    assert (store.job(job.id).state, store.job(job.id).attempt) == ("queued", 2) and store.events(job.id) == []
+    with store.database.reading() as connection:
+        assert connection.execute(sa.select(JOBS.c.lost)).scalar() == int(lost)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(180)
+@pytest.mark.sqlite
+@pytest.mark.parametrize("empty_url", ["postgres"], indirect=True)
+def test_a_restart_of_the_server_loses_nothing_and_doubles_nothing(store, postgres):
+    told = running(store, 0)
+    jobs = store.submit_missing([(SPEC.with_(seed=n), "") for n in range(1, 3000)])
+    end, refused, taken, said = threading.Event(), Counter(), [], 0
+
+    def say() -> None:
+        nonlocal said
+        while not end.is_set():
+            try:
+                assert store.append(told.id, [Note(str(said)), Note(str(said + 1))], attempt=1, first=said + 1)
+                said += 2
+            except StoreError:
+                refused["append"] += 1
+
+    def take() -> None:
+        job = None
+        engine = SimpleNamespace(store=store, id="other", _is_unsure=False, _running={})
+        while not end.is_set() or job is not None:
+            try:
+                Engine._release_unknown(engine)
+                job = job or store.claim("other")
+                engine._running = {} if job is None else {(job.id, job.attempt): job}
+                if job is not None:
+                    assert store.save_result(job.id, ("{}", b""), {"a": b"1"}, attempt=job.attempt)
+                    taken.append(job.id)
+                    job = None
+            except StoreError:
+                engine._is_unsure = True
+                refused["take"] += 1
+
+    threads = [threading.Thread(target=work) for work in (say, take)]
+    for thread in threads:
+        thread.start()
+    for _ in range(2):
+        time.sleep(0.5)
+        postgres.restart()
+    time.sleep(0.5)
+    end.set()
+    for thread in threads:
+        thread.join()
+    assert refused["append"] and refused["take"], "nobody noticed"
+    assert [(n, event.text) for n, event in store.events(told.id)] == [(n + 1, str(n)) for n in range(said)]
+    with store.database.reading() as connection:
+        states = {row.id: row.state for row in connection.execute(sa.select(JOBS.c.id, JOBS.c.state))}
+    assert max(Counter(taken).values()) == 1 and {id for id, state in states.items() if state == "done"} == set(taken)
+    assert Counter(states.values()) == {"running": 1, "done": len(taken), "queued": len(jobs) - len(taken)}
 
 
 def take_all(url: str, name: str, results) -> None:

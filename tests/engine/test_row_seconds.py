@@ -120,7 +120,8 @@ def test_columns_as_numbers():
     column = {"missing": 0, "levels": 0}
     profile = {
         "target": {"name": "y"},
-        "dropped": [{"name": "id"}],
+        "dropped": 3,  # rows without an answer
+        "left_out": [{"name": "id", "kind": "id"}],
         "columns": [
             column | {"name": "y", "levels": 2}, column | {"name": "id"}, column | {"name": "when"}, column | {"name": "a"},
             column | {"name": "b", "missing": 3}, column | {"name": "c", "levels": 4, "missing": 2},

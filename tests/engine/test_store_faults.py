@@ -13,6 +13,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,11 @@ from engine.errors import StoreError
 from engine.spec.embedding import FEATURES, EmbedSpec
 from engine.spec.run import upload_id
 from engine.store import Store, arrival
+from engine.store.abilities import Abilities
+from engine.store.database import Conflict, repeat_on_conflict
 from engine.store.engines import EngineInfo
 from engine.store.people import name_person
+from engine.store.sqlite import SqliteDatabase
 from tests.engine import test_store as plain
 from tests.engine.test_embed import features
 
@@ -202,18 +206,21 @@ CASES: dict[str, Verb] = {
     "delete": lambda s, x: s.delete(x.done.id),
     "delete_many": lambda s, x: s.delete_many([x.done.id, x.private.id, x.sweep], "me"),
     "drain_for": lambda s, x: s.drain_for(ADMIN, "e", str),
+    "drain": lambda s, x: s.drain("e"),
     "embed_seconds": lambda s, x: s.embed_seconds("pca", 100, 5),
     "embedding": lambda s, x: s.embedding(x.done.id, "pca"),
     "end_preview": lambda s, x: s.end_preview(x.preview, "done", "", "{}", attempt=1),
     "engines": lambda s, x: s.engines(),
     "events": lambda s, x: s.events(x.done.id),
     "expire": lambda s, x: s.expire(now=NOW + 7200),
+    "explain_waiting": lambda s, x: s.explain_waiting(x.queued.id),
     "export": lambda s, x: s.export([x.done.id], x.folder / "again.zip"),
     "features": lambda s, x: s.features(x.done.id),
     "finish": lambda s, x: s.finish(x.running.id, "failed", "why", attempt=1),
     "forget": lambda s, x: s.forget("me", patience=0.0),
     "forget_for": lambda s, x: s.forget_for(ADMIN, name_person("me")),
     "interrupt_orphans": lambda s, x: s.interrupt_orphans(),
+    "is_drained": lambda s, x: s.is_drained("e"),
     "is_signed_out": lambda s, x: s.is_signed_out(ADMIN, "one", NOW),
     "job": lambda s, x: s.job(x.private.id, "me"),
     "jobs": lambda s, x: s.jobs(owner="me"),
@@ -230,6 +237,7 @@ CASES: dict[str, Verb] = {
     "median_seconds": lambda s, x: s.median_seconds(),
     "position": lambda s, x: s.position(x.queued.id),
     "preview_news": lambda s, x: s.preview_news(x.preview),
+    "publish_abilities": lambda s, x: s.publish_abilities("e", Abilities(2, ("cpu",))),
     "publish_catalog": lambda s, x: s.publish_catalog({"methods": ["ce"]}),
     "purge": lambda s, x: (s.delete(x.private.id), s.purge()),
     "put_artifact": lambda s, x: s.put_artifact(x.done.id, "more", b"1" * 9000),
@@ -261,6 +269,7 @@ CASES: dict[str, Verb] = {
     "submit_profile": lambda s, x: s.submit_profile("me", x.table),
     "sweep_previews": lambda s, x: s.sweep_previews(),
     "sweeps": lambda s, x: s.sweeps(),
+    "has_lost_key": lambda s, x: s.has_lost_key("me"),
     "touch": lambda s, x: s.touch("me"),
     "upload": lambda s, x: s.upload(x.table, "me"),
     "uploads": lambda s, x: s.uploads("me"),
@@ -356,6 +365,40 @@ def strike(scene: Scene, name: str, cause: str, number: int, states: list[Any], 
         if name not in CLEANED and left == states[0]:
             assert dump(scene.path) == end, where
     return True
+
+
+ONCE = ("add_upload", "begin_upload", "drain_for", "expire", "forget", "forget_for", "load", "purge")
+"""Verbs of several transactions, of which one that fails is not begun again."""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(300)
+def test_a_verb_whose_transaction_met_another_is_done_once_all_the_same(scene, monkeypatch):
+    """Each verb's first transaction that writes is rolled back at its end, as for SQLSTATE 40P01 and 40001."""
+    begin, met = SqliteDatabase.writing, []
+
+    @contextmanager
+    def meet(self, **options):
+        with begin(self, **options) as connection:
+            yield connection
+            if not met:
+                met.append(1)
+                raise Conflict("busy with the same rows")
+
+    def write(self, work, **options):
+        with self.writing(**options) as connection:
+            return work(connection)
+
+    monkeypatch.setattr(SqliteDatabase, "write", repeat_on_conflict(write))
+    for name in sorted(set(list_verbs()) - set(ONCE)):
+        store = scene.restore()
+        CASES[name](store, scene)
+        end, store = dump(scene.path), scene.restore()
+        met.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(SqliteDatabase, "writing", meet)
+            CASES[name](store, scene)
+        assert dump(scene.path) == end, name
 
 
 def test_opening_a_new_store_fails_whole_or_not_at_all(scene):
