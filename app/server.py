@@ -276,6 +276,7 @@ class Engine:
             return
         self.starts.append(now)
         env = os.environ | {"PYTHONPATH": os.pathsep.join(p for p in (root, os.environ.get("PYTHONPATH", "")) if p)}
+        env["LAB_DRAIN_SECONDS"] = ""  # it ends with the server, which does not wait for runs
         words = ["--store", self.store.url]
         if not self.store.url.startswith("sqlite"):  # it may hold a password, and everybody can list commands
             words, env["LAB_STORE"] = [], self.store.url

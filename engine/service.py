@@ -42,10 +42,9 @@ from engine.spec.embedding import FEATURES
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
 from engine.store.abilities import Abilities
-from engine.store.claims import LOST_MOST
 from engine.store.database import OF_AN_ENGINE
 from engine.store.events import Batch
-from engine.store.jobs import CANCELLED, INTERRUPTED, PREVIEW, PRIORITY_SWEEP
+from engine.store.jobs import CANCELLED, INTERRUPTED, LOST_MOST, PREVIEW, PRIORITY_SWEEP
 from engine.version import NUMERICS, read_version
 
 if TYPE_CHECKING:
@@ -73,6 +72,8 @@ LOST = (
 )
 NO_ROOM = "What the run made could not be stored: {why}"
 REPLACED = "The store was deleted or replaced while this was running. Run it again to start over."
+ELSEWHERE = 2.0
+"""Seconds that an interactive job has to start on an engine with a free slot, before a full one stops a cell for it."""
 PATIENCE = 60.0
 """Seconds of failing store calls after which the engine stops, unless the store is full or locked."""
 AT_ONCE = 1000
@@ -92,6 +93,9 @@ def serve(
 ) -> None:
     """Runs the engine of a store until SIGTERM or SIGINT, then marks running jobs as interrupted and returns.
 
+    With LAB_DRAIN_SECONDS, the first SIGTERM lets what runs end for so many seconds, and what has not ended is queued anew; a second
+    SIGTERM, or SIGINT, stops at once. An engine that the store asks to end (`Store.drain`) waits so long too, without a limit by default.
+
     store_url: default as in `Store`. slots: jobs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
     see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB of resident memory that a run may use beyond its idle worker (default: the
     worker's share of the machine, `engine.memory.default_limit`). LAB_PRIVATE_MEMORY: the same for work on uploaded tables (default
@@ -104,17 +108,24 @@ def serve(
     logs.configure_logs()
     private_mb = read_setting("LAB_PRIVATE_MEMORY", PRIVATE_MB)
     system.refuse_core_dumps()  # one would hold private tables
-    stopping = threading.Event()
-    system.on_stop(stopping.set)
+    patience = read_setting("LAB_DRAIN_SECONDS", 0)
+    stopping, draining = threading.Event(), threading.Event()
+
+    def handle_stops() -> None:
+        system.on_stop(stopping.set)
+        if patience:
+            system.on_terminate(lambda: stopping.set() if draining.is_set() else draining.set())
+
+    handle_stops()
     store = Store(store_url, OF_AN_ENGINE)
     executor = make_executor(slots, target=target, catalog=catalog, prepare=prepare, private=private)
-    system.on_stop(stopping.set)  # again: Ray sets handlers of its own
+    handle_stops()  # again: Ray sets handlers of its own
     slots = sum(room.slots for room in executor.rooms)
     engine = Engine(store, executor, slots, private_mb=private_mb)
     stop_metrics = None
     try:
         stop_metrics = engine.report_metrics(os.environ.get("LAB_METRICS", ""))
-        engine.work(stopping)
+        engine.work(stopping, draining, patience)
     finally:
         engine.stop()
         if stop_metrics is not None:
@@ -182,6 +193,9 @@ class Engine:
         self._digest = ""
         self._described = store.catalog()  # an earlier engine's, until a worker sends this one's
         self._private_mb = private_mb
+        self._slots_elsewhere, self._is_free_elsewhere = 0, False
+        self._drains: float | None = None  # since when it takes nothing new (monotonic)
+        self._hands_back = False  # whether what still runs when it stops is queued anew
         self._able = Abilities.from_catalog(None)
         self._is_alone = store.database.on_this_machine
         self._tally = Tally()
@@ -191,12 +205,19 @@ class Engine:
         self._heart = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._heart.start()
 
-    def work(self, stopping: threading.Event) -> None:
-        """Runs the loop. Raises StoreError if store calls have failed for PATIENCE seconds."""
+    def work(self, stopping: threading.Event, draining: threading.Event | None = None, patience: float = 0.0) -> None:
+        """Runs the loop until `stopping` is set, or the engine is drained: asked to by `draining` or the store, it takes nothing new and
+        returns when nothing runs any more, or after `patience` seconds (0: no limit). Raises StoreError if store calls have failed for
+        PATIENCE seconds.
+        """
         log.info("engine %s: %d slots, store %s", self.id, self.slots, self.store.database.place)
         looked = float("-inf")
         while not stopping.is_set():
             self._turned = time.monotonic()
+            if draining is not None and draining.is_set():
+                self._drain()
+            if self._drains is not None and self._is_drained(patience):
+                break
             self._pending += self.executor.poll(QUICK_TICK if self._turned - self._previewed < QUICK_FOR else TICK)
             self._pids = self.executor.pids
             try:
@@ -211,21 +232,39 @@ class Engine:
                     self.store.record_heartbeat(self._info())  # first, or after a long stop its own runs would be orphans
                     self._look_around()
                     for id in self.store.interrupt_orphans():
-                        log.info("run %s was interrupted: its engine is gone", id, extra={"job": id})
+                        log.info("run %s was taken from an engine that is gone", id, extra={"job": id})
                     self.store.sweep_previews()
                     gone = self.store.expire()
                     if gone.tables or gone.jobs:
                         log.info("forgot %d tables and %d jobs whose owners are silent", gone.tables, gone.jobs)
                 self._forget()
-                self._yield_to_urgent()
-                self._claim()
+                if self._drains is None:
+                    self._yield_to_urgent()
+                    self._claim()
             except StoreError as error:
                 self._wait_for_store(error)
             else:
                 self._refused = None
 
+    def _drain(self) -> None:
+        """Takes nothing new from now on."""
+        if self._drains is None:
+            self._drains = time.monotonic()
+            log.info("engine %s takes nothing new: %d runs end first", self.id, len(self._running))
+
+    def _is_drained(self, patience: float) -> bool:
+        """Whether a draining engine is to stop: nothing runs and all is written, or it has waited long enough."""
+        assert self._drains is not None
+        if not self._running and not self._pending:
+            return True
+        self._hands_back = bool(patience) and time.monotonic() - self._drains >= patience
+        return self._hands_back
+
     def stop(self) -> None:
-        """Ends the workers, marks running jobs as interrupted, removes this engine from the store and empties the store's log."""
+        """Ends the workers, marks running jobs as interrupted, removes this engine from the store and empties the store's log.
+
+        A drained engine queues them anew: they had time to end and did not.
+        """
         self._end.set()
         self._pending += self.executor.poll(0)
         self.executor.stop()
@@ -233,6 +272,8 @@ class Engine:
         try:
             self._write()
             for id, attempt in self._running:
+                if self._hands_back and not id.startswith(PREVIEW) and self.store.requeue(id, attempt=attempt):
+                    log.info("run %s begins again elsewhere", id, extra={"job": id, "attempt": attempt})
                 self.store.finish(id, "interrupted", INTERRUPTED, attempt=attempt)
                 self._count_spent((id, attempt))
             self._write_spent()
@@ -446,10 +487,16 @@ class Engine:
         """Sees which other engines live."""
         others = [one for one in self.store.engines() if one.id != self.id]
         self._is_alone = not others and self.store.database.on_this_machine
+        taking = [one for one in others if not one.draining]
+        self._slots_elsewhere = sum(one.slots for one in taking)
+        self._is_free_elsewhere = any(one.busy < one.ready for one in taking)
+        if self.store.is_drained(self.id):
+            self._drain()
 
     def _should_yield(self, key: Key, private: bool | None) -> bool:
         """Whether a running sweep cell should stop for a queued interactive job that this engine can run."""
-        return self.store.should_yield(key[0], attempt=key[1], private=private, able=self._claims)
+        waited = ELSEWHERE if self._is_free_elsewhere else 0.0
+        return self.store.should_yield(key[0], attempt=key[1], private=private, able=self._claims, waited=waited)
 
     def _claim(self) -> None:
         able = self._claims
@@ -459,9 +506,14 @@ class Engine:
         for room in self.executor.rooms:
             for _ in range(room.idle):
                 sweeps = sum(job.priority >= PRIORITY_SWEEP for job in self._running.values())
-                full = sweeps >= max(1, room.slots - 1)  # one slot is kept for interactive jobs, unless it is the only one
+                # one slot is kept for interactive jobs, unless it is the only one: one of all engines, where there are several
+                elsewhere = self._slots_elsewhere
+                full = not elsewhere and sweeps >= max(1, room.slots - 1)
                 most = PRIORITY_SWEEP - 1 if full else None
-                job = self.store.claim(self.id, max_priority=most, choose=self._choose, private=room.private, able=able)
+                cells = self.slots + elsewhere - 1 if elsewhere else None
+                job = self.store.claim(
+                    self.id, max_priority=most, choose=self._choose, private=room.private, able=able, most_sweeps=cells
+                )
                 if job is None or not self._start(job):
                     break
 
@@ -597,6 +649,7 @@ class Engine:
             device_memory=dict(catalog.get("device_memory", {})),
             share=int(os.environ.get("LAB_DEVICE_SHARE") or 0),
             mps=find_mps(),
+            draining=self._drains is not None,
         )
 
 

@@ -143,6 +143,11 @@ def on_stop(act: Callable[[], None]) -> None:
         signal.signal(number, lambda *_: act())
 
 
+def on_terminate(act: Callable[[], None]) -> None:
+    """Call `act` when a service manager asks this process to stop (SIGTERM), and not when a person does. Main thread only."""
+    signal.signal(signal.SIGTERM, lambda *_: act())
+
+
 @contextmanager
 def stop_signals_blocked() -> Iterator[None]:
     """A process started in this block does not receive what asks to stop: a child whose parent ends it.

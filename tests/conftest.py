@@ -54,13 +54,9 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if getattr(request, "param", "sqlite") == "sqlite":
         yield f"sqlite:///{tmp_path / 'lab.db'}"
         return
-    from engine.store.postgres import PostgresDatabase
-
     server: Server = request.getfixturevalue("postgres")
     schema = f"test_{uuid.uuid4().hex[:12]}"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PostgresDatabase, "refuse_private", lambda self: None)  # all but its promise is there
-        yield server.make_schema(schema)
+    yield server.make_schema(schema)
     server.run_sql(f"DROP SCHEMA {schema} CASCADE", "lab")
 
 

@@ -30,7 +30,7 @@ def _draw_status() -> None:
         store = get_store()
         living = shared.read_engines(store)
         queue = shared.count_active(store)
-        if not living and queue["running"] and store.interrupt_orphans(REAP_AFTER):
+        if not living and queue["running"] and store.interrupt_orphans(max(REAP_AFTER, store.database.silence)):
             st.rerun()
     except LabError as error:
         st.markdown(f":red[:material/error:] {escape(error, 300)}")
@@ -69,10 +69,13 @@ def describe_engine(living: Sequence[EngineInfo], queue: Mapping[str, int]) -> s
     waiting = f"Runs of everybody: {queue['running']} running, {queue['queued']} waiting."
     if not living:
         return f"{HELP} {waiting}"
-    device = escape(living[0].device or ", ".join(living[0].devices) or "unknown", 40)
+    devices = {one.device or ", ".join(one.devices) or "unknown": None for one in living}
+    device = escape("; ".join(devices), 40 * len(devices))
     slots, memory = sum(e.slots for e in living), sum(e.memory_mb for e in living)
     busy = f"{sum(e.busy for e in living)} of {format_count(slots, 'slot')} busy. {memory:,.0f} MiB in use."
+    draining = sum(one.draining for one in living)
     several = "" if len(living) == 1 else f"{len(living)} engines. "
+    several += f"{draining} of them {'takes' if draining == 1 else 'take'} nothing new. " if draining else ""
     return f"{HELP} {several}Device: {device}. {busy} {waiting}"
 
 

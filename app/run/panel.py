@@ -315,6 +315,8 @@ def draw_progress(store: Store, job: Job, alive: bool, owner: str | None) -> Non
         st.progress(0.0, text=f"Waiting for the engine. {text}")
         if not alive:
             st.warning(NO_ENGINE, icon=":material/power_off:")
+        elif why := shared.explain_waiting(store, job, owner):
+            st.warning(escape(why, 400), icon=":material/power_off:")
         return
     share = min(1.0, job.done / job.total) if job.total else 0.0
     spent = max(0.0, time.time() - (job.started or time.time()))

@@ -298,6 +298,13 @@ def read_engines(store: Store) -> list[EngineInfo]:
     return _get_ticks().get(("engines", store.url), store.engines)
 
 
+def explain_waiting(store: Store, job: Job, owner: str | None) -> str:
+    """Return why no living engine can run a queued job, '' where one can; of a public job as it was WINDOW ago at most."""
+    if job.owner is not None:
+        return store.explain_waiting(job.id, owner)
+    return _get_ticks().get(("waiting", store.url, job.id), lambda: store.explain_waiting(job.id))
+
+
 def count_active(store: Store) -> dict[str, int]:
     """Return how many jobs wait and run, as it was WINDOW ago at most. Raises StoreError."""
     return _get_ticks().get(("active", store.url), store.count_active)

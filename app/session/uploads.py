@@ -44,6 +44,11 @@ def find_upload(id: str) -> Upload:
     return get_store().upload(id, visitor.read_owner())
 
 
+def has_lost_key() -> bool:
+    """Return whether this browser's tables went with their keys as the database crashed, and none was sent since."""
+    return not visitor.is_demo() and get_store().has_lost_key(visitor.read_owner())
+
+
 def forget_uploads(id: str | None = None) -> Forgotten:
     """Forget a table, or all of this browser's, with every job made of it and what this session holds of them."""
     gone = get_store().forget(visitor.read_owner(), id)

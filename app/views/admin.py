@@ -184,7 +184,11 @@ def list_engine_rows(engines: Sequence[EngineInfo], now: float) -> list[dict[str
     rows = []
     for one in engines:
         silent = words.SILENT.format(time=format_duration(max(1.0, now - one.heartbeat)))
-        state = silent if not one.alive(now) else one.trouble or (words.ALIVE if one.ready else words.STARTING)
+        state = (
+            silent
+            if not one.alive(now)
+            else one.trouble or (words.DRAINING if one.draining else words.ALIVE if one.ready else words.STARTING)
+        )
         device = one.device or ", ".join(one.devices)
         facts = {"id": one.id, "host": one.host, "device": device, "slots": one.slots, "busy": one.busy}
         rows.append(

@@ -12,10 +12,10 @@ ENGINE_COLUMNS = {
     "id": "Engine", "host": "Host", "device": "Device", "slots": "Slots", "busy": "Busy", "memory": "MiB", "state": "State",
     "up": "Up for",
 }  # fmt: skip
-ALIVE, SILENT, STARTING = "ready", "silent for {time}", "starting"
+ALIVE, DRAINING, SILENT, STARTING = "ready", "takes nothing new", "silent for {time}", "starting"
 NO_ENGINES = "No engine has reported within the last day."
 ENGINE, DRAIN = "Engine to drain", "Drain"
-DRAIN_HELP = "It ends what it runs and takes nothing new."
+DRAIN_HELP = "It takes nothing new, and stops when what it runs has ended. A page starts its own engine anew."
 DRAINED = "Engine {engine} was asked to take nothing new."
 JOBS, JOBS_HELP = (
     "Waiting and running",

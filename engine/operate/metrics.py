@@ -88,6 +88,7 @@ class StoreCollector(Collector):
         yield GaugeMetricFamily(
             "lab_engines_in_trouble", "Those whose workers do not start.", sum(bool(e.trouble) for e in engines)
         )
+        yield GaugeMetricFamily("lab_engines_draining", "Those that take nothing new.", sum(e.draining for e in engines))
         yield GaugeMetricFamily("lab_slots", "Slots of the living engines.", sum(e.slots for e in engines))
         yield GaugeMetricFamily("lab_slots_ready", "Those whose worker is up.", sum(e.ready for e in engines))
         yield GaugeMetricFamily("lab_slots_busy", "Those in use.", sum(e.busy for e in engines))

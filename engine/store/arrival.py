@@ -78,7 +78,8 @@ class UploadWriter:
             if not connection.execute(UPLOADS.update().where(UPLOADS.c.id == self.id).values(**values)).rowcount:
                 raise BadInput("The table was forgotten while it arrived; send it again.")
             pad = self._database.pad_private(b"", self._owner)
-            connection.execute(PIECES.insert(), {"upload": self.id, "n": self._pieces, "pad": pad, "data": data})
+            sealed = self._database.seal_data(connection, data, self.id, ("pieces", "data", self.id, self._pieces))
+            connection.execute(PIECES.insert(), {"upload": self.id, "n": self._pieces, "pad": pad, "data": sealed})
         self._pieces += 1
 
 

@@ -1,21 +1,23 @@
 """Bookmarks: the name that a person gives a job or sweep, and whether it is pinned to the top of their list.
 
-A bookmark belongs to who made it: others see the run without it. It is deleted with the run. The name of a private run is padded as
-the run itself is (`Database.pad_private`).
+A bookmark belongs to who made it: others see the run without it. It is deleted with the run. The name of a private run is padded or
+sealed as the run itself is (`Database.seal_words`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import BadInput, UnknownName
-from engine.store.database import Part, repeat_on_conflict
+from engine.store.database import Database, Part, private_key, repeat_on_conflict
 from engine.store.forgetting import purge, request_purge
 from engine.store.jobs import visible_to
 from engine.store.schema import BOOKMARKS, JOBS, SWEEPS
+from engine.store.sealing import MARK, Place
 from engine.text import one_line, quote
 
 MAX_NAME = 80
@@ -42,16 +44,17 @@ class Bookmarks(Part):
         new_name = None if name is None else clean_title(name)
         whose = owner or ""
         with self.database.writing() as connection:
-            private = find_owner(connection, id, owner)
+            private = find_key(connection, id, owner)
             one = (BOOKMARKS.c.job == id) & (BOOKMARKS.c.owner == whose)
             row = connection.execute(sa.select(BOOKMARKS.c.pinned, BOOKMARKS.c.name).where(one)).first()
-            before = Bookmark() if row is None else Bookmark(row.name.lstrip(" "), bool(row.pinned))
+            known = "" if row is None else self.database.open_words(connection, row.name, private, _place(id)).lstrip(" ")
+            before = Bookmark() if row is None else Bookmark(known, bool(row.pinned))
             after = Bookmark(before.name if new_name is None else new_name, before.pinned if pinned is None else pinned)
             if after == Bookmark():
                 connection.execute(BOOKMARKS.delete().where(one))
             else:
                 values = {"job": id, "owner": whose, "pinned": int(after.pinned)}
-                values |= {"name": self.database.pad_private(after.name, private)}
+                values |= {"name": self.database.seal_words(connection, after.name, private, _place(id))}
                 self.database.upsert(connection, BOOKMARKS, values)
             is_replaced = private is not None and before.name not in ("", after.name)
             if is_replaced:
@@ -64,14 +67,30 @@ class Bookmarks(Part):
         """All bookmarks of this owner, by the id of the job or sweep."""
         query = sa.select(BOOKMARKS.c.job, BOOKMARKS.c.pinned, BOOKMARKS.c.name).where(BOOKMARKS.c.owner == (owner or ""))
         with self.database.reading() as connection:
-            return {row.job: Bookmark(row.name.lstrip(" "), bool(row.pinned)) for row in connection.execute(query)}
+            rows = connection.execute(query).all()
+            names = open_names(self.database, connection, {row.job: row.name for row in rows})
+        return {row.job: Bookmark(names[row.job], bool(row.pinned)) for row in rows}
 
 
-def find_owner(connection: Connection, id: str, owner: str | None) -> str | None:
-    """Whose a job or sweep is, None for a public one. Raises UnknownName where `owner` may not see it."""
-    row = connection.execute(sa.select(JOBS.c.owner).where(JOBS.c.id == id, visible_to(owner))).first()
+def open_names(database: Database, connection: Connection, names: Mapping[str, str]) -> dict[str, str]:
+    """Names of bookmarks by the id of their job or sweep, opened where they are sealed."""
+    out = {id: name.lstrip(" ") for id, name in names.items()}
+    if sealed := [id for id, name in out.items() if name.startswith(MARK)]:
+        for row in connection.execute(sa.select(JOBS.c.id, JOBS.c.owner, JOBS.c.upload).where(JOBS.c.id.in_(sealed))):
+            key = private_key(row.owner, row.upload, row.id)
+            out[row.id] = database.open_words(connection, out[row.id], key, _place(row.id))
+    return out
+
+
+def _place(id: str) -> Place:
+    return "marks", "name", id, 0
+
+
+def find_key(connection: Connection, id: str, owner: str | None) -> str | None:
+    """The name of the key of a job (`private_key`), None for a public one or a sweep. Raises UnknownName where `owner` may not see it."""
+    row = connection.execute(sa.select(JOBS.c.owner, JOBS.c.upload).where(JOBS.c.id == id, visible_to(owner))).first()
     if row is not None:
-        return str(row.owner) if row.owner is not None else None
+        return private_key(row.owner, row.upload, id)
     if connection.execute(sa.select(SWEEPS.c.id).where(SWEEPS.c.id == id)).first() is None:
         raise UnknownName(f"nothing is called {quote(id)} here; it may have been deleted, or belong to another browser.")
     return None

@@ -12,12 +12,14 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 from engine.store.abilities import Abilities
-from engine.store.database import Part, repeat_on_conflict
+from engine.store.database import Database, Part, private_key, repeat_on_conflict
 from engine.store.jobs import (
     ACTIVE,
+    ANEW,
     CANCELLED,
     COLUMNS,
     KINDS,
+    LOST_MOST,
     PRIORITY_SWEEP,
     TURN,
     Job,
@@ -30,8 +32,6 @@ from engine.text import make_storable, quote
 
 AHEAD = 8
 """Queued jobs among which an engine may choose."""
-LOST_MOST = 2
-"""How often a job is queued anew because its machine was lost."""
 
 
 class Claims(Part):
@@ -47,17 +47,23 @@ class Claims(Part):
         choose: Callable[[Sequence[Job]], Job] | None = None,
         private: bool | None = None,
         able: Abilities | None = None,
+        most_sweeps: int | None = None,
     ) -> Job | None:
         """Take the next queued job (lowest priority number, then oldest), or None. One transaction: no job goes twice.
 
         None also where others are just taking those that are queued: ask again.
 
         choose: takes one of the next jobs of the same priority, at most AHEAD; the first by default. private: of those that are, or
-        that are not; None for all. able: of those that it can run.
+        that are not; None for all. able: of those that it can run. most_sweeps: no cell of a sweep where
+        so many run already, on whatever engine.
         """
         queued = sa.and_(JOBS.c.state == "queued", JOBS.c.kind.in_(kinds), _is_private(private))
         if able is not None:
             queued = sa.and_(queued, able.can_run)
+        if most_sweeps is not None:
+            others = JOBS.alias("others")
+            cells = sa.select(sa.func.count()).where(others.c.state == "running", others.c.priority >= PRIORITY_SWEEP)
+            queued = sa.and_(queued, sa.or_(JOBS.c.priority < PRIORITY_SWEEP, cells.scalar_subquery() < most_sweeps))
         if max_priority is not None:
             queued = sa.and_(queued, JOBS.c.priority <= max_priority)
         with self.database.reading() as connection:  # an idle engine asks twenty times a second: no write lock for that
@@ -67,10 +73,10 @@ class Claims(Part):
         turn = first.with_for_update(skip_locked=True).scalar_subquery()
         values = {"state": "running", "engine": engine_id, "started": self.database.clock}
         with self.database.writing(alone=False) as connection:
-            id = turn if choose is None else _choose(connection, queued, choose)
+            id = turn if choose is None else _choose(self.database, connection, queued, choose)
             taken = JOBS.update().where(JOBS.c.id == id).values(**values)
             row = connection.execute(taken.returning(*COLUMNS)).first()
-        return None if row is None else job_from_row(row)
+            return None if row is None else job_from_row(self.database, connection, row)
 
     def cancel_requested(self, engine_id: str) -> list[str]:
         """Ids of this engine's running jobs that somebody wants stopped."""
@@ -100,10 +106,16 @@ class Claims(Part):
         with self.database.writing() as connection:
             return connection.execute(JOBS.update().where(is_running(id, attempt)).values(**values)).rowcount == 1
 
-    def should_yield(self, id: str, *, attempt: int, private: bool | None = None, able: Abilities | None = None) -> bool:
-        """Whether this running sweep cell should stop so that a queued interactive job can start. private, able: as of `claim`."""
+    def should_yield(
+        self, id: str, *, attempt: int, private: bool | None = None, able: Abilities | None = None, waited: float = 0.0
+    ) -> bool:
+        """Whether this running sweep cell should stop so that a queued interactive job can start. private, able: as of `claim`. waited:
+        seconds that the job has been queued for at least, since another engine may have a free slot for it.
+        """
         cell = sa.select(JOBS.c.id).where(is_running(id, attempt), JOBS.c.cancel == 0, JOBS.c.priority >= PRIORITY_SWEEP)
         urgent = sa.select(JOBS.c.id).where(JOBS.c.state == "queued", JOBS.c.priority < PRIORITY_SWEEP, JOBS.c.kind.in_(KINDS))
+        if waited:
+            urgent = urgent.where(JOBS.c.created <= self.database.clock - waited)
         urgent = urgent.where(_is_private(private), sa.true() if able is None else able.can_run)
         with self.database.reading() as connection:
             return bool(connection.execute(sa.select(sa.and_(cell.exists(), urgent.exists()))).scalar())
@@ -116,16 +128,7 @@ class Claims(Part):
         attempt, or somebody wants it cancelled. lost: it was not stopped, but its machine was lost. That is counted until somebody asks for
         it again; False where it has been so LOST_MOST times.
         """
-        values = {
-            "state": "queued",
-            "engine": None,
-            "started": None,
-            "done": 0,
-            "total": 0,
-            "last_seq": 0,
-            "attempt": attempt + 1,
-        }
-        query = JOBS.update().where(is_running(id, attempt), JOBS.c.cancel == 0).values(**values)
+        query = JOBS.update().where(is_running(id, attempt), JOBS.c.cancel == 0).values(**ANEW)
         if lost:
             query = query.where(JOBS.c.lost < LOST_MOST).values(lost=JOBS.c.lost + 1)
         with self.database.writing() as connection:
@@ -145,14 +148,14 @@ class Claims(Part):
             raise StoreError(f"finish({quote(state)}): must be failed, cancelled or interrupted.")
         active = JOBS.c.state.in_(ACTIVE if state == "cancelled" else ("running",))
         ours = sa.true() if attempt is None else JOBS.c.attempt == attempt
-        query = JOBS.update().where(JOBS.c.id == id, active, ours)
+        one = sa.and_(JOBS.c.id == id, active, ours)
         with self.database.writing() as connection:
-            return (
-                connection.execute(
-                    query.values(state=state, reason=make_storable(reason), finished=self.database.clock)
-                ).rowcount
-                == 1
-            )
+            said = make_storable(reason)
+            if self.database.seals and (row := connection.execute(sa.select(JOBS.c.owner, JOBS.c.upload).where(one)).first()):
+                key = private_key(row.owner, row.upload, id)
+                said = self.database.seal_reason(connection, said, key, ("jobs", "reason", id, 0))
+            ended = JOBS.update().where(one).values(state=state, reason=said, finished=self.database.clock)
+            return connection.execute(ended).rowcount == 1
 
 
 def _is_private(private: bool | None) -> sa.ColumnElement[bool]:
@@ -160,10 +163,12 @@ def _is_private(private: bool | None) -> sa.ColumnElement[bool]:
     return sa.true() if private is None else JOBS.c.owner.is_not(None) if private else JOBS.c.owner.is_(None)
 
 
-def _choose(connection: Connection, queued: sa.ColumnElement[bool], choose: Callable[[Sequence[Job]], Job]) -> str | None:
+def _choose(
+    database: Database, connection: Connection, queued: sa.ColumnElement[bool], choose: Callable[[Sequence[Job]], Job]
+) -> str | None:
     """The id that `choose` gives of the next queued jobs of one priority; None where there is none."""
     query = (
         sa.select(*COLUMNS).where(queued).order_by(*(JOBS.c[n] for n in TURN)).limit(AHEAD).with_for_update(skip_locked=True)
     )
-    jobs = [job_from_row(row) for row in connection.execute(query)]
+    jobs = [job_from_row(database, connection, row) for row in connection.execute(query)]
     return choose([job for job in jobs if job.priority == jobs[0].priority]).id if jobs else None

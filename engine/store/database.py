@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import BadStore, StoreError, StoreLocked
 from engine.settings import read_text
+from engine.store.sealing import Place
 from engine.text import quote
 
 Result = TypeVar("Result")
@@ -137,6 +138,8 @@ class Database(ABC):
     """The file that a server locks while it runs the engine of this database."""
     silence: float
     """Seconds without a heartbeat after which an engine counts as gone."""
+    seals: bool
+    """Whether private rows are sealed (`engine.store.sealing`), so that queries see nothing of them."""
     on_this_machine: bool
     """Whether its clock is this machine's, and stands still or jumps with it."""
 
@@ -164,6 +167,38 @@ class Database(ABC):
     def refuse_private(self) -> None:
         """Raise StoreError where this database cannot keep what people send as private as it must be."""
 
+    @abstractmethod
+    def make_key(self, connection: Connection, key: str) -> None:
+        """Make a key for what is to be sealed, where private rows are sealed and there is none of that name."""
+
+    @abstractmethod
+    def drop_keys(self, connection: Connection, keys: Sequence[str]) -> None:
+        """Drop the keys of these names, those that there are."""
+
+    @abstractmethod
+    def hide_sealed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        """A column of text, NULL where it is sealed."""
+
+    @abstractmethod
+    def seal_words(self, connection: Connection, text: str, key: str | None, place: Place) -> str:
+        """Words as a row stores them under a key (`private_key`): padded where that is enough, else sealed. None: as they are."""
+
+    @abstractmethod
+    def seal_reason(self, connection: Connection, text: str, key: str | None, place: Place) -> str:
+        """A sentence as a row stores it that has padded words before it."""
+
+    @abstractmethod
+    def seal_data(self, connection: Connection, data: bytes, key: str | None, place: Place) -> bytes:
+        """Bytes as a row stores them that has padded words before them."""
+
+    @abstractmethod
+    def open_words(self, connection: Connection, text: str, key: str | None, place: Place) -> str:
+        """What `seal_words` or `seal_reason` was given; padding may be before it. Raises StoreError where it cannot be opened."""
+
+    @abstractmethod
+    def open_data(self, connection: Connection, data: bytes, key: str | None, place: Place) -> bytes:
+        """What `seal_data` was given. Raises StoreError where it cannot be opened."""
+
     @property
     @abstractmethod
     def clock(self) -> sa.ColumnElement[float]:
@@ -185,7 +220,7 @@ class Database(ABC):
         """
 
     @abstractmethod
-    def artifact_row(self, job: str, name: str, data: bytes, owner: str | None) -> dict[str, Any]:
+    def artifact_row(self, connection: Connection, job: str, name: str, data: bytes, key: str | None) -> dict[str, Any]:
         """A row of ARTIFACTS."""
 
     @property
@@ -232,6 +267,14 @@ class Database(ABC):
         """Drop the statements that are kept so that they are compiled once: each holds the values that it was first used with."""
 
     @abstractmethod
+    def describe_debt(self, connection: Connection) -> str:
+        """A new word for what a transaction that deletes private rows leaves to do, which `pay_debt` is given."""
+
+    @abstractmethod
+    def pay_debt(self, debt: str) -> bool:
+        """Remove the copies that such a transaction left. False where others still read them: try again later."""
+
+    @abstractmethod
     def empty_log(self, *, wait: bool = True) -> bool:
         """Move the write-ahead log into the database and empty it. False where another process is reading: try again later.
 
@@ -244,6 +287,11 @@ def insert_row(connection: Connection, table: sa.Table, values: Mapping[str, Any
     computed = {name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)}
     plain = {name: value for name, value in values.items() if name not in computed}
     connection.execute(table.insert().values(computed) if computed else table.insert(), plain)
+
+
+def private_key(owner: str | None, upload: str | None, id: str) -> str | None:
+    """The name of the key of a job: its table's, or its own where it has none. None for a public job, which has no key."""
+    return None if owner is None else upload or id
 
 
 class Part:

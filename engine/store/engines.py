@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from engine.store.database import Database, Part, repeat_on_conflict
-from engine.store.jobs import INTERRUPTED
+from engine.store.jobs import ANEW, INTERRUPTED, LOST_MOST, PREVIEW, delete_outcome
 from engine.store.schema import CATALOG, ENGINES, JOBS
 
 STALE = 3.0
@@ -111,8 +112,11 @@ class Engines(Part):
 
     @repeat_on_conflict
     def interrupt_orphans(self, stale_after: float | None = None) -> list[str]:
-        """Mark running jobs whose engine has had no heartbeat for `stale_after` seconds (`Database.silence`) as interrupted; returns
-        their ids.
+        """Take running jobs from engines that have had no heartbeat for `stale_after` seconds (`Database.silence`); returns their ids.
+
+        They are queued anew, LOST_MOST times, where engines of several machines may use the store, or an engine lives that ran beside the
+        silent one; else they are interrupted, and so are previews and what somebody wants stopped. An engine that stood alone may
+        have ended by what it ran, so nobody begins that again unasked.
 
         Engine and page may both call it, at any rate. After the machine slept or its clock was set, every heartbeat of a store on this
         machine looks old: then nothing is marked for `stale_after` seconds, in which a living engine sends a new one.
@@ -140,7 +144,23 @@ class Engines(Part):
             gone = list(connection.execute(silent).scalars())
             orphan = sa.and_(orphan, sa.or_(JOBS.c.engine.in_(gone), JOBS.c.engine.not_in(sa.select(ENGINES.c.id))))
             self.database.lock_jobs(connection, orphan)
+            ids = self._queue_anew(connection, orphan, stale_after)
             ended = JOBS.update().where(orphan).values(state="interrupted", reason=INTERRUPTED, finished=now)
-            ids = list(connection.execute(ended.returning(JOBS.c.id)).scalars())
+            ids += connection.execute(ended.returning(JOBS.c.id)).scalars()
             connection.execute(ENGINES.delete().where(ENGINES.c.heartbeat < now - 3600))
+        return ids
+
+    def _queue_anew(self, connection: Connection, orphan: sa.ColumnElement[bool], stale_after: float) -> list[str]:
+        """Queue those of the orphans that may begin again, and return their ids."""
+        again = sa.and_(orphan, JOBS.c.cancel == 0, JOBS.c.kind != PREVIEW, JOBS.c.lost < LOST_MOST)
+        if self.database.on_this_machine:
+            now = self.database.read_clock(connection)
+            rows = connection.execute(sa.select(ENGINES.c.id, ENGINES.c.heartbeat, ENGINES.c.words)).all()
+            oldest = min((one.started for row in rows if (one := read_info(row)).alive(now, stale_after)), default=now)
+            beside = [row.id for row in rows if oldest < row.heartbeat < now - stale_after]
+            again = sa.and_(again, JOBS.c.engine.in_(beside))
+        queued = JOBS.update().where(again).values(**ANEW, lost=JOBS.c.lost + 1)
+        ids = [str(id) for id in connection.execute(queued.returning(JOBS.c.id)).scalars()]
+        for id in ids:
+            delete_outcome(self.database, connection, id)
         return ids

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.events import Event, Progress, decode, encode
-from engine.store.database import Part
+from engine.store.database import Part, private_key
 from engine.store.jobs import is_running, visible_to
 from engine.store.schema import EVENTS, JOBS
 
@@ -20,6 +20,9 @@ Encoded = tuple[str, str, bytes | None]
 
 Batch = tuple[str, int | None, Iterable[Event | Encoded], int | None]
 """(job, attempt, events, number of the first): see `Events.append`."""
+
+
+_STORED = (EVENTS.c.seq, EVENTS.c.kind, EVENTS.c.words, EVENTS.c.arrays, JOBS.c.owner, JOBS.c.upload)
 
 
 class Events(Part):
@@ -62,12 +65,24 @@ class Events(Part):
             progress = Progress(**json.loads(latest[-1]))
             values |= {"done": progress.done, "total": progress.total}
         query = JOBS.update().where(is_running(id, attempt)).values(**values)
-        row = connection.execute(query.returning(JOBS.c.last_seq, JOBS.c.owner)).first()
+        row = connection.execute(query.returning(JOBS.c.last_seq, JOBS.c.owner, JOBS.c.upload)).first()
         if row is None:
             return False
-        padded = [(kind, self.database.pad_private(text, row.owner), arrays) for kind, text, arrays in rows]
-        insert_events(connection, id, padded, row.last_seq - len(rows) + 1)
+        key, start = private_key(row.owner, row.upload, id), row.last_seq - len(rows) + 1
+        insert_events(connection, id, [self._seal(connection, id, key, n, one) for n, one in enumerate(rows, start)], start)
         return True
+
+    def _seal(self, connection: Connection, id: str, key: str | None, seq: int, event: Encoded) -> Encoded:
+        kind, text, arrays = event
+        if arrays is not None:
+            arrays = self.database.seal_data(connection, arrays, key, ("events", "arrays", id, seq))
+        return kind, self.database.seal_words(connection, text, key, ("events", "words", id, seq)), arrays
+
+    def _open(self, connection: Connection, id: str, row: Any) -> Encoded:
+        key, arrays = private_key(row.owner, row.upload, id), row.arrays
+        if arrays is not None:
+            arrays = self.database.open_data(connection, arrays, key, ("events", "arrays", id, row.seq))
+        return row.kind, self.database.open_words(connection, row.words, key, ("events", "words", id, row.seq)), arrays
 
     def events(
         self,
@@ -82,27 +97,29 @@ class Events(Part):
 
         kinds: only these, such as ('frame',). [] where there is no such job. Raises BadData for an unreadable one.
         """
-        query = sa.select(EVENTS.c.seq, EVENTS.c.kind, EVENTS.c.words, EVENTS.c.arrays)
+        query = sa.select(*_STORED)
         query = query.join(JOBS, JOBS.c.id == EVENTS.c.job).where(EVENTS.c.job == id, EVENTS.c.seq > after, visible_to(owner))
         if kinds is not None:
             query = query.where(EVENTS.c.kind.in_(kinds))
         with self.database.reading() as connection:
             rows = connection.execute(query.order_by(EVENTS.c.seq).limit(limit)).all()
-        return [(row.seq, decode(row.kind, row.words, row.arrays)) for row in rows]
+            opened = [(row.seq, self._open(connection, id, row)) for row in rows]
+        return [(seq, decode(*event)) for seq, event in opened]
 
     def last_event(self, id: str, kind: str, *, owner: str | None = None) -> Event | None:
         """The last event of a kind, such as 'board'; None where there is none. Raises BadData for an unreadable one."""
         query = _last_of_kind(id, kind).where(visible_to(owner))
         with self.database.reading() as connection:
             row = connection.execute(query).first()
-        return None if row is None else decode(row.kind, row.words, row.arrays)
+            event = None if row is None else self._open(connection, id, row)
+        return None if event is None else decode(*event)
 
 
 def _last_of_kind(id: str, kind: str) -> sa.Select[Any]:
     """The last event of a kind: an index alone tells which it is, and its key finds it. Sorting would read the arrays of all."""
     same = EVENTS.alias("same")
     last = sa.select(sa.func.max(same.c.seq)).where(same.c.job == id, same.c.kind == kind).scalar_subquery()
-    query = sa.select(EVENTS.c.kind, EVENTS.c.words, EVENTS.c.arrays).join(JOBS, JOBS.c.id == EVENTS.c.job)
+    query = sa.select(*_STORED).join(JOBS, JOBS.c.id == EVENTS.c.job)
     return query.where(EVENTS.c.job == id, EVENTS.c.seq == last)
 
 

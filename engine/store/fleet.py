@@ -22,6 +22,19 @@ class Fleet(Part):
         with self.database.writing() as connection:
             connection.execute(ENGINES.update().where(ENGINES.c.id == engine_id).values(abilities=abilities.to_json()))
 
+    @repeat_on_conflict
+    def drain(self, engine_id: str) -> bool:
+        """Ask an engine to take nothing new, and to stop when what it runs has ended. False where there is none of that id."""
+        row = ENGINES.update().where(ENGINES.c.id == engine_id)
+        with self.database.writing() as connection:
+            asked = sa.func.coalesce(ENGINES.c.drain, self.database.clock)
+            return connection.execute(row.values(drain=asked)).rowcount == 1
+
+    def is_drained(self, engine_id: str) -> bool:
+        """Whether somebody asked an engine to end (`drain`)."""
+        with self.database.reading() as connection:
+            return connection.execute(sa.select(ENGINES.c.drain).where(ENGINES.c.id == engine_id)).scalar() is not None
+
     def explain_waiting(self, id: str, owner: str | None = None) -> str:
         """Why no engine that lives can run a queued job, a sentence; '' where one can, none lives, or the job is not queued.
 

@@ -7,7 +7,8 @@ between the two changes nothing.
 
 from __future__ import annotations
 
-import secrets
+import hashlib
+import json
 import time
 from typing import NamedTuple
 
@@ -16,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 from engine.settings import read_setting
-from engine.store.database import Database, Part, repeat_on_conflict
+from engine.store.database import Database, Part, private_key, repeat_on_conflict
 from engine.store.schema import ASKERS, BOOKMARKS, FACTS, JOB_TABLES, JOBS, OWNERS, PIECES, UPLOADS
 
 FORGET_AFTER = 30 * 60
@@ -29,6 +30,10 @@ PATIENCE = 5.0
 """Seconds `forget` waits for readers to release the write-ahead log."""
 CLEAR = 30.0
 """Seconds after which `expire` drops the statements that this process keeps."""
+LOSS_KEPT = 24 * 3600.0
+"""Seconds for which it is at least recorded that an owner's tables went with their keys."""
+_LOSS = "key gone "
+"""How keys in FACTS begin that record so; a digest of the owner follows."""
 _REQUEST = "log to empty"
 """Key in FACTS of the request to purge; its value is new each time."""
 
@@ -98,6 +103,13 @@ class Forgetting(Part):
                 tables += _delete(self.database, connection, stuck, sa.false())[0]
         return Forgotten(tables, jobs, self.purge() if is_requested or tables or jobs else True)
 
+    def has_lost_key(self, owner: str | None) -> bool:
+        """Whether tables of this owner were forgotten because a crash of the database emptied its keys, and none was sent since."""
+        if not owner or not self.database.seals:
+            return False
+        with self.database.reading() as connection:
+            return find_loss(connection, owner)
+
     def purge(self, patience: float = 0.0) -> bool:
         """Empty the write-ahead log if something private was deleted since it last was. False if readers held it all the time."""
         return purge(self.database, patience)
@@ -116,7 +128,7 @@ def purge(database: Database, patience: float = 0.0) -> bool:
                 request = _read_request(connection)
             if request is None:
                 return True
-            if database.empty_log(wait=False):
+            if database.pay_debt(request):
                 with database.writing() as connection:  # the request stays if more was deleted meanwhile
                     connection.execute(FACTS.delete().where(FACTS.c.key == _REQUEST, FACTS.c.value == request))
             elif time.monotonic() >= end:
@@ -129,7 +141,7 @@ def purge(database: Database, patience: float = 0.0) -> bool:
 
 def request_purge(database: Database, connection: Connection) -> None:
     """Record that something private was deleted, in the transaction that deletes it."""
-    database.upsert(connection, FACTS, {"key": _REQUEST, "value": secrets.token_hex(8)})
+    database.upsert(connection, FACTS, {"key": _REQUEST, "value": database.describe_debt(connection)})
 
 
 def touch_owner(database: Database, connection: Connection, owner: str) -> None:
@@ -142,7 +154,7 @@ def delete_upload(database: Database, owner: str, upload: str) -> tuple[int, int
     """(tables, jobs) deleted: a table of that owner with every job made from it."""
     with database.writing() as connection:
         table = (UPLOADS.c.owner == owner) & (UPLOADS.c.id == upload)
-        return _delete(database, connection, table, _made_from(database, owner, upload))
+        return _delete(database, connection, table, _made_from(database, connection, owner, upload))
 
 
 def delete_owner(database: Database, owner: str, unless: sa.ColumnElement[bool] | None = None) -> tuple[int, int]:
@@ -161,9 +173,54 @@ def delete_owner(database: Database, owner: str, unless: sa.ColumnElement[bool] 
             if upload is None:
                 jobs += _delete(database, connection, sa.false(), JOBS.c.owner == owner)[1]
                 connection.execute(OWNERS.delete().where(OWNERS.c.owner == owner))
+                clear_loss(connection, owner)
                 return tables, jobs
-            deleted = _delete(database, connection, UPLOADS.c.id == upload, _made_from(database, owner, upload))
+            deleted = _delete(database, connection, UPLOADS.c.id == upload, _made_from(database, connection, owner, upload))
             tables, jobs = tables + deleted[0], jobs + deleted[1]
+
+
+def forget_keyless(database: Database, connection: Connection, keys: sa.Select[tuple[str]]) -> tuple[int, int]:
+    """(tables, jobs) deleted: those that were sealed and whose key is gone. keys: names of those that are there.
+
+    It is recorded whose they were, for `Forgetting.has_lost_key`.
+    """
+    tables, jobs = _without(keys)
+    owners = sa.union(sa.select(UPLOADS.c.owner).where(tables), sa.select(JOBS.c.owner).where(jobs))
+    now = database.read_clock(connection)
+    told = sa.select(FACTS.c.key, FACTS.c.value).where(FACTS.c.key.startswith(_LOSS))
+    old = [key for key, value in connection.execute(told) if now - float(value) > LOSS_KEPT]
+    connection.execute(FACTS.delete().where(FACTS.c.key.in_(old)))
+    for owner in connection.execute(owners).scalars().all():
+        database.upsert(connection, FACTS, {"key": _name_loss(owner), "value": str(now)})
+    return _delete(database, connection, tables, jobs)
+
+
+def any_keyless(connection: Connection, keys: sa.Select[tuple[str]]) -> bool:
+    """Whether `forget_keyless` would delete something."""
+    tables, jobs = _without(keys)
+    either = sa.or_(sa.exists().where(tables), sa.exists().where(jobs))
+    return bool(connection.execute(sa.select(either)).scalar())
+
+
+def _without(keys: sa.Select[tuple[str]]) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    """Tables, and private jobs, that none of these keys opens."""
+    return UPLOADS.c.id.not_in(keys), sa.and_(
+        JOBS.c.owner.is_not(None), sa.func.coalesce(JOBS.c.upload, JOBS.c.id).not_in(keys)
+    )
+
+
+def find_loss(connection: Connection, owner: str) -> bool:
+    """Whether tables of this owner went with their keys, and none came since."""
+    return connection.execute(sa.select(FACTS.c.key).where(FACTS.c.key == _name_loss(owner))).first() is not None
+
+
+def clear_loss(connection: Connection, owner: str) -> None:
+    """Record that the owner sends a table again."""
+    connection.execute(FACTS.delete().where(FACTS.c.key == _name_loss(owner)))
+
+
+def _name_loss(owner: str) -> str:
+    return f"{_LOSS}{hashlib.sha256(owner.encode()).hexdigest()[:32]}"
 
 
 def kept_seconds() -> int:
@@ -176,9 +233,14 @@ def _read_request(connection: Connection) -> str | None:
     return value
 
 
-def _made_from(database: Database, owner: str, upload: str) -> sa.ColumnElement[bool]:
+def _made_from(database: Database, connection: Connection, owner: str, upload: str) -> sa.ColumnElement[bool]:
     """Jobs of the owner on this upload, and scorings by a model that came from it."""
     scored = sa.and_(JOBS.c.kind == "score", database.field(JOBS.c.spec, "origin") == upload)
+    if database.seals:
+        specs = sa.select(JOBS.c.id, JOBS.c.spec, JOBS.c.upload).where(JOBS.c.owner == owner, JOBS.c.kind == "score")
+        rows = [(id, private_key(owner, table, id), spec) for id, spec, table in connection.execute(specs)]
+        opened = {id: database.open_words(connection, spec, key, ("jobs", "spec", id, 0)) for id, key, spec in rows}
+        scored = JOBS.c.id.in_([id for id, spec in opened.items() if json.loads(spec).get("origin") == upload])
     return sa.and_(JOBS.c.owner == owner, sa.or_(JOBS.c.upload == upload, scored))
 
 
@@ -187,6 +249,9 @@ def _delete(
 ) -> tuple[int, int]:
     """(tables, jobs) deleted, with all that belongs to them."""
     database.lock_jobs(connection, jobs)
+    if database.seals:
+        names = sa.select(UPLOADS.c.id).where(tables).union_all(sa.select(JOBS.c.id).where(jobs))
+        database.drop_keys(connection, list(connection.execute(names).scalars()))
     connection.execute(PIECES.delete().where(PIECES.c.upload.in_(sa.select(UPLOADS.c.id).where(tables))))
     for table in (*JOB_TABLES, BOOKMARKS, ASKERS):
         connection.execute(table.delete().where(table.c.job.in_(sa.select(JOBS.c.id).where(jobs))))

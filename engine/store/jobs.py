@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,10 @@ from sqlalchemy.engine import Connection, Row
 
 from engine.errors import UnknownName
 from engine.spec import embedding
-from engine.store.database import Database, insert_row
+from engine.store.database import Database, insert_row, private_key
 from engine.store.forgetting import request_purge, touch_owner
 from engine.store.quotas import count_job
-from engine.store.schema import ARTIFACTS, ASKERS, BOOKMARKS, JOB_TABLES, JOBS
+from engine.store.schema import ARTIFACTS, ASKERS, BOOKMARKS, JOB_TABLES, JOBS, RESULTS
 from engine.text import quote
 
 KINDS = ("run", "embed", "profile", "compare", "score", "refit")
@@ -38,6 +38,8 @@ PRIORITY_SWEEP = 10
 """One cell of many."""
 INTERRUPTED = "The engine stopped while this was running. Run it again to start over."
 CANCELLED = "Cancelled."
+LOST_MOST = 2
+"""How often a job is queued anew because its machine was lost."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,16 @@ class Job:
 
 COLUMNS = [JOBS.c[f.name] for f in dataclasses.fields(Job)]
 """The columns that make a Job."""
+ANEW: dict[str, Any] = {
+    "state": "queued",
+    "engine": None,
+    "started": None,
+    "done": 0,
+    "total": 0,
+    "last_seq": 0,
+    "attempt": JOBS.c.attempt + 1,
+}
+"""What puts a running job back to its place in the queue, as if it had not begun; see `delete_outcome`."""
 TURN = ("priority", "created", "id")
 """The order in which queued jobs start."""
 
@@ -107,31 +119,69 @@ def method_of(database: Database, owner: str | None) -> sa.ColumnElement[Any]:
     if owner is None:
         return JOBS.c.method
     private = JOBS.alias("private")
+    if database.seals:
+        return _method_of_sealed(database, owner)
     names = (database.field(private.c.spec, path) for path in ("method", "technique"))
     of_private = sa.select(sa.func.coalesce(*names)).where(private.c.id == JOBS.c.id).correlate(JOBS).scalar_subquery()
     return sa.case((JOBS.c.owner.is_(None), JOBS.c.method), else_=of_private)
 
 
+def _method_of_sealed(database: Database, owner: str) -> sa.ColumnElement[Any]:
+    """`method_of` where queries do not read private specs: the owner's few jobs are read first."""
+    with database.reading() as connection:
+        rows = connection.execute(sa.select(*COLUMNS).where(JOBS.c.owner == owner)).all()
+        jobs = [job_from_row(database, connection, row) for row in rows]
+    by_method: dict[str, list[str]] = {}
+    for job in jobs:
+        if method := job.spec.get("method") or job.spec.get("technique"):
+            by_method.setdefault(method, []).append(job.id)
+    cases = [(JOBS.c.id.in_(ids), sa.literal(method, sa.Text)) for method, ids in by_method.items()]
+    return sa.case((JOBS.c.owner.is_(None), JOBS.c.method), *cases)
+
+
 # ---- reading
 
 
-def job_from_values(values: Mapping[str, Any]) -> Job:
-    """The job of a row's COLUMNS by name."""
-    return Job(**dict(values) | {"spec": json.loads(values["spec"])})
+def job_from_values(database: Database, connection: Connection, values: Mapping[str, Any]) -> Job:
+    """The job of a row's COLUMNS by name, opened where it is sealed. Raises StoreError."""
+    id, key = values["id"], private_key(values["owner"], values["upload"], values["id"])
+    spec, reason = (database.open_words(connection, values[name], key, ("jobs", name, id, 0)) for name in ("spec", "reason"))
+    return Job(**dict(values) | {"spec": json.loads(spec), "reason": reason})
 
 
-def job_from_row(row: Row[Any]) -> Job:
-    """The job of a row that holds COLUMNS and nothing else."""
-    return job_from_values(dict(row._mapping))
+def job_from_row(database: Database, connection: Connection, row: Row[Any]) -> Job:
+    """The job of a row that holds COLUMNS and nothing else. Raises StoreError."""
+    return job_from_values(database, connection, dict(row._mapping))
+
+
+def seal_spec(database: Database, connection: Connection, key: Mapping[str, Any], spec: str) -> str:
+    """The spec of a job as its row stores it, JSON. key: its id, owner and upload; a private job without one has a key of its own."""
+    name = private_key(key["owner"], key.get("upload"), key["id"])
+    if name is not None and name == key["id"]:
+        database.make_key(connection, name)
+    return database.seal_words(connection, spec, name, ("jobs", "spec", key["id"], 0))
 
 
 def read_job(database: Database, id: str, owner: str | None) -> Job:
     """The job. Raises UnknownName where there is none, or it is somebody else's."""
     with database.reading() as connection:
         row = connection.execute(sa.select(*COLUMNS).where(JOBS.c.id == id, visible_to(owner))).first()
-    if row is None:
-        raise UnknownName(f"no run is called {quote(id)} here; it may have been deleted, or belong to another browser.")
-    return job_from_row(row)
+        if row is None:
+            raise UnknownName(f"no run is called {quote(id)} here; it may have been deleted, or belong to another browser.")
+        return job_from_row(database, connection, row)
+
+
+def open_results(
+    database: Database, connection: Connection, ids: Sequence[str], owner: str | None
+) -> dict[str, dict[str, Any]]:
+    """id -> result without arrays of those of these jobs that are the owner's own, where they are sealed. Raises StoreError."""
+    query = sa.select(JOBS.c.id, JOBS.c.upload, RESULTS.c.words).join(RESULTS, RESULTS.c.job == JOBS.c.id)
+    rows = connection.execute(query.where(JOBS.c.id.in_(ids), JOBS.c.owner == owner)).all() if owner else []
+    out = {}
+    for id, upload, words in rows:
+        opened = database.open_words(connection, words, private_key(owner, upload, id), ("results", "words", id, 0))
+        out[id] = json.loads(opened)
+    return out
 
 
 def has_artifact(connection: Connection, id: str, name: str) -> bool:
@@ -152,6 +202,7 @@ def delete_outcome(database: Database, connection: Connection, id: str) -> None:
     for table in (BOOKMARKS, ASKERS):
         connection.execute(table.delete().where(table.c.job.in_(followers)))
     connection.execute(JOBS.delete().where(JOBS.c.id.in_(followers)))
+    database.drop_keys(connection, followers)
 
 
 def _list_followers(connection: Connection, id: str) -> list[str]:
@@ -172,12 +223,13 @@ def delete_job(database: Database, connection: Connection, id: str) -> bool:
     if connection.execute(sa.select(JOBS.c.id).where(private)).first() is not None:
         request_purge(database, connection)
     if row is not None and row.kind == "embed":
-        name = embedding.artifact_name(job_from_row(row).spec["technique"], id)
+        name = embedding.artifact_name(job_from_row(database, connection, row).spec["technique"], id)
         connection.execute(ARTIFACTS.delete().where(ARTIFACTS.c.job == row.fingerprint, ARTIFACTS.c.name == name))
     delete_outcome(database, connection, id)
     for table in (BOOKMARKS, ASKERS):
         connection.execute(table.delete().where(table.c.job == id))
     connection.execute(JOBS.delete().where(JOBS.c.id == id))
+    database.drop_keys(connection, [id])
     if row is not None and row.owner is not None:
         request_purge(database, connection)
     return row is not None
@@ -225,7 +277,7 @@ def enqueue_job(
         count_job(database, connection, key["id"], whose)
         delete_outcome(database, connection, key["id"])
         connection.execute(JOBS.update().where(one).values(**fresh, attempt=JOBS.c.attempt + 1))
-    return job_from_row(connection.execute(sa.select(*COLUMNS).where(one)).one())
+    return job_from_row(database, connection, connection.execute(sa.select(*COLUMNS).where(one)).one())
 
 
 def complete_job(database: Database, connection: Connection, key: Mapping[str, Any]) -> Job:
@@ -246,4 +298,4 @@ def complete_job(database: Database, connection: Connection, key: Mapping[str, A
         counts = {"done": 1, "total": 1, "last_seq": 0, "attempt": 1 if row is None else row.attempt + 1}
         delete_outcome(database, connection, key["id"])
         database.upsert(connection, JOBS, dict(key) | fixed | times | counts | {"state": "done"})
-    return job_from_row(connection.execute(sa.select(*COLUMNS).where(one)).one())
+    return job_from_row(database, connection, connection.execute(sa.select(*COLUMNS).where(one)).one())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -15,10 +15,20 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import BadParameter
 from engine.spec.run import upload_id
-from engine.store.bookmarks import Bookmark, find_owner
+from engine.store.bookmarks import Bookmark, find_key, open_names
 from engine.store.database import Database, Part, repeat_on_conflict
 from engine.store.forgetting import purge
-from engine.store.jobs import COLUMNS, STATES, Job, delete_job, job_from_values, method_of, visible_to
+from engine.store.jobs import (
+    COLUMNS,
+    STATES,
+    Job,
+    delete_job,
+    job_from_row,
+    job_from_values,
+    method_of,
+    open_results,
+    visible_to,
+)
 from engine.store.schema import ARTIFACTS, BOOKMARKS, EVENTS, JOBS, RESULTS, SWEEPS
 from engine.store.sweeps import Sweep, read_sweeps
 from engine.text import quote
@@ -105,6 +115,8 @@ class Library(Part):
         words = text.split()
         _check_search(sort, states, offset, limit, words)
         request = _Request(self.database, owner, words, dataset, method, tuple(states), pinned, known or {}, meant or {}, sort)
+        if self.database.seals and owner is not None and (words or sort == "name"):
+            request = replace(request, private=_read_private(self.database, owner))
         parts = []
         if listed := [kind for kind in kinds if kind in ("run", "compare", "embed")]:
             parts.append(_select_jobs(request, listed))
@@ -124,7 +136,7 @@ class Library(Part):
             count = rows[0].every if rows else None
             if count is None:
                 count = int(connection.execute(sa.select(sa.func.count()).select_from(matches)).scalar_one())
-            return _complete_rows(self.database, connection, rows), count
+            return _complete_rows(self.database, connection, rows, owner), count
 
     def list_names(self, owner: str | None) -> tuple[list[str], list[str]]:
         """(datasets, methods) that occur among the runs and comparisons that `owner` may see, sorted; tables as `upload/<id>`."""
@@ -159,18 +171,18 @@ class Library(Part):
         contents = self.count_contents(ids, owner)
         with self.database.writing() as connection:
             self.database.lock_jobs(connection, JOBS.c.id.in_(ids))
-            owners = [find_owner(connection, id, owner) for id in ids]
+            keys = [find_key(connection, id, owner) for id in ids]
             for id in ids:
                 delete_job(self.database, connection, id)
                 connection.execute(SWEEPS.delete().where(SWEEPS.c.id == id))
-        if any(one is not None for one in owners):
+        if any(key is not None for key in keys):
             purge(self.database)
         return contents
 
 
 @dataclass(frozen=True)
 class _Request:
-    """The arguments of `Library.search`."""
+    """The arguments of `Library.search`. private: the owner's jobs where they are sealed, so that queries do not find them by words."""
 
     database: Database
     owner: str | None
@@ -182,6 +194,46 @@ class _Request:
     known: Mapping[str, str]
     meant: Mapping[str, Meant]
     sort: str
+    private: Sequence[_Private] = ()
+
+
+class _Private(NamedTuple):
+    """A job that is sealed, its name, and the average precision of its result."""
+
+    job: Job
+    name: str
+    mean: float | None
+
+
+def _read_private(database: Database, owner: str) -> list[_Private]:
+    """All jobs of an owner, opened: they are few."""
+    with database.reading() as connection:
+        rows = connection.execute(sa.select(*COLUMNS).where(JOBS.c.owner == owner, JOBS.c.kind.in_(LISTED))).all()
+        jobs = [job_from_row(database, connection, row) for row in rows]
+        query = sa.select(BOOKMARKS.c.job, BOOKMARKS.c.name).join(JOBS, JOBS.c.id == BOOKMARKS.c.job)
+        found = connection.execute(query.where(BOOKMARKS.c.owner == owner, JOBS.c.owner == owner)).all()
+        names = open_names(database, connection, {row.job: row.name for row in found})
+        results = open_results(database, connection, [job.id for job in jobs if job.kind == "run"], owner)
+    means = {id: (result.get("metrics") or {}).get("average_precision") or {} for id, result in results.items()}
+    return [_Private(job, names.get(job.id, ""), means.get(job.id, {}).get("mean")) for job in jobs]
+
+
+def _is_meant(one: _Private, meant: Meant) -> bool:
+    """What `_find_meant` finds by spec and result, of a job that is sealed."""
+    spec, params = one.job.spec, one.job.spec.get("params") or {}
+    imbalance = spec.get("imbalance") or {}
+    return any(
+        (
+            meant.ratio is not None and meant.ratio in (imbalance.get("ratio"), spec.get("ratio")),
+            bool(meant.profile) and meant.profile == imbalance.get("profile"),
+            meant.profile == "native" and one.job.kind == "compare" and spec.get("ratio") is None,
+            meant.mean is not None and one.mean is not None and meant.mean[0] <= one.mean < meant.mean[1],
+            *(
+                spec.get("method") == method and all(params.get(name) == value for name, value in values.items())
+                for method, values in meant.controls
+            ),
+        )
+    )
 
 
 def _check_search(sort: str, states: Sequence[str], offset: int, limit: int, words: Sequence[str]) -> None:
@@ -195,12 +247,12 @@ def _check_search(sort: str, states: Sequence[str], offset: int, limit: int, wor
 
 
 def _select_jobs(request: _Request, kinds: Sequence[str]) -> sa.Select[Any]:
-    pinned, name = _bookmark_columns()
+    pinned, name = _bookmark_columns(request.database)
     method = method_of(request.database, request.owner)
     on = sa.and_(BOOKMARKS.c.job == JOBS.c.id, BOOKMARKS.c.owner == (request.owner or ""))
     key = {
         "created": JOBS.c.created,
-        "name": sa.func.nullif(name, ""),
+        "name": sa.func.nullif(_name_private(request, name), ""),
         "dataset": JOBS.c.dataset,
         "method": method,
         "state": JOBS.c.state,
@@ -221,10 +273,29 @@ def _select_jobs(request: _Request, kinds: Sequence[str]) -> sa.Select[Any]:
     for word in request.words:
         titled = _find_titled(word, request.known)
         tables = [upload for title in titled if (upload := upload_id(title)) is not None]
-        matches = [_contains(column, word) for column in (name, JOBS.c.id, JOBS.c.dataset, method, JOBS.c.reason)]
+        reason = request.database.hide_sealed(JOBS.c.reason)
+        matches = [_contains(column, word) for column in (name, JOBS.c.id, JOBS.c.dataset, method, reason)]
+        if own := _find_private(request, word):
+            matches.append(JOBS.c.id.in_(own))
         matches += [JOBS.c.dataset.in_(titled), method.in_(titled), *([JOBS.c.upload.in_(tables)] if tables else [])]
         query = query.where(sa.or_(*matches, *_find_meant(request, request.meant.get(word, Meant()))))
     return query
+
+
+def _find_private(request: _Request, word: str) -> list[str]:
+    """Ids of the sealed jobs that a word finds by what is sealed."""
+    low, meant = word.lower(), request.meant.get(word, Meant())
+    return [
+        one.job.id
+        for one in request.private
+        if low in one.name.lower() or low in one.job.reason.lower() or _is_meant(one, meant)
+    ]
+
+
+def _name_private(request: _Request, name: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+    """The name of a row with those of sealed jobs, to sort by."""
+    names = {one.job.id: one.name for one in request.private if one.name}
+    return sa.case(names, value=JOBS.c.id, else_=name) if names else name
 
 
 def _find_meant(request: _Request, meant: Meant) -> list[sa.ColumnElement[bool]]:
@@ -263,7 +334,7 @@ def _restrict(query: sa.Select[Any], database: Database, owner: str | None, kind
 
 
 def _select_sweeps(request: _Request) -> sa.Select[Any]:
-    pinned, given = _bookmark_columns()
+    pinned, given = _bookmark_columns(request.database)
     name = sa.func.coalesce(sa.func.nullif(given, ""), SWEEPS.c.name)
     on = sa.and_(BOOKMARKS.c.job == SWEEPS.c.id, BOOKMARKS.c.owner == (request.owner or ""))
     key = {
@@ -289,9 +360,9 @@ def _select_sweeps(request: _Request) -> sa.Select[Any]:
     return query
 
 
-def _bookmark_columns() -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
-    """(pinned 0 or 1, name) of a row beside its bookmark, if any."""
-    return sa.func.coalesce(BOOKMARKS.c.pinned, 0), sa.func.coalesce(sa.func.ltrim(BOOKMARKS.c.name), "")
+def _bookmark_columns(database: Database) -> tuple[sa.ColumnElement[Any], sa.ColumnElement[Any]]:
+    """(pinned 0 or 1, name) of a row beside its bookmark, if any; '' for a name that is sealed."""
+    return sa.func.coalesce(BOOKMARKS.c.pinned, 0), sa.func.coalesce(sa.func.ltrim(database.hide_sealed(BOOKMARKS.c.name)), "")
 
 
 def _contains(column: sa.ColumnElement[Any], word: str) -> sa.ColumnElement[bool]:
@@ -302,14 +373,31 @@ def _find_titled(word: str, known: Mapping[str, str]) -> list[str]:
     return [name for name, title in known.items() if word.casefold() in title.casefold()]
 
 
-def _complete_rows(database: Database, connection: Connection, rows: Sequence[sa.Row[Any]]) -> list[Row]:
+def _complete_rows(database: Database, connection: Connection, rows: Sequence[sa.Row[Any]], owner: str | None) -> list[Row]:
     """The rows of a page with their jobs, scores and sweeps."""
     jobs = _read_jobs(database, connection, [row.id for row in rows if row.kind != "sweep"])
+    own = [id for id, (job, _) in jobs.items() if job.owner is not None] if database.seals else []
+    names = {}
+    if own:
+        sealed = sa.select(BOOKMARKS.c.job, BOOKMARKS.c.name).where(
+            BOOKMARKS.c.job.in_(own), BOOKMARKS.c.owner == (owner or "")
+        )
+        names = open_names(database, connection, {row.job: row.name for row in connection.execute(sealed)})
     sweeps = {sweep.id: sweep for sweep in read_sweeps(connection, [row.id for row in rows if row.kind == "sweep"])}
     out = []
     for row in rows:
         job, score = jobs.get(row.id, (None, None))
-        out.append(Row(row.id, row.kind, Bookmark(row.name, bool(row.pinned)), row.created, job, sweeps.get(row.id), score))
+        out.append(
+            Row(
+                row.id,
+                row.kind,
+                Bookmark(names.get(row.id, row.name), bool(row.pinned)),
+                row.created,
+                job,
+                sweeps.get(row.id),
+                score,
+            )
+        )
     return out
 
 
@@ -328,7 +416,17 @@ def _read_jobs(
         score = None
         if metric is not None:
             estimate = json.loads(metric)
-            score = {name: estimate.get(name) for name in ("mean", "low", "high")}
-            score |= {"n": None if n is None else int(n), "interval": interval}
-        out[row.id] = (job_from_values(values), score)
+            score = _shorten(estimate, n, interval)
+        out[row.id] = (job_from_values(database, connection, values), score)
+    if database.seals:
+        own = [id for id, (job, _) in out.items() if job.owner is not None and job.kind == "run"]
+        for id, result in open_results(database, connection, own, out[own[0]][0].owner if own else None).items():
+            if (estimate := (result.get("metrics") or {}).get("average_precision")) is not None:
+                out[id] = (out[id][0], _shorten(estimate, result.get("n"), result.get("interval")))
     return out
+
+
+def _shorten(estimate: Mapping[str, Any], n: Any, interval: Any) -> dict[str, Any]:
+    """The score of a `Row`."""
+    score = {name: estimate.get(name) for name in ("mean", "low", "high")}
+    return score | {"n": None if n is None else int(n), "interval": interval}

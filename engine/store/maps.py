@@ -21,8 +21,8 @@ from engine.spec import embedding
 from engine.spec.embedding import FEATURES, EmbedSpec
 from engine.spec.run import canonical_json
 from engine.store.artifacts import read_artifact
-from engine.store.database import Part, repeat_on_conflict
-from engine.store.jobs import PRIORITY_INTERACTIVE, Job, complete_job, enqueue_job, has_artifact, visible_to
+from engine.store.database import Part, private_key, repeat_on_conflict
+from engine.store.jobs import PRIORITY_INTERACTIVE, Job, complete_job, enqueue_job, has_artifact, seal_spec, visible_to
 from engine.store.results import clean_json
 from engine.store.schema import ARTIFACTS, JOBS, RESULTS
 from engine.text import quote
@@ -54,7 +54,7 @@ class Maps(Part):
         with self.database.writing() as connection:
             whose, upload = _require_features(connection, run_id, owner)
             key = {"id": spec.id, "kind": "embed", "fingerprint": run_id, "owner": whose, "upload": upload}
-            key |= {"spec": self.database.pad_private(canonical_json(spec.to_json()), whose)}
+            key |= {"spec": seal_spec(self.database, connection, key, canonical_json(spec.to_json()))}
             if has_artifact(connection, run_id, spec.artifact):  # also where it came with a bundle
                 return complete_job(self.database, connection, key)
             state = connection.execute(sa.select(JOBS.c.state).where(JOBS.c.id == spec.id)).scalar()
@@ -64,9 +64,11 @@ class Maps(Part):
     def features(self, run_id: str, owner: str | None = None) -> bytes:
         """The artifact FEATURES of a finished run (`engine.analysis.sample.make_features_artifact`, packed). Raises as `submit_embed`."""
         with self.database.reading() as connection:
-            _require_features(connection, run_id, owner)
+            whose, upload = _require_features(connection, run_id, owner)
             query = sa.select(self.database.artifact_bytes).where(ARTIFACTS.c.job == run_id, ARTIFACTS.c.name == FEATURES)
-            return bytes(connection.execute(query).scalar_one())
+            data = bytes(connection.execute(query).scalar_one())
+            place = ("artifacts", "data", run_id, FEATURES)
+            return self.database.open_data(connection, data, private_key(whose, upload, run_id), place)
 
     @repeat_on_conflict
     def record_embedding(self, spec: EmbedSpec, facts: Mapping[str, Any], artifacts: Mapping[str, bytes]) -> Job:
@@ -74,7 +76,7 @@ class Maps(Part):
         with self.database.writing() as connection:
             _require_features(connection, spec.run, None)
             for name, data in artifacts.items():
-                self.database.upsert(connection, ARTIFACTS, self.database.artifact_row(spec.run, name, data, None))
+                self.database.upsert(connection, ARTIFACTS, self.database.artifact_row(connection, spec.run, name, data, None))
             key = {"id": spec.id, "kind": "embed", "fingerprint": spec.run, "owner": None}
             key |= {"spec": canonical_json(spec.to_json())}
             job = complete_job(self.database, connection, key)

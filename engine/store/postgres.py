@@ -7,13 +7,19 @@ schema share; those that `writing(alone=False)` begins take locks of rows instea
 Text has the collation C, so that lists sort, and searches lower letters, as on SQLite whatever the database was created with. What this
 database cannot store in text, NUL and half surrogates, comes as U+FFFD; where a person gives it, it was refused before.
 
+Private rows are sealed (`engine.store.sealing`) under the key of their table, or of their job where it has none. Keys are in an UNLOGGED
+table: in no write-ahead log, no replica, and gone after a crash of the server, which empties it. A row of KEYS that is always there tells
+of that: who connects and misses it forgets what has no key. Queries see nothing of sealed words; verbs open them in Python.
+
 Errors are told by SQLSTATE alone, since messages change with the server's language, and never with their DETAIL, which quotes rows.
 """
 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
+import secrets
 import tempfile
 import threading
 import time
@@ -21,6 +27,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, AnyStr
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, insert
@@ -28,11 +35,14 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.compiler import compiles
 
 from engine.errors import BadStore, StoreError, StoreFull, StoreLocked
+from engine.store import sealing
 from engine.store.database import OF_A_PAGE, Conflict, Database, Result, show_url
 from engine.store.migrations import latest_schema, stamp_latest, upgrade
-from engine.store.schema import ARTIFACTS, FACTS, JOBS, METADATA, PublicSpecColumn, PublicSpecField
+from engine.store.schema import ARTIFACTS, FACTS, JOBS, METADATA, TEXT, PublicSpecColumn, PublicSpecField
+from engine.store.sealing import KEY_GONE, MARK, Place
 from engine.text import is_storable, make_storable, quote
 
+log = logging.getLogger(__name__)
 LOCK_S = 10
 """Seconds that a statement waits for another's lock, and that a stopped client may hold one."""
 OLDEST = 15
@@ -44,6 +54,30 @@ CREATE FUNCTION json_extract(text, text) RETURNS text IMMUTABLE PARALLEL SAFE LA
 AS $$ SELECT jsonb_path_query_first($1::jsonb, $2::jsonpath) #>> '{}' $$
 """
 """SQLite's function of that name: what JSON text has at a path, as text."""
+KEYS = sa.Table(
+    "keys",
+    sa.MetaData(),
+    sa.Column("id", TEXT, primary_key=True),
+    sa.Column("key", sa.LargeBinary, nullable=False),
+    prefixes=["UNLOGGED"],
+)
+"""The key of each private table, and of each private job without one. It belongs to this database alone."""
+OLDER_SNAPSHOTS = """
+SELECT CAST(%(debt)s AS xid8) < pg_snapshot_xmax(pg_current_snapshot()) AND (
+    pg_snapshot_xmin(pg_current_snapshot()) <= CAST(%(debt)s AS xid8) OR EXISTS (
+        SELECT FROM (SELECT backend_xmin AS oldest FROM pg_stat_activity
+                     WHERE pid <> pg_backend_pid() AND (datname IS NULL OR datname = current_database())
+                     UNION ALL SELECT xmin FROM pg_replication_slots) AS snapshots
+        WHERE age(oldest) >= age(CAST(CAST(mod(CAST(CAST(%(debt)s AS text) AS numeric), 4294967296) AS text) AS xid))))
+"""
+"""Whether a transaction or a snapshot is open that may see what the transaction of that number deleted. Snapshots of those that only read
+are no part of `pg_snapshot_xmin`. A number that this server has not reached came with a dump."""
+ALWAYS = ""
+"""The name of the row that a crash of the server takes along."""
+KEYS_CHECKS = 3
+"""Connections that are made anew until none shows up meanwhile that was not there when the keys were looked at."""
+KEYS_LOCK_MS = 300
+"""Milliseconds that writing the table of keys anew waits for those who read it."""
 _handles: dict[tuple[int, str], PostgresDatabase] = {}
 _opening = threading.Lock()
 
@@ -61,6 +95,7 @@ class PostgresDatabase(Database):
     """A schema of a database of PostgreSQL: the one that the connection's search path names first."""
 
     silence = 15.0
+    seals = True
     on_this_machine = False
 
     def __init__(self, url: str, connections: tuple[int, int] = OF_A_PAGE) -> None:
@@ -85,6 +120,9 @@ class PostgresDatabase(Database):
                 "a store on PostgreSQL needs the package psycopg; `pip install -r requirements-postgres.txt` installs it."
             ) from None
         self._reader = self.sql_engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        self._keys: WeakKeyDictionary[Connection, dict[str, bytes]] = WeakKeyDictionary()
+        self._is_checked, self._checking = False, threading.Lock()
+        sa.event.listen(self.sql_engine, "connect", self._doubt_keys)
         sa.event.listen(self.sql_engine, "before_cursor_execute", _replace_unstorable, retval=True)
         try:
             self._prepare()
@@ -98,17 +136,27 @@ class PostgresDatabase(Database):
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with self._explain(), self._reader.begin() as connection:
+        with self._explain(), self._connect(self._reader) as connection, connection.begin():
             yield connection
 
     @contextmanager
     def writing(self, *, alone: bool = True, durable: bool = True) -> Iterator[Connection]:
-        with self._explain(), self.sql_engine.begin() as connection:
+        with self._explain(), self._connect(self.sql_engine) as connection, connection.begin():
             if not durable:
                 connection.exec_driver_sql("SET LOCAL synchronous_commit = off")
             if alone:
                 connection.exec_driver_sql(LOCK)
             yield connection
+
+    def _connect(self, engine: sa.Engine) -> Connection:
+        """A connection to a server whose keys were looked at since it was made, in most cases."""
+        for _ in range(KEYS_CHECKS):
+            self._check_keys()
+            connection = engine.connect()
+            if self._is_checked:
+                return connection
+            connection.close()
+        return engine.connect()
 
     def write(self, work: Callable[[Connection], Result], *, alone: bool = True) -> Result:
         try:
@@ -127,10 +175,112 @@ class PostgresDatabase(Database):
     def empty_log(self, *, wait: bool = True) -> bool:
         return True  # its write-ahead log is the server's own
 
+    # ---- keys
+
     def refuse_private(self) -> None:
-        raise StoreError(
-            "tables of people's own are not taken in by a store on PostgreSQL yet; use one on SQLite for them, or a public dataset."
-        )
+        sealing.require_cryptography()
+
+    def make_key(self, connection: Connection, key: str) -> None:
+        connection.execute(insert(KEYS).on_conflict_do_nothing(), {"id": key, "key": sealing.make_key()})
+
+    def drop_keys(self, connection: Connection, keys: Sequence[str]) -> None:
+        connection.execute(KEYS.delete().where(KEYS.c.id.in_(keys), KEYS.c.id != ALWAYS))
+
+    def _read_key(self, connection: Connection, name: str) -> bytes:
+        """A key, read once in a transaction. Raises StoreError where it is gone."""
+        known = self._keys.setdefault(connection, {})
+        if name not in known:
+            found = connection.execute(sa.select(KEYS.c.key).where(KEYS.c.id == name)).scalar()
+            if found is None:
+                self._is_checked = False  # the next transaction forgets what has no key
+                raise StoreError(KEY_GONE)
+            known[name] = bytes(found)
+        return known[name]
+
+    def hide_sealed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        return sa.case((sa.func.left(column, 1) != MARK, column), else_=sa.null())
+
+    def seal_words(self, connection: Connection, text: str, key: str | None, place: Place) -> str:
+        return text if key is None else sealing.seal_text(self._read_key(connection, key), make_storable(text), place)
+
+    def seal_reason(self, connection: Connection, text: str, key: str | None, place: Place) -> str:
+        return self.seal_words(connection, text, key, place)
+
+    def seal_data(self, connection: Connection, data: bytes, key: str | None, place: Place) -> bytes:
+        return data if key is None else sealing.seal(self._read_key(connection, key), data, place)
+
+    def open_words(self, connection: Connection, text: str, key: str | None, place: Place) -> str:
+        if key is None or not text.startswith(MARK):  # a sentence that is the same for all, such as `jobs.CANCELLED`
+            return text
+        return sealing.open_text(self._read_key(connection, key), text, place)
+
+    def open_data(self, connection: Connection, data: bytes, key: str | None, place: Place) -> bytes:
+        return data if key is None else sealing.open_sealed(self._read_key(connection, key), bytes(data), place)
+
+    def _doubt_keys(self, *_: object) -> None:
+        self._is_checked = False  # the server may have crashed since the last connection
+
+    def _check_keys(self, *, fully: bool = False) -> None:
+        """Forget what was sealed under keys that a crash of the server took. fully: look even where no crash shows."""
+        if self._is_checked and not fully:
+            return
+        from engine.store.forgetting import any_keyless
+
+        with self._checking, self._explain():
+            if self._is_checked and not fully:
+                return
+            self._is_checked = True  # a connection that is made from here on is looked at anew
+            try:
+                with self._reader.begin() as connection:
+                    is_whole = connection.execute(sa.select(KEYS.c.id).where(KEYS.c.id == ALWAYS)).first() is not None
+                    if is_whole and fully:
+                        is_whole = not any_keyless(connection, sa.select(KEYS.c.id))
+                if not is_whole:
+                    self._forget_keyless()
+            except BaseException:
+                self._is_checked = False
+                raise
+
+    @contextmanager
+    def _begin_alone(self) -> Iterator[Connection]:
+        with self.sql_engine.begin() as connection:
+            connection.exec_driver_sql(LOCK)
+            yield connection
+
+    def _forget_keyless(self) -> None:
+        from engine.store.forgetting import forget_keyless
+
+        with self._begin_alone() as connection:
+            if any(forget_keyless(self, connection, sa.select(KEYS.c.id))):
+                log.warning(
+                    "the store %s lost keys, as after a crash of its server; what they sealed is forgotten.", self.place
+                )
+            self.make_key(connection, ALWAYS)
+
+    def describe_debt(self, connection: Connection) -> str:
+        # what deletes holds the one lock, so that the last debt has the highest number
+        return f"{connection.exec_driver_sql('SELECT pg_current_xact_id()::text').scalar_one()} {secrets.token_hex(8)}"
+
+    def pay_debt(self, debt: str) -> bool:
+        """Write the table of keys anew: what was deleted stays in its file else, after a VACUUM too. False while somebody has a
+        snapshot that is older than the deletion, since the new file then has the deleted key too.
+        """
+        number = debt.partition(" ")[0]
+        number = number if number.isdecimal() else "0"  # of a version without keys
+        with self._explain(), self.sql_engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            if connection.exec_driver_sql(OLDER_SNAPSHOTS, {"debt": number}).scalar_one():
+                return False
+            try:
+                connection.exec_driver_sql(f"SET lock_timeout = {KEYS_LOCK_MS}")
+                connection.exec_driver_sql("VACUUM (FULL) keys")
+            except sa.exc.DBAPIError as error:
+                if getattr(error.orig, "sqlstate", None) != "55P03":
+                    raise
+                return False
+            finally:
+                if not connection.invalidated:
+                    connection.exec_driver_sql("RESET lock_timeout")
+        return True
 
     # ---- the clock
 
@@ -145,13 +295,18 @@ class PostgresDatabase(Database):
     def read_clock(self, connection: Connection) -> float:
         return float(connection.execute(sa.select(self.clock)).scalar_one())
 
-    # ---- padding: none, since a page of this database keeps what was deleted until it is vacuumed
+    # ---- padding: none, since a page of this database keeps what was deleted until it is vacuumed; private rows are sealed
 
     def pad_private(self, text: AnyStr, owner: str | None) -> AnyStr:
         return text
 
-    def artifact_row(self, job: str, name: str, data: bytes, owner: str | None) -> dict[str, Any]:
-        return {"job": job, "name": name, "data": data, "pad": 0}
+    def artifact_row(self, connection: Connection, job: str, name: str, data: bytes, key: str | None) -> dict[str, Any]:
+        return {
+            "job": job,
+            "name": name,
+            "data": self.seal_data(connection, data, key, ("artifacts", "data", job, name)),
+            "pad": 0,
+        }
 
     # ---- expressions
 
@@ -160,10 +315,10 @@ class PostgresDatabase(Database):
         return ARTIFACTS.c.data
 
     def field(self, column: sa.ColumnElement[Any], path: str) -> sa.ColumnElement[Any]:
-        return sa.func.json_extract(column, _json_path(path), type_=sa.Text)
+        return sa.func.json_extract(self.hide_sealed(column), _json_path(path), type_=sa.Text)
 
     def number(self, column: sa.ColumnElement[Any], path: str) -> sa.ColumnElement[Any]:
-        found = sa.func.json_extract(column, _json_path(path) + ' ? (@.type() == "number")', type_=sa.Text)
+        found = sa.func.json_extract(self.hide_sealed(column), _json_path(path) + ' ? (@.type() == "number")', type_=sa.Text)
         return sa.cast(found, sa.Double)
 
     def is_value(self, column: sa.ColumnElement[Any], path: str, value: Any) -> sa.ColumnElement[bool]:
@@ -177,7 +332,7 @@ class PostgresDatabase(Database):
         parts: list[sa.ColumnElement[Any]] = []
         for name in names:
             path = sa.cast(_json_path(name), JSONPATH)
-            parts += [sa.literal(name, sa.Text), sa.func.jsonb_path_query_first(sa.cast(column, JSONB), path)]
+            parts += [sa.literal(name, sa.Text), sa.func.jsonb_path_query_first(sa.cast(self.hide_sealed(column), JSONB), path)]
         return sa.cast(sa.func.json_build_object(*parts), sa.Text)
 
     def unindexed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
@@ -202,15 +357,16 @@ class PostgresDatabase(Database):
 
     def _prepare(self) -> None:
         """Create the tables in an empty schema, or bring those of an older version up to date, under the lock."""
-        with self.reading() as connection:
+        with self._explain(), self._reader.begin() as connection:
             self._require_server(connection)
             version = self._read_version(connection)
         if version is None or version < latest_schema():
-            with self.writing() as connection:  # read again: another process may have been first
+            with self._explain(), self._begin_alone() as connection:  # read again: another process may have been first
                 version = self._read_version(connection)
                 if version is None:
                     connection.exec_driver_sql(FUNCTION)
                     METADATA.create_all(connection)
+                    KEYS.create(connection)
                     stamp_latest(connection)
                 elif version < latest_schema():
                     upgrade(connection)
@@ -220,6 +376,7 @@ class PostgresDatabase(Database):
                 f"the store {self.place} has schema {version} and this version reads schema {latest_schema()}; "
                 "use the version that wrote it, or set LAB_STORE to another database."
             )
+        self._check_keys(fully=True)
 
     def _require_server(self, connection: Connection) -> None:
         """Raise StoreError where the server is too old, or the database has no place for these tables."""

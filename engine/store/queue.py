@@ -28,10 +28,13 @@ from engine.store.jobs import (
     job_from_row,
     job_from_values,
     method_of,
+    open_results,
     read_job,
+    seal_spec,
     visible_to,
 )
 from engine.store.schema import JOBS, RESULTS
+from engine.store.sealing import MARK
 from engine.store.uploads import require_upload
 
 PRIVATE_S = 3600.0
@@ -70,9 +73,15 @@ class Queue(Part):
         upload = upload_id(spec.dataset)
         with self.database.writing() as connection:
             if upload is not None:
-                fingerprint, timeout_s = require_upload(connection, upload, owner), timeout_s or PRIVATE_S
-            key = {"id": spec.run_id(fingerprint, owner), "kind": "run", "fingerprint": fingerprint, "owner": owner}
-            key |= {"spec": self.database.pad_private(canonical_json(spec.to_json()), owner), "upload": upload}
+                fingerprint, timeout_s = require_upload(self.database, connection, upload, owner), timeout_s or PRIVATE_S
+            key: dict[str, Any] = {
+                "id": spec.run_id(fingerprint, owner),
+                "kind": "run",
+                "fingerprint": fingerprint,
+                "owner": owner,
+            }
+            key |= {"upload": upload}
+            key |= {"spec": seal_spec(self.database, connection, key, canonical_json(spec.to_json()))}
             values = {"priority": priority, "device": device, "timeout_s": timeout_s}
             return enqueue_job(self.database, connection, key, values, again=again, asker=asker)
 
@@ -163,7 +172,7 @@ class Queue(Part):
         if names is not None:
             query = query.where(sa.or_(JOBS.c.dataset.in_(names), method_of(self.database, owner).in_(names)))
         with self.database.reading() as connection:
-            return [job_from_row(row) for row in connection.execute(query)]
+            return [job_from_row(self.database, connection, row) for row in connection.execute(query)]
 
     def read_results(
         self, ids: Iterable[str], owner: str | None = None, *, fields: bool | Sequence[str] = True
@@ -182,9 +191,11 @@ class Queue(Part):
                     if not isinstance(fields, bool):  # the database finds them far faster than Python reads all the others
                         json_text = self.database.object(json_text, fields)
                     rows = connection.execute(sa.select(RESULTS.c.job, json_text).where(RESULTS.c.job.in_(some)))
-                    results = {job: json.loads(text) for job, text in rows}
+                    results = {job: json.loads(text) for job, text in rows if not text.startswith(MARK)}
+                    if self.database.seals:
+                        results |= _pick(open_results(self.database, connection, some, owner), fields)
                 for row in connection.execute(sa.select(*COLUMNS).where(JOBS.c.id.in_(some), visible_to(owner))):
-                    out[row.id] = (job_from_row(row), results.get(row.id))
+                    out[row.id] = (job_from_row(self.database, connection, row), results.get(row.id))
         return out
 
     # ---- who waits, and how long
@@ -227,7 +238,7 @@ class Queue(Part):
         query = query.where(visible_to(owner)).order_by(queued.c.before).limit(limit)
         with self.database.reading() as connection:
             rows = [dict(row._mapping) for row in connection.execute(query)]
-        return [(int(row.pop("before")), job_from_values(row)) for row in rows]
+            return [(int(row.pop("before")), job_from_values(self.database, connection, row)) for row in rows]
 
     def median_seconds(self) -> float | None:
         """Median seconds of the latest PACE finished runs, everybody's; None without any."""
@@ -253,6 +264,13 @@ def cancel_jobs(database: Database, connection: Connection, jobs: sa.ColumnEleme
     active = sa.or_(queued, sa.and_(JOBS.c.state == "running", JOBS.c.cancel == 0))
     database.lock_jobs(connection, sa.and_(jobs, active))
     return connection.execute(JOBS.update().where(jobs, active).values(**values)).rowcount
+
+
+def _pick(results: dict[str, dict[str, Any]], fields: bool | Sequence[str]) -> dict[str, dict[str, Any]]:
+    """Results with these fields alone, None where one is missing."""
+    if isinstance(fields, bool):
+        return results
+    return {id: {name: result.get(name) for name in fields} for id, result in results.items()}
 
 
 def _split(ids: Iterable[str]) -> Iterator[list[str]]:

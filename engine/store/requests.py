@@ -21,7 +21,7 @@ from engine.spec.run import canonical_json, table_options
 from engine.spec.score import ScoreSpec
 from engine.store.artifacts import read_artifact
 from engine.store.database import Part, repeat_on_conflict
-from engine.store.jobs import PRIORITY_INTERACTIVE, Job, enqueue_job, has_artifact, visible_to
+from engine.store.jobs import PRIORITY_INTERACTIVE, Job, enqueue_job, has_artifact, seal_spec, visible_to
 from engine.store.schema import JOBS
 from engine.store.uploads import require_upload
 from engine.version import NUMERICS
@@ -50,7 +50,7 @@ class Requests(Part):
         """
         spec = {"upload": upload, **table_options(options or {}, target=False)}
         with self.database.writing() as connection:
-            data = require_upload(connection, upload, owner)
+            data = require_upload(self.database, connection, upload, owner)
             facts = {"profile": spec, "data": data, "numerics": NUMERICS, "owner": owner}
             id = hashlib.sha256(canonical_json(facts).encode()).hexdigest()[:16]
             key = {"id": id, "kind": "profile", "fingerprint": data, "owner": owner, "upload": upload}
@@ -73,7 +73,7 @@ class Requests(Part):
             if upload is None:
                 data, whose = fingerprint, None
             else:
-                data, whose = require_upload(connection, upload, owner), owner
+                data, whose = require_upload(self.database, connection, upload, owner), owner
             id = compare.id(data, whose)
             key = {"id": id, "kind": "compare", "fingerprint": data, "owner": whose, "upload": upload}
             return self._enqueue(connection, key, compare.to_json(), limit, again=again, asker=owner)
@@ -95,7 +95,7 @@ class Requests(Part):
             if row is None or not has_artifact(connection, refit.comparison, "comparison"):
                 raise UnknownName("The comparison is no longer here: compare again.")
             if row.upload is not None:
-                require_upload(connection, row.upload, owner)
+                require_upload(self.database, connection, row.upload, owner)
             id = refit.id(row.attempt, row.owner)
             key = {"id": id, "kind": "refit", "fingerprint": refit.comparison, "owner": row.owner, "upload": row.upload}
             return self._enqueue(connection, key, refit.to_json(), REFIT_S, again=again, asker=owner)
@@ -111,10 +111,10 @@ class Requests(Part):
         """
         score = ScoreSpec.from_json(spec)
         with self.database.writing() as connection:
-            data = require_upload(connection, score.file, owner)
+            data = require_upload(self.database, connection, score.file, owner)
             if "upload" in score.model:
                 origin: str | None = score.model["upload"]
-                made_by = require_upload(connection, score.model["upload"], owner)
+                made_by = require_upload(self.database, connection, score.model["upload"], owner)
                 version = made_by
             else:
                 made_by, artifact = score.model["job"], score.model["artifact"]
@@ -145,6 +145,6 @@ class Requests(Part):
         again: bool = False,
         asker: str | None = None,
     ) -> Job:
-        key |= {"spec": self.database.pad_private(canonical_json(spec), key["owner"])}
+        key |= {"spec": seal_spec(self.database, connection, key, canonical_json(spec))}
         values = {"priority": PRIORITY_INTERACTIVE, "device": "auto", "timeout_s": timeout_s}
         return enqueue_job(self.database, connection, key, values, again=again, asker=asker)

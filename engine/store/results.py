@@ -15,7 +15,7 @@ from engine.events import Event, pack, unpack
 from engine.spec import RunSpec
 from engine.spec.result import Result
 from engine.spec.run import canonical_json
-from engine.store.database import Database, Part, repeat_on_conflict
+from engine.store.database import Database, Part, private_key, repeat_on_conflict
 from engine.store.events import Encoded, encode_event, insert_events
 from engine.store.jobs import PRIORITY_INTERACTIVE, Job, is_running, read_job, visible_to
 from engine.store.schema import ARTIFACTS, JOB_TABLES, JOBS, RESULTS
@@ -45,23 +45,31 @@ class Results(Part):
         text, arrays = encode_result(result) if isinstance(result, Result) else (clean_json(result[0]), result[1])
         query = JOBS.update().where(is_running(id, attempt)).values(state="done", reason="", finished=self.database.clock)
         with self.database.writing() as connection:
-            row = connection.execute(query.returning(JOBS.c.kind, JOBS.c.fingerprint, JOBS.c.owner)).first()
+            row = connection.execute(query.returning(JOBS.c.kind, JOBS.c.fingerprint, JOBS.c.owner, JOBS.c.upload)).first()
             if row is None:
                 same = sa.and_(JOBS.c.id == id, JOBS.c.state == "done", JOBS.c.attempt == attempt)
                 return connection.execute(sa.select(JOBS.c.id).where(same)).first() is not None
-            padded = self.database.pad_private(text, row.owner)
-            self.database.upsert(connection, RESULTS, {"job": id, "words": padded, "arrays": arrays})
+            key = private_key(row.owner, row.upload, id)
+            words = self.database.seal_words(connection, text, key, ("results", "words", id, 0))
+            arrays = self.database.seal_data(connection, arrays, key, ("results", "arrays", id, 0))
+            self.database.upsert(connection, RESULTS, {"job": id, "words": words, "arrays": arrays})
             home = row.fingerprint if row.kind == "embed" else id
+            key = private_key(row.owner, row.upload, home)
             for name, data in (artifacts or {}).items():
-                self.database.upsert(connection, ARTIFACTS, self.database.artifact_row(home, name, data, row.owner))
+                self.database.upsert(connection, ARTIFACTS, self.database.artifact_row(connection, home, name, data, key))
             return True
 
     def result(self, id: str, owner: str | None = None) -> Result | None:
         """The result, None where there is none. Raises BadData where it cannot be read."""
-        query = sa.select(RESULTS.c.words, RESULTS.c.arrays).join(JOBS, JOBS.c.id == RESULTS.c.job)
+        query = sa.select(RESULTS.c.words, RESULTS.c.arrays, JOBS.c.owner, JOBS.c.upload).join(JOBS, JOBS.c.id == RESULTS.c.job)
         with self.database.reading() as connection:
             row = connection.execute(query.where(JOBS.c.id == id, JOBS.c.kind == "run", visible_to(owner))).first()
-        return None if row is None else decode_result(row.words, row.arrays)
+            if row is None:
+                return None
+            key = private_key(row.owner, row.upload, id)
+            words = self.database.open_words(connection, row.words, key, ("results", "words", id, 0))
+            arrays = self.database.open_data(connection, row.arrays, key, ("results", "arrays", id, 0))
+        return decode_result(words, arrays)
 
     def record_run(
         self,

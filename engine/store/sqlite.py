@@ -11,6 +11,7 @@ overwritten when the row is deleted.
 from __future__ import annotations
 
 import os
+import secrets
 import sqlite3
 import threading
 import time
@@ -28,6 +29,7 @@ from engine.errors import BadStore, StoreError, StoreFull, StoreLocked, StoreRep
 from engine.store.database import Database, Result, check_url
 from engine.store.migrations import latest_schema, stamp, stamp_latest, upgrade
 from engine.store.schema import ARTIFACTS, FACTS, METADATA, REVISIONS, PublicSpecField
+from engine.store.sealing import Place
 
 BUSY_MS = 10_000
 """Milliseconds that a statement waits for another's lock."""
@@ -37,6 +39,7 @@ class SqliteDatabase(Database):
     """A database in one SQLite file."""
 
     silence = 3.0
+    seals = False
     on_this_machine = True
 
     def __init__(self, url: str) -> None:
@@ -84,6 +87,12 @@ class SqliteDatabase(Database):
     def close(self) -> None:
         self.sql_engine.dispose()
         self._file = None
+
+    def describe_debt(self, connection: Connection) -> str:
+        return secrets.token_hex(8)
+
+    def pay_debt(self, debt: str) -> bool:
+        return self.empty_log(wait=False)
 
     def empty_log(self, *, wait: bool = True) -> bool:
         try:
@@ -151,10 +160,34 @@ class SqliteDatabase(Database):
     def read_clock(self, connection: Connection) -> float:
         return time.time()
 
-    # ---- padding
+    # ---- private rows: padded, never sealed
 
     def refuse_private(self) -> None:
         """Nothing: deleting leaves no copy here."""
+
+    def make_key(self, connection: Connection, key: str) -> None:
+        """Nothing."""
+
+    def drop_keys(self, connection: Connection, keys: Sequence[str]) -> None:
+        """Nothing."""
+
+    def hide_sealed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
+        return column
+
+    def seal_words(self, connection: Connection, text: str, key: str | None, place: Place) -> str:
+        return self.pad_private(text, key)
+
+    def seal_reason(self, connection: Connection, text: str, key: str | None, place: Place) -> str:
+        return text
+
+    def seal_data(self, connection: Connection, data: bytes, key: str | None, place: Place) -> bytes:
+        return data
+
+    def open_words(self, connection: Connection, text: str, key: str | None, place: Place) -> str:
+        return text
+
+    def open_data(self, connection: Connection, data: bytes, key: str | None, place: Place) -> bytes:
+        return data
 
     @property
     def page_size(self) -> int:
@@ -169,8 +202,8 @@ class SqliteDatabase(Database):
             return text
         return " " * self.page_size + text if isinstance(text, str) else bytes(self.page_size) + text
 
-    def artifact_row(self, job: str, name: str, data: bytes, owner: str | None) -> dict[str, Any]:
-        padded = self.pad_private(data, owner)
+    def artifact_row(self, connection: Connection, job: str, name: str, data: bytes, key: str | None) -> dict[str, Any]:
+        padded = self.pad_private(data, key)
         return {"job": job, "name": name, "data": padded, "pad": len(padded) - len(data)}
 
     # ---- expressions

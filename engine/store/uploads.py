@@ -1,7 +1,7 @@
 """People's own tables: who may send which, and who reads them.
 
 A table belongs to the owner whose token sent it. Its rows in the store, and those of every job made from it, are padded
-(`Database.pad_private`) and leave nothing behind when they are deleted (`engine.store.forgetting`).
+or sealed (`Database.seal_words`) and leave nothing behind when they are deleted (`engine.store.forgetting`).
 """
 
 from __future__ import annotations
@@ -20,10 +20,11 @@ from sqlalchemy.engine import Connection
 from engine.errors import BadInput, UnknownName, WrongType
 from engine.spec import table_reading
 from engine.store.arrival import UploadWriter, check_room, check_size
-from engine.store.database import Part, insert_row
-from engine.store.forgetting import touch_owner
+from engine.store.database import Database, Part, insert_row
+from engine.store.forgetting import clear_loss, find_loss, touch_owner
 from engine.store.quotas import check_bytes, check_tables
 from engine.store.schema import PIECES, UPLOADS
+from engine.store.sealing import KEY_GONE, Place
 from engine.text import quote
 
 MAX_NAME = 200
@@ -74,7 +75,9 @@ class Uploads(Part):
             check_bytes(connection, owner, size or 0)
             check_room(connection, size or 0)
             values = {"id": id, "owner": owner, "size": 0, "created": self.database.clock, "whole": 0, "digest": ""}
-            insert_row(connection, UPLOADS, {**values, "name": self.database.pad_private(name, owner)})
+            self.database.make_key(connection, id)
+            clear_loss(connection, owner)
+            insert_row(connection, UPLOADS, {**values, "name": self.database.seal_words(connection, name, id, _name_place(id))})
             touch_owner(self.database, connection, owner)
         return UploadWriter(self.database, id, owner)
 
@@ -83,7 +86,8 @@ class Uploads(Part):
         for upload in self.uploads(owner):
             if upload.id == id:
                 return upload
-        raise UnknownName(_NO_TABLE.format(id=quote(id)))
+        with self.database.reading() as connection:
+            raise UnknownName(_missing(self.database, connection, id, owner))
 
     def uploads(self, owner: str | None) -> list[Upload]:
         """The owner's tables, newest first."""
@@ -91,20 +95,26 @@ class Uploads(Part):
         query = sa.select(*(UPLOADS.c[n] for n in names)).where(UPLOADS.c.owner == owner, UPLOADS.c.whole == 1)
         with self.database.reading() as connection:
             rows = connection.execute(query.order_by(UPLOADS.c.created.desc(), UPLOADS.c.id)).all()
-        return [Upload(row.id, row.name.lstrip(" "), row.size, row.created, row.digest) for row in rows]
+            names_by_id = {row.id: self._open_name(connection, row.id, row.name) for row in rows}
+        return [Upload(row.id, names_by_id[row.id], row.size, row.created, row.digest) for row in rows]
 
     def read_upload(self, id: str, owner: str | None) -> tuple[str, bytes] | None:
         """(name, bytes) of a table for the worker that parses it; None where it was deleted, or is somebody else's."""
         one = sa.select(UPLOADS.c.name).where(UPLOADS.c.id == id, UPLOADS.c.owner == owner, UPLOADS.c.whole == 1)
-        pieces = sa.select(PIECES.c.data).where(PIECES.c.upload == id).order_by(PIECES.c.n)
+        pieces = sa.select(PIECES.c.n, PIECES.c.data).where(PIECES.c.upload == id).order_by(PIECES.c.n)
         with self.database.reading() as connection:
             name: str | None = connection.execute(one).scalar()
             if name is None:
                 return None
+            name = self._open_name(connection, id, name)
             whole = io.BytesIO()  # grows as the pieces come: they are never kept beside it
-            for piece in connection.execution_options(stream_results=True).execute(pieces).scalars():
-                whole.write(piece)
-            return name.lstrip(" "), whole.getvalue()
+            with connection.execution_options(stream_results=True).execute(pieces) as rows:
+                for n, piece in rows:
+                    whole.write(self.database.open_data(connection, piece, id, ("pieces", "data", id, n)))
+            return name, whole.getvalue()
+
+    def _open_name(self, connection: Connection, id: str, name: str) -> str:
+        return self.database.open_words(connection, name, id, _name_place(id)).lstrip(" ")
 
     def list_existing(self, ids: Collection[str]) -> set[str]:
         """Those of these uploads that the store has."""
@@ -112,15 +122,24 @@ class Uploads(Part):
             return set(connection.execute(sa.select(UPLOADS.c.id).where(UPLOADS.c.id.in_(ids))).scalars())
 
 
-def require_upload(connection: Connection, id: str, owner: str | None) -> str:
+def require_upload(database: Database, connection: Connection, id: str, owner: str | None) -> str:
     """The fingerprint of an owner's table: its digest, and the reader's version, so that nothing computed under another reading of
     it counts. Raises UnknownName where there is none, or it is somebody else's.
     """
     query = sa.select(UPLOADS.c.digest).where(UPLOADS.c.id == id, UPLOADS.c.owner == owner, UPLOADS.c.whole == 1)
     digest = connection.execute(query).scalar()
     if digest is None:
-        raise UnknownName(_NO_TABLE.format(id=quote(id)))
+        raise UnknownName(_missing(database, connection, id, owner))
     return f"{digest} reader {table_reading.READER}"
+
+
+def _missing(database: Database, connection: Connection, id: str, owner: str | None) -> str:
+    """Why there is no such table, as a sentence."""
+    return KEY_GONE if database.seals and owner and find_loss(connection, owner) else _NO_TABLE.format(id=quote(id))
+
+
+def _name_place(id: str) -> Place:
+    return "uploads", "name", id, 0
 
 
 def clean_name(name: str) -> str:

@@ -123,9 +123,15 @@ OPEN = {
     *("list_existing", "list_running", "cancel_requested", "should_yield"),
     *("load", "record_run", "record_embedding", "put_artifact"),  # examples come with the program
     *("touch", "expire", "purge"),  # what is private is forgotten all the same
-    *("publish_catalog", "record_heartbeat", "retire", "interrupt_orphans"),  # an engine of before may still run
+    *(
+        "publish_catalog",
+        "publish_abilities",
+        "record_heartbeat",
+        "retire",
+        "interrupt_orphans",
+    ),  # an engine of before may still run
     *("claim", "release", "requeue", "append", "append_all", "finish", "save_result"),
-    *("preview_news", "end_preview", "sweep_previews"),
+    *("preview_news", "end_preview", "sweep_previews", "is_drained", "explain_waiting"),
     *("is_signed_out", "read_asker", "record_spent"),
     *("read_sizes", "list_active", "count_people", "list_acts"),  # which refuse who is no admin
     *("url", "generation", "replaced", "close"),

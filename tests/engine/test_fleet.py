@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import itertools
 import json
+import threading
+import time
 
 import pytest
 import sqlalchemy as sa
 
+from engine.events import Note
+from engine.executors import WorkFinished
+from engine.service import Engine
 from engine.store.abilities import Abilities
+from engine.store.jobs import PRIORITY_SWEEP
 from engine.store.schema import ENGINES, JOBS
 from engine.version import NUMERICS
 from tests.engine.test_store import SPEC, info
+from tests.engine.test_store_gone import Executor, Turns
 
 pytestmark = pytest.mark.both_databases
 CATALOG = {
@@ -126,3 +133,129 @@ def test_words_of_a_later_program_are_left_out(store):
         connection.execute(ENGINES.update().values(words=json.dumps(words)))
     (one,) = store.engines()
     assert (one.id, one.catalog, one.device_memory, one.mps) == ("later", "0123", {"cuda": 1000}, "/tmp/nvidia-mps")
+
+
+# ---- runs of silent engines
+
+
+def take_from(store, n: int, *, engine: str) -> str:
+    id = store.submit(SPEC.with_(seed=n)).id
+    assert store.claim(engine).id == id
+    return id
+
+
+def fall_silent(store, id: str) -> None:
+    with store.database.writing() as connection:
+        connection.execute(ENGINES.update().where(ENGINES.c.id == id).values(heartbeat=ENGINES.c.heartbeat - 60))
+
+
+def test_runs_of_a_silent_engine_begin_again_twice_on_one_beside_it(store):
+    now = time.time()
+    add_engine(store, "steady", started=now - 200)
+    id = store.submit(SPEC).id
+    for n in (1, 2, 3):
+        add_engine(store, f"falls {n}", started=now - 100)
+        assert store.claim(f"falls {n}").attempt == n
+        assert store.append(id, [Note("said")], attempt=n)
+        assert store.interrupt_orphans() == [], "it was just heard"
+        fall_silent(store, f"falls {n}")
+        assert store.interrupt_orphans() == [id]
+        assert store.interrupt_orphans() == [], "once"
+        if n < 3:
+            assert (store.job(id).state, store.job(id).attempt, store.events(id)) == ("queued", n + 1, [])
+    assert store.job(id).state == "interrupted" and "Run it again" in store.job(id).reason
+    assert store.submit(SPEC).attempt == 4
+    assert store.claim("falls 1").id == id
+    assert store.interrupt_orphans() == [id] and store.job(id).state == "queued", "asked for anew, it may be lost twice again"
+
+
+def test_what_an_engine_that_stood_alone_ran_is_interrupted_on_one_machine(store):
+    add_engine(store, "first", started=time.time() - 100)
+    id = take_from(store, 0, engine="first")
+    fall_silent(store, "first")
+    add_engine(store, "next", started=time.time() - 1)
+    assert store.interrupt_orphans() == [id]
+    assert store.job(id).state == ("queued" if not store.database.on_this_machine else "interrupted")
+
+
+def test_what_somebody_wants_stopped_does_not_begin_again(store):
+    add_engine(store, "steady", started=time.time() - 200)
+    add_engine(store, "falls", started=time.time() - 100)
+    id = take_from(store, 0, engine="falls")
+    store.cancel(id)
+    fall_silent(store, "falls")
+    assert store.interrupt_orphans() == [id] and store.job(id).state == "interrupted"
+
+
+# ---- draining
+
+
+@pytest.fixture
+def engine(store, monkeypatch):
+    """An engine of two slots in this process, whose workers are the test."""
+    monkeypatch.setattr("engine.service.BEAT", 3600.0)  # no second thread writes meanwhile
+    engine = Engine(store, Executor(), 2)
+    engine.executor.idle = 1
+    yield engine
+    engine._end.set()
+
+
+def test_a_drained_engine_ends_what_it_runs_takes_nothing_new_and_goes(store, engine):
+    id = store.submit(SPEC).id
+    engine.work(Turns(1))
+    assert store.job(id).engine == engine.id and not store.is_drained(engine.id)
+    assert store.drain(engine.id) and store.drain(engine.id) and not store.drain("unknown")
+    waiting = store.submit(SPEC.with_(seed=1)).id
+    engine.work(Turns(2))
+    assert store.job(waiting).state == "queued" and store.job(id).state == "running"
+    assert "takes nothing new" in store.explain_waiting(waiting)
+    engine.executor.news = [WorkFinished((id, 1), "failed", "why")]
+    engine.work(Turns(1000))
+    assert store.job(id).state == "failed"
+    engine.stop()
+    assert store.engines() == [] and store.job(waiting).state == "queued"
+
+
+def test_what_has_not_ended_in_time_is_queued_anew(store, engine):
+    id = store.submit(SPEC).id
+    engine.work(Turns(1))
+    draining = threading.Event()
+    draining.set()
+    engine.work(Turns(10**6), draining, 0.05)
+    assert store.engines()[0].draining
+    engine.stop()
+    assert (store.job(id).state, store.job(id).attempt, store.job(id).engine) == ("queued", 2, None)
+
+
+def test_an_engine_that_stops_at_once_interrupts(store, engine):
+    id = store.submit(SPEC).id
+    engine.work(Turns(1))
+    draining = threading.Event()
+    draining.set()
+    engine.work(Turns(3), draining, 60.0)
+    engine.stop()
+    assert store.job(id).state == "interrupted"
+
+
+# ---- the slot kept for people
+
+
+def test_one_slot_of_all_engines_is_kept_for_people(store, engine):
+    add_engine(store, "other", slots=1)
+    for n in range(3):
+        store.submit(SPEC.with_(seed=n), priority=PRIORITY_SWEEP)
+    assert store.claim("other", most_sweeps=2) is not None
+    engine.executor.idle = 2
+    engine.work(Turns(2))
+    assert len(store.list_running(engine.id)) == 1, "three slots, two cells"
+    assert store.claim("other", most_sweeps=2) is None
+    person = store.submit(SPEC.with_(seed=9)).id
+    engine.work(Turns(1))
+    assert store.job(person).engine == engine.id
+
+
+def test_a_full_engine_leaves_a_free_one_time_to_take_what_is_urgent(store):
+    cell = store.submit(SPEC, priority=PRIORITY_SWEEP).id
+    assert store.claim("full").id == cell
+    store.submit(SPEC.with_(seed=1))
+    assert store.should_yield(cell, attempt=1) and not store.should_yield(cell, attempt=1, waited=60.0)

@@ -161,16 +161,6 @@ def test_times_are_the_databases(store, monkeypatch):
     assert [abs(one.heartbeat - here()) < 100 for one in store.engines()] == [True]
 
 
-@pytest.mark.long
-@pytest.mark.timeout(180)
-def test_people_cannot_send_private_tables_yet(postgres):
-    store = Store(postgres.make_schema("plain"))
-    with pytest.raises(StoreError, match="not taken in by a store on PostgreSQL"):
-        store.add_upload("me", "a.csv", b"a,b\n1,2\n")
-    store.close()
-    postgres.run_sql("DROP SCHEMA plain CASCADE", "lab")
-
-
 @pytest.mark.both_databases
 def test_words_that_a_database_cannot_hold(store):
     for odd in ("a\x00b", "a\ud800b"):

@@ -307,8 +307,11 @@ def test_runs_of_engines_without_a_heartbeat_alone_are_interrupted(store):
         assert store.claim(engine).id == ids[engine]
     queued = store.submit(SPEC.with_(seed=9)).id
     assert sorted(store.interrupt_orphans()) == sorted([ids["silent"], ids["unheard"]])
-    assert store.job(ids["silent"]).state == "interrupted"
-    assert "Run it again" in store.job(ids["silent"]).reason
+    if store.database.on_this_machine:
+        assert store.job(ids["silent"]).state == "interrupted"
+        assert "Run it again" in store.job(ids["silent"]).reason
+    else:
+        assert store.job(ids["silent"]).state == store.job(ids["unheard"]).state == "queued"
     assert store.job(ids["alive"]).state == "running" and store.job(queued).state == "queued"
     assert store.interrupt_orphans() == []
 

@@ -15,6 +15,7 @@ from app.words.text import escape, format_count
 from engine.errors import LabError
 from engine.spec.table_limits import MAX_BYTES, MAX_CELLS, MAX_COLUMNS, MAX_INFLATED, MAX_ROWS
 from engine.store.forgetting import Forgotten
+from engine.store.sealing import KEY_GONE
 from engine.store.uploads import ENDINGS, Upload
 
 TAKEN = words.TAKEN.format(size=MAX_BYTES >> 20, rows=f"{MAX_ROWS:,}")
@@ -118,6 +119,13 @@ def draw_forgotten() -> None:
             tables=format_count(gone.tables, "table"), work=format_count(gone.jobs, "piece") + " of work"
         )
         st.success(f"{said} {words.LOG_EMPTY if gone.clean else words.LOG_LATER}", icon=":material/delete_forever:")
+
+
+def draw_lost() -> None:
+    """Draw that the database lost this browser's tables."""
+    if uploads.has_lost_key():
+        with st.container(key="data-state-lost"):
+            st.warning(KEY_GONE, icon=":material/key_off:")
 
 
 def draw_unknown(go: Go) -> None:

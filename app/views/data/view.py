@@ -47,6 +47,7 @@ def page() -> None:
     top.draw_head(here is not None and here.job is not None and here.job.active)
     with st.container(key="data-top"):
         upload.draw_forgotten()
+        upload.draw_lost()
         upload.draw_trouble()
     if here is None:
         headline.draw_title(words.GONE)
