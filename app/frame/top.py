@@ -45,8 +45,6 @@ div:has(> .st-key-run-bar) { position: sticky; bottom: 0; z-index: 5; }
 .st-key-run-bar { padding: .6rem 0 .4rem; background: light-dark(#F8F8F7, #1B1C1F); border-top: 1px solid rgba(128, 128, 128, .25); }
 label[data-testid="stWidgetLabel"][disabled] { color: light-dark(#595A63, #B5B3AC); }
 [data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p { opacity: 1; color: light-dark(#595A63, #B5B3AC); }
-/* a popover is drawn outside of the app, where light-dark() knows no dark theme */
-[data-testid="stPopoverBody"] :is([data-testid="stCaptionContainer"], [data-testid="stCaptionContainer"] p) { color: inherit; }
 :is(a, button, summary, input, [tabindex]):focus-visible { outline: 2px solid light-dark(#00644B, #3CC79A); outline-offset: 2px; }
 [data-testid="stMain"]:focus-visible { outline-offset: -3px; }
 :is([class*="st-key-share-"], [class*="st-key-code-"]):has(> details) { width: auto; max-width: 100%; }
