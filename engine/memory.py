@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from engine import system
 
 SHARE = 0.8
@@ -25,12 +22,3 @@ def device_share(workers: int) -> int:
 def default_limit(workers: int) -> int:
     """MiB that each of so many workers may use beyond what it needs while idle: an equal part of SHARE, and LEAST at least."""
     return max(LEAST, int(SHARE * system.memory_of_machine() / system.MIB / workers))
-
-
-def find_mps() -> str:
-    """The folder of NVIDIA's Multi-Process Service, which lets several workers compute on one GPU at a time; '' where none runs.
-
-    CUDA_MPS_PIPE_DIRECTORY names it, by default /tmp/nvidia-mps; the service keeps a pipe `control` there while it runs.
-    """
-    folder = os.environ.get("CUDA_MPS_PIPE_DIRECTORY") or "/tmp/nvidia-mps"
-    return folder if (Path(folder) / "control").exists() else ""

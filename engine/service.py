@@ -32,7 +32,7 @@ from engine.errors import BadInput, StoreError, StoreFull, StoreLocked
 from engine.events import pack
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkLost, WorkReturned
 from engine.executors.local import LocalExecutor
-from engine.memory import default_limit, device_share, find_mps
+from engine.memory import default_limit, device_share
 from engine.operate import logs
 from engine.operate.tally import Tally
 from engine.settings import read_setting
@@ -648,7 +648,7 @@ class Engine:
             numerics=NUMERICS,
             device_memory=dict(catalog.get("device_memory", {})),
             share=int(os.environ.get("LAB_DEVICE_SHARE") or 0),
-            mps=find_mps(),
+            mps=system.find_mps(),
             draining=self._drains is not None,
         )
 

@@ -265,6 +265,15 @@ def return_memory() -> None:
         ctypes.CDLL(None).malloc_trim(0)
 
 
+def find_mps() -> str:
+    """The folder of NVIDIA's Multi-Process Service, which lets several workers compute on one GPU at a time; '' where none runs.
+
+    CUDA_MPS_PIPE_DIRECTORY names it, by default /tmp/nvidia-mps; the service keeps a pipe `control` there while it runs.
+    """
+    folder = os.environ.get("CUDA_MPS_PIPE_DIRECTORY") or "/tmp/nvidia-mps"
+    return folder if (Path(folder) / "control").exists() else ""
+
+
 def read_processor_facts() -> dict[str, str]:
     """What Linux lists of the first processor, such as `model name`; {} on other systems."""
     try:
