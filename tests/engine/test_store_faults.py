@@ -282,6 +282,10 @@ QUIET = ("bookmark", "delete", "delete_many", "expire", "forget", "forget_for", 
 """Verbs that end well where only the log could not be emptied: an engine does it later."""
 
 
+SILENT = ("has_lost_key",)
+"""Verbs that ask nothing of SQLite: it has no keys that could be lost."""
+
+
 def list_verbs() -> list[str]:
     """The verbs of the store, by inspection; `close` asks nothing of the database."""
     return sorted({name for name, _ in inspect.getmembers(Store, inspect.isfunction) if name[0] != "_"} - {"close"})
@@ -309,14 +313,14 @@ def scene(monkeypatch: pytest.MonkeyPatch) -> Iterator[Scene]:
 
 def test_an_error_at_every_statement_of_every_verb(scene):
     """Each statement fails once, the causes in turn."""
-    for name in list_verbs():
+    for name in sorted(set(list_verbs()) - set(SILENT)):
         strike_everywhere(scene, name, [list(CAUSES)])
 
 
 @pytest.mark.long
 @pytest.mark.timeout(300)
 def test_every_cause_at_every_statement_of_every_verb(scene):
-    for name in list_verbs():
+    for name in sorted(set(list_verbs()) - set(SILENT)):
         strike_everywhere(scene, name, [[cause] for cause in CAUSES])
 
 
