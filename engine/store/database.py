@@ -299,3 +299,13 @@ class Part:
 
     def __init__(self, database: Database) -> None:
         self.database = database
+
+
+def upsert_by(insert: Any, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
+    """Insert a row, or update the one that has its primary key. insert: the dialect's, which has `on_conflict_do_update`."""
+    keys = [column.name for column in table.primary_key]
+    computed = {name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)}
+    adding = insert(table).values(computed) if computed else insert(table)
+    changed = {name: adding.excluded[name] for name in values if name not in keys}
+    plain = {name: value for name, value in values.items() if name not in computed}
+    connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), plain)

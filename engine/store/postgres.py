@@ -36,7 +36,7 @@ from sqlalchemy.ext.compiler import compiles
 
 from engine.errors import BadStore, StoreError, StoreFull, StoreLocked
 from engine.store import sealing
-from engine.store.database import OF_A_PAGE, Conflict, Database, Result, show_url
+from engine.store.database import OF_A_PAGE, Conflict, Database, Result, show_url, upsert_by
 from engine.store.migrations import latest_schema, stamp_latest, upgrade
 from engine.store.schema import ARTIFACTS, FACTS, JOBS, METADATA, TEXT, PublicSpecColumn, PublicSpecField
 from engine.store.sealing import KEY_GONE, MARK, Place
@@ -339,12 +339,7 @@ class PostgresDatabase(Database):
         return sa.func.coalesce(column, "")
 
     def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
-        keys = [column.name for column in table.primary_key]
-        computed = {name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)}
-        adding = insert(table).values(computed) if computed else insert(table)
-        changed = {name: adding.excluded[name] for name in values if name not in keys}
-        plain = {name: value for name, value in values.items() if name not in computed}
-        connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), plain)
+        upsert_by(insert, connection, table, values)
 
     def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
         # all in one order, so that two never wait for each other

@@ -26,7 +26,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.ext.compiler import compiles
 
 from engine.errors import BadStore, StoreError, StoreFull, StoreLocked, StoreReplaced
-from engine.store.database import Database, Result, check_url
+from engine.store.database import Database, Result, check_url, upsert_by
 from engine.store.migrations import latest_schema, stamp, stamp_latest, upgrade
 from engine.store.schema import ARTIFACTS, FACTS, METADATA, REVISIONS, PublicSpecField
 from engine.store.sealing import Place
@@ -229,12 +229,7 @@ class SqliteDatabase(Database):
         return sa.func.coalesce(column, "")
 
     def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
-        keys = [column.name for column in table.primary_key]
-        computed = {name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)}
-        adding = insert(table).values(computed) if computed else insert(table)
-        changed = {name: adding.excluded[name] for name in values if name not in keys}
-        plain = {name: value for name, value in values.items() if name not in computed}
-        connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), plain)
+        upsert_by(insert, connection, table, values)
 
     def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
         pass  # there is no writer beside it

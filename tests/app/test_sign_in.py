@@ -384,7 +384,7 @@ def test_every_cookie_is_secure_under_https():
 # ---- the page
 
 
-def test_whoever_asks_for_a_job_on_the_page_is_counted():
+def test_a_person_who_asks_for_a_job_on_the_page_is_counted():
     """Each call of `submit` and its kin in the app names an owner or an asker."""
     naming = {"submit": "asker", "submit_missing": "asker", "submit_sweep": "asker"}
     found = []

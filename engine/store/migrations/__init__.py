@@ -38,7 +38,7 @@ def stamp_latest(connection: Connection) -> None:
 
 
 def stamp(connection: Connection, schema: int) -> None:
-    """Record which tables an open transaction leaves, for Alembic and for whoever opens the store."""
+    """Record which tables an open transaction leaves, for Alembic and for the next one that opens the store."""
     connection.execute(REVISIONS.delete())
     connection.execute(REVISIONS.insert().values(version_num=f"{schema - BEFORE:04}"))
     connection.execute(FACTS.delete().where(FACTS.c.key == "schema"))
