@@ -75,18 +75,30 @@ def tls_proxy(folder: Path, server: int, adds: Mapping[str, str], person: str = 
             behind, to_behind = await asyncio.open_connection("127.0.0.1", server)
             to_behind.write(rewrite(head.removesuffix(b"\r\n\r\n")))
             up = asyncio.create_task(pump(visitor, to_behind))
-            await pump(behind, to_visitor)
-            up.cancel()
-            to_behind.close()
+            try:
+                await pump(behind, to_visitor)
+            finally:
+                up.cancel()
+                to_behind.close()
         to_visitor.close()
 
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     listening = asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
-    port = asyncio.run_coroutine_threadsafe(listening, loop).result(10).sockets[0].getsockname()[1]
+    listener = asyncio.run_coroutine_threadsafe(listening, loop).result(10)
+
+    async def stop() -> None:
+        listener.close()
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     try:
-        yield int(port), ssl.create_default_context(cafile=str(certificate))
+        yield int(listener.sockets[0].getsockname()[1]), ssl.create_default_context(cafile=str(certificate))
     finally:
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
+        loop.close()
