@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import system
-from engine.errors import BadInput, StoreError, StoreFull, StoreLocked
+from engine.errors import BadInput, ClusterLost, StoreError, StoreFull, StoreLocked
 from engine.events import pack
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkLost, WorkReturned
 from engine.executors.local import LocalExecutor
@@ -76,6 +76,8 @@ ELSEWHERE = 2.0
 """Seconds that an interactive job has to start on an engine with a free slot, before a full one stops a cell for it."""
 PATIENCE = 60.0
 """Seconds of failing store calls after which the engine stops, unless the store is full or locked."""
+TROUBLES = 20
+"""Sentences on slots that are not ready, in a heartbeat."""
 AT_ONCE = 1000
 """Messages of workers that one transaction writes at most."""
 
@@ -143,16 +145,9 @@ def make_executor(slots: int | None, *, target: str, catalog: str, prepare: str 
     if where == "local":
         slots = slots or read_setting("LAB_SLOTS", 2)
     else:
-        from engine.executors.ray_cluster import RayExecutor, read_address
+        from engine.executors.ray_cluster import connect_cluster
 
-        cluster = RayExecutor(
-            read_address(where),
-            slots or read_setting("LAB_SLOTS", 0) or None,
-            threads=threads,
-            memory_mb=memory_mb,
-            gpu=read_setting("LAB_RAY_GPU", 100) / 100,
-            **functions,
-        )
+        cluster = connect_cluster(where, slots or read_setting("LAB_SLOTS", 0) or None, **functions)
         slots = read_setting("LAB_PRIVATE_SLOTS", 1)
     os.environ.setdefault("LAB_DEVICE_SHARE", str(device_share(slots)))  # read in the workers: see engine.devices
     local = LocalExecutor(
@@ -208,7 +203,7 @@ class Engine:
     def work(self, stopping: threading.Event, draining: threading.Event | None = None, patience: float = 0.0) -> None:
         """Runs the loop until `stopping` is set, or the engine is drained: asked to by `draining` or the store, it takes nothing new and
         returns when nothing runs any more, or after `patience` seconds (0: no limit). Raises StoreError if store calls have failed for
-        PATIENCE seconds.
+        PATIENCE seconds, and ClusterLost where its cluster is gone: what ran is queued anew.
         """
         log.info("engine %s: %d slots, store %s", self.id, self.slots, self.store.database.place)
         looked = float("-inf")
@@ -224,6 +219,9 @@ class Engine:
                 if self.store.generation != self._generation:
                     self._start_over()
                 self._write()
+                if self.executor.lost:
+                    self._hands_back = True  # what runs on this machine ends with the engine too
+                    raise ClusterLost(self.executor.lost)
                 self._write_spent()
                 self._release_unknown()
                 self._apply_cancellations()
@@ -642,6 +640,7 @@ class Engine:
             busy=self._busy,
             memory_mb=round(sum(map(system.memory_in_use, [os.getpid(), *self._pids])) / system.MIB, 1),
             trouble=self.executor.trouble,
+            troubles=self.executor.troubles[:TROUBLES],
             previews=self.executor.previews,
             catalog=self._digest,
             version=read_version(),
