@@ -69,6 +69,8 @@ def _draw_engines(store: Store, admin: str | None) -> None:
     draw_heading(words.ENGINES, words.ENGINES_HELP)
     known = store.engines(alive_within=DAY)
     _draw_table(list_engine_rows(known, time.time()), words.ENGINE_COLUMNS, words.ENGINES, words.NO_ENGINES)
+    for text in list_troubles(known, time.time()):
+        st.warning(escape(text, 300), icon=":material/warning:")
     drain: Callable[[str], object] | None = getattr(store, DRAIN_VERB, None)
     if known and drain is not None:
         engine = _draw_choice(words.ENGINE, [one.id for one in known], "admin.engine")
@@ -195,6 +197,13 @@ def list_engine_rows(engines: Sequence[EngineInfo], now: float) -> list[dict[str
             facts | {"memory": round(one.memory_mb), "state": state, "up": format_duration(max(0.0, now - one.started))}
         )
     return rows
+
+
+def list_troubles(engines: Sequence[EngineInfo], now: float) -> list[str]:
+    """Return why slots of living engines are not ready, such as another version on a machine of a cluster: a sentence each, once."""
+    return list(
+        dict.fromkeys(words.TROUBLE.format(host=one.host, why=why) for one in engines if one.alive(now) for why in one.troubles)
+    )
 
 
 def list_job_rows(jobs: Sequence[ActiveJob], now: float) -> list[dict[str, Any]]:
