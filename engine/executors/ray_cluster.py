@@ -21,6 +21,7 @@ import re
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -500,8 +501,9 @@ class RayExecutor:
 
     def _lose_head(self) -> list[ExecutorEvent]:
         """Ends all slots: their runs may still be going on, and nothing can be asked of them any more."""
-        log.error("the head of the Ray cluster is silent for %g s", SILENCE)
         self.lost = HEAD_LOST
+        log.error(self.lost)
+        sys.excepthook = sys.__excepthook__  # Ray's tells the head of the error, and would wait for it
         ended = [_end_lost(slot.run) for slot in self._slots if slot.run is not None]
         ended += [WorkReturned(work.key) for work in self._held]
         self._slots, self._waiting = [], []
