@@ -241,10 +241,8 @@ def draw_factors(entry: Entry, key: str) -> bool:
     )
     small, large = int(np.argmin(counts)), int(np.argmax(counts))
     names = {"small": escape(classes[small], 30), "large": escape(classes[large], 30)}
-    mean = centre(values)
-    st.markdown(
-        words.FACTORS_SAID.format(of_small=escape(f"{mean[small]:.2f}"), of_large=escape(f"{mean[large]:.2f}"), **names)
-    )
+    of_small, of_large = (f"{float(centre(values)[c]):.2f}".replace("-", "−") for c in (small, large))
+    st.markdown(words.FACTORS_SAID.format(of_small=of_small, of_large=of_large, **names))
     return True
 
 

@@ -274,7 +274,7 @@ def test_factors_of_the_output_weights_are_drawn_and_said(store: Store, look: Lo
     page = look(run=fabricate.deep(store, answer=answer).id)
     low, high = json.loads(chart(page, "chart-factors-deep").spec)["layout"]["yaxis"]["range"]
     assert low < -0.5 and high > 3.0
-    assert any("multiplied by 3.00" in one.value and "-0.50" in one.value for one in page.markdown)
+    assert any("multiplied by 3.00" in one.value and "−0.50" in one.value for one in page.markdown)
     other = look(run=fabricate.deep(store, fabricate.DIGITS.with_(seed=3)).id)
     assert not any("multiplied by" in one.value for one in other.markdown)
 
