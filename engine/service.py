@@ -561,6 +561,9 @@ class Engine:
     def _start(self, job: Job) -> bool:
         """Starts a claimed job, or fails it. False, and the job is queued again, where no worker is idle any more."""
         work = self._work(job)
+        if work is None and job.kind in ("run", "profile", "compare") and self.store.list_existing([str(job.upload)]):
+            self.store.release(job.id, attempt=job.attempt)  # its table has another owner since it was claimed (`hand_over`)
+            return True
         if work is None:
             why = {"embed": GONE, "score": NO_MODEL, "refit": NO_COMPARISON}.get(job.kind, FORGOTTEN).format(
                 run=job.spec.get("run")
