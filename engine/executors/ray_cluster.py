@@ -150,7 +150,7 @@ class RayExecutor:
         self._threads = threads
         self._arguments = (target, catalog, private, threads, memory_mb)
         self._remote = self._ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups={"control": 1})(SlotActor)
-        self._messages: queue.SimpleQueue[tuple[_Slot, _Run | None, str, Any]] = queue.SimpleQueue()
+        self._messages: queue.SimpleQueue[tuple[_Slot | None, _Run | None, str, Any]] = queue.SimpleQueue()
         self._troubles: dict[int, str] = {}
         self._failures = 0
         self._reference: dict[str, Any] | None = None
@@ -246,6 +246,10 @@ class RayExecutor:
             if self._place(work):
                 self._held.remove(work)
         return happened + self._overdue()
+
+    def wake(self) -> None:
+        """Lets `poll` return now. Any thread may call this."""
+        self._messages.put((None, None, "woken", None))
 
     def stop(self) -> None:
         """Ends all workers and leaves the cluster; one that this process started ends. Nothing can be started afterwards."""
@@ -344,8 +348,8 @@ class RayExecutor:
         self._read(self._follow, slot, slot.run, slot.actor.run.options(num_returns="streaming").remote(pack_work(work)))
         return True
 
-    def _handle_message(self, slot: _Slot, run: _Run | None, kind: str, value: Any) -> list[ExecutorEvent]:
-        if slot not in self._slots or run is not slot.run and run is not None:
+    def _handle_message(self, slot: _Slot | None, run: _Run | None, kind: str, value: Any) -> list[ExecutorEvent]:
+        if slot is None or slot not in self._slots or (run is not slot.run and run is not None):
             return []  # a replaced actor's messages, and what comes after a run's end, do not count
         if kind == "gone":
             return self._lose(slot, value)
