@@ -42,7 +42,7 @@ from engine.spec.embedding import FEATURES
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
 from engine.store.abilities import Abilities
-from engine.store.database import OF_AN_ENGINE
+from engine.store.database import ENGINES_TOPIC, OF_AN_ENGINE
 from engine.store.events import Batch
 from engine.store.jobs import CANCELLED, INTERRUPTED, LOST_MOST, PREVIEW, PRIORITY_SWEEP
 from engine.version import NUMERICS, read_version
@@ -57,6 +57,9 @@ TICK = 0.05
 """Seconds that one turn of the loop waits for worker events."""
 QUICK_TICK, QUICK_FOR = 0.01, 3.0
 """The same for so many seconds after a preview began: the next one is asked for soon."""
+LONG_TICK, STIRRED = 0.5, 1.0
+"""The same where the store tells when there is something to do; for STIRRED seconds after a notification or a message of a worker it is
+TICK again, since others may hold what is queued."""
 BEAT = 1.0
 """Seconds between two heartbeats."""
 STUCK = 30.0
@@ -181,6 +184,7 @@ class Engine:
         self._started = time.time()
         self._turned = time.monotonic()
         self._previewed = float("-inf")
+        self._stirred = float("-inf")  # when it last heard of the store or of a worker (monotonic)
         self._refused: float | None = None
         self._is_unsure = False  # whether an answer of the store may have been lost
         self._generation = store.generation
@@ -199,6 +203,7 @@ class Engine:
         self.store.record_heartbeat(self._info())  # a job claimed by an engine without a heartbeat is an orphan
         self._heart = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._heart.start()
+        self._unsubscribe = store.database.subscribe(ENGINES_TOPIC, self._hear)
 
     def work(self, stopping: threading.Event, draining: threading.Event | None = None, patience: float = 0.0) -> None:
         """Runs the loop until `stopping` is set, or the engine is drained: asked to by `draining` or the store, it takes nothing new and
@@ -213,7 +218,8 @@ class Engine:
                 self._drain()
             if self._drains is not None and self._is_drained(patience):
                 break
-            self._pending += self.executor.poll(QUICK_TICK if self._turned - self._previewed < QUICK_FOR else TICK)
+            self._pending += self.executor.poll(self._tick)
+            self._stirred = time.monotonic() if self._pending else self._stirred
             self._pids = self.executor.pids
             try:
                 if self.store.generation != self._generation:
@@ -244,6 +250,17 @@ class Engine:
             else:
                 self._refused = None
 
+    @property
+    def _tick(self) -> float:
+        """Seconds that this turn waits for workers."""
+        if self._turned - self._previewed < QUICK_FOR:
+            return QUICK_TICK
+        return LONG_TICK if self.store.database.hears and self._turned - self._stirred > STIRRED else TICK
+
+    def _hear(self, _: str) -> None:
+        self._stirred = time.monotonic()
+        self.executor.wake()
+
     def _drain(self) -> None:
         """Takes nothing new from now on."""
         if self._drains is None:
@@ -264,6 +281,7 @@ class Engine:
         A drained engine queues them anew: they had time to end and did not.
         """
         self._end.set()
+        self._unsubscribe()
         self._pending += self.executor.poll(0)
         self.executor.stop()
         self._heart.join()
@@ -541,6 +559,9 @@ class Engine:
     def _start(self, job: Job) -> bool:
         """Starts a claimed job, or fails it. False, and the job is queued again, where no worker is idle any more."""
         work = self._work(job)
+        if work is None and job.kind in ("run", "profile", "compare") and self.store.list_existing([str(job.upload)]):
+            self.store.release(job.id, attempt=job.attempt)  # its table has another owner since it was claimed (`hand_over`)
+            return True
         if work is None:
             why = {"embed": GONE, "score": NO_MODEL, "refit": NO_COMPARISON}.get(job.kind, FORGOTTEN).format(
                 run=job.spec.get("run")

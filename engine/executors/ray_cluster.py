@@ -289,6 +289,10 @@ class RayExecutor:
                 self._held.remove(work)
         return happened + self._overdue()
 
+    def wake(self) -> None:
+        """Lets `poll` return now. Any thread may call this."""
+        self._messages.put((None, None, "woken", None))
+
     def stop(self) -> None:
         """Ends all workers and leaves the cluster; one that this process started ends. Nothing can be started afterwards."""
         self._stopped.set()
@@ -420,8 +424,8 @@ class RayExecutor:
 
     def _handle_message(self, slot: _Slot | None, run: _Run | None, kind: str, value: Any) -> list[ExecutorEvent]:
         if slot is None:
-            return self._lose_head()
-        if slot not in self._slots or run is not slot.run and run is not None:
+            return self._lose_head() if kind == "headless" else []
+        if slot not in self._slots or (run is not slot.run and run is not None):
             return []  # a replaced actor's messages, and what comes after a run's end, do not count
         if kind == "gone":
             return self._lose(slot, value)

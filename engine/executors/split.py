@@ -94,6 +94,11 @@ class SplitExecutor:
         happened += self._merge("public", self.public.poll(0 if happened else timeout / 2))
         return happened + self._merge("private", self.private.poll(0 if happened else timeout / 2))
 
+    def wake(self) -> None:
+        """Lets `poll` return now. Any thread may call this."""
+        self.public.wake()
+        self.private.wake()
+
     def stop(self) -> None:
         """Ends all workers now. Nothing can be started afterwards."""
         self.private.stop()

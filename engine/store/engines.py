@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engine.store.database import Database, Part, repeat_on_conflict
+from engine.store.database import ENGINES_TOPIC, Database, Part, repeat_on_conflict
 from engine.store.jobs import ANEW, INTERRUPTED, LOST_MOST, PREVIEW, delete_outcome
 from engine.store.schema import CATALOG, ENGINES, JOBS
 
@@ -165,4 +165,6 @@ class Engines(Part):
         ids = [str(id) for id in connection.execute(queued.returning(JOBS.c.id)).scalars()]
         for id in ids:
             delete_outcome(self.database, connection, id)
+        if ids:
+            self.database.announce(connection, ENGINES_TOPIC)
         return ids
