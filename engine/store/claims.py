@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 from engine.store.abilities import Abilities
-from engine.store.database import Database, Part, private_key, repeat_on_conflict
+from engine.store.database import ENGINES_TOPIC, Database, Part, private_key, repeat_on_conflict
 from engine.store.jobs import (
     ACTIVE,
     ANEW,
@@ -135,6 +135,7 @@ class Claims(Part):
             if connection.execute(query).rowcount != 1:
                 return False
             delete_outcome(self.database, connection, id)
+            self.database.announce(connection, ENGINES_TOPIC)
             return True
 
     @repeat_on_conflict

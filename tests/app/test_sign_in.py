@@ -23,8 +23,10 @@ from starlette.requests import Request
 
 from app import api, launch, server, sign_in
 from app.session import uploads, visitor
+from app.words.text import escape
 from engine.errors import BadInput, NotAllowed
 from engine.store import Store
+from engine.store.engines import EngineInfo
 from tests.app.conftest import opened
 from tests.app.test_lab import keys, words
 from tests.app.test_server import ROOT
@@ -437,6 +439,16 @@ def test_admins_alone_have_the_page(admin, monkeypatch):
     monkeypatch.setattr(visitor, "is_admin", lambda: True)  # even where the page is reached, the store's verbs refuse
     page = opened("admin")
     assert "This is for the people" in page.error[0].value and len(page.dataframe) == 0
+
+
+def test_an_admin_sees_every_slot_of_a_cluster_that_is_not_ready(admin, monkeypatch):
+    monkeypatch.setattr(type(admin.database), "silence", 90.0)  # however long the page takes
+    lacks = "The machine of slot 2 on the cluster has <b>torch</b> 1 where the engine has torch 2; install the same there."
+    now = time.time()
+    admin.record_heartbeat(EngineInfo("e", "here", 1, now, now, ready=1, trouble="first", troubles=["first", lacks]))
+    admin.record_heartbeat(EngineInfo("gone", "there", 2, now - 999, now - 999, troubles=["of an engine that is gone"]))
+    said = [one.value for one in opened("admin").warning]
+    assert said == [escape(f"Engine on here: {why}", 300) for why in ("first", lacks)] and "<b>" not in said[1]
 
 
 @pytest.mark.parametrize(("silence", "lives"), [(3.0, False), (90.0, True)])
