@@ -101,6 +101,7 @@ def own_main() -> Iterator[None]:
 ALONE = (
     "tests/browser/",
     "tests/engine/test_service.py",
+    "tests/engine/test_engines.py",
     "tests/engine/test_ray.py",
     "tests/engine/test_ray_engine.py",
     "tests/engine/test_forgetting.py",
