@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import system
-from engine.errors import BadInput, StoreError, StoreFull, StoreLocked
+from engine.errors import BadInput, ClusterLost, StoreError, StoreFull, StoreLocked
 from engine.events import pack
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkLost, WorkReturned
 from engine.executors.local import LocalExecutor
@@ -42,7 +42,7 @@ from engine.spec.embedding import FEATURES
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
 from engine.store.abilities import Abilities, Taker
-from engine.store.database import OF_AN_ENGINE
+from engine.store.database import ENGINES_TOPIC, OF_AN_ENGINE
 from engine.store.events import Batch
 from engine.store.jobs import CANCELLED, INTERRUPTED, LOST_MOST, PREVIEW, PRIORITY_SWEEP
 from engine.version import NUMERICS, read_version
@@ -57,6 +57,9 @@ TICK = 0.05
 """Seconds that one turn of the loop waits for worker events."""
 QUICK_TICK, QUICK_FOR = 0.01, 3.0
 """The same for so many seconds after a preview began: the next one is asked for soon."""
+LONG_TICK, STIRRED = 0.5, 1.0
+"""The same where the store tells when there is something to do; for STIRRED seconds after a notification or a message of a worker it is
+TICK again, since others may hold what is queued."""
 BEAT = 1.0
 """Seconds between two heartbeats."""
 STUCK = 30.0
@@ -76,6 +79,8 @@ ELSEWHERE = 2.0
 """Seconds that an interactive job has to start on an engine with a free slot, before a full one stops a cell for it."""
 PATIENCE = 60.0
 """Seconds of failing store calls after which the engine stops, unless the store is full or locked."""
+TROUBLES = 20
+"""Sentences on slots that are not ready, in a heartbeat."""
 AT_ONCE = 1000
 """Messages of workers that one transaction writes at most."""
 
@@ -143,16 +148,9 @@ def make_executor(slots: int | None, *, target: str, catalog: str, prepare: str 
     if where == "local":
         slots = slots or read_setting("LAB_SLOTS", 2)
     else:
-        from engine.executors.ray_cluster import RayExecutor, read_address
+        from engine.executors.ray_cluster import connect_cluster
 
-        cluster = RayExecutor(
-            read_address(where),
-            slots or read_setting("LAB_SLOTS", 0) or None,
-            threads=threads,
-            memory_mb=memory_mb,
-            gpu=read_setting("LAB_RAY_GPU", 100) / 100,
-            **functions,
-        )
+        cluster = connect_cluster(where, slots or read_setting("LAB_SLOTS", 0) or None, **functions)
         slots = read_setting("LAB_PRIVATE_SLOTS", 1)
     os.environ.setdefault("LAB_DEVICE_SHARE", str(device_share(slots)))  # read in the workers: see engine.devices
     local = LocalExecutor(
@@ -186,6 +184,7 @@ class Engine:
         self._started = time.time()
         self._turned = time.monotonic()
         self._previewed = float("-inf")
+        self._stirred = float("-inf")  # when it last heard of the store or of a worker (monotonic)
         self._refused: float | None = None
         self._is_unsure = False  # whether an answer of the store may have been lost
         self._generation = store.generation
@@ -204,11 +203,12 @@ class Engine:
         self.store.record_heartbeat(self._info())  # a job claimed by an engine without a heartbeat is an orphan
         self._heart = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._heart.start()
+        self._unsubscribe = store.database.subscribe(ENGINES_TOPIC, self._hear)
 
     def work(self, stopping: threading.Event, draining: threading.Event | None = None, patience: float = 0.0) -> None:
         """Runs the loop until `stopping` is set, or the engine is drained: asked to by `draining` or the store, it takes nothing new and
         returns when nothing runs any more, or after `patience` seconds (0: no limit). Raises StoreError if store calls have failed for
-        PATIENCE seconds.
+        PATIENCE seconds, and ClusterLost where its cluster is gone: what ran is queued anew.
         """
         log.info("engine %s: %d slots, store %s", self.id, self.slots, self.store.database.place)
         looked = float("-inf")
@@ -218,12 +218,16 @@ class Engine:
                 self._drain()
             if self._drains is not None and self._is_drained(patience):
                 break
-            self._pending += self.executor.poll(QUICK_TICK if self._turned - self._previewed < QUICK_FOR else TICK)
+            self._pending += self.executor.poll(self._tick)
+            self._stirred = time.monotonic() if self._pending else self._stirred
             self._pids = self.executor.pids
             try:
                 if self.store.generation != self._generation:
                     self._start_over()
                 self._write()
+                if self.executor.lost:
+                    self._hands_back = True  # what runs on this machine ends with the engine too
+                    raise ClusterLost(self.executor.lost)
                 self._write_spent()
                 self._release_unknown()
                 self._apply_cancellations()
@@ -246,6 +250,17 @@ class Engine:
             else:
                 self._refused = None
 
+    @property
+    def _tick(self) -> float:
+        """Seconds that this turn waits for workers."""
+        if self._turned - self._previewed < QUICK_FOR:
+            return QUICK_TICK
+        return LONG_TICK if self.store.database.hears and self._turned - self._stirred > STIRRED else TICK
+
+    def _hear(self, _: str) -> None:
+        self._stirred = time.monotonic()
+        self.executor.wake()
+
     def _drain(self) -> None:
         """Takes nothing new from now on."""
         if self._drains is None:
@@ -265,6 +280,7 @@ class Engine:
         One that drains queues them anew: somebody replaces it on purpose, and what it runs did not end it.
         """
         self._end.set()
+        self._unsubscribe()
         self._pending += self.executor.poll(0)
         self.executor.stop()
         self._heart.join()
@@ -541,6 +557,9 @@ class Engine:
     def _start(self, job: Job) -> bool:
         """Starts a claimed job, or fails it. False, and the job is queued again, where no worker is idle any more."""
         work = self._work(job)
+        if work is None and job.kind in ("run", "profile", "compare") and self.store.list_existing([str(job.upload)]):
+            self.store.release(job.id, attempt=job.attempt)  # its table has another owner since it was claimed (`hand_over`)
+            return True
         if work is None:
             why = {"embed": GONE, "score": NO_MODEL, "refit": NO_COMPARISON}.get(job.kind, FORGOTTEN).format(
                 run=job.spec.get("run")
@@ -640,6 +659,7 @@ class Engine:
             busy=self._busy,
             memory_mb=round(sum(map(system.memory_in_use, [os.getpid(), *self._pids])) / system.MIB, 1),
             trouble=self.executor.trouble,
+            troubles=self.executor.troubles[:TROUBLES],
             previews=self.executor.previews,
             catalog=self._digest,
             version=read_version(),

@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 from engine.store.abilities import Abilities, Taker
-from engine.store.database import Database, Part, private_key, repeat_on_conflict
+from engine.store.database import ENGINES_TOPIC, Database, Part, private_key, repeat_on_conflict
 from engine.store.jobs import (
     ACTIVE,
     ANEW,
@@ -133,6 +133,7 @@ class Claims(Part):
             if connection.execute(query).rowcount != 1:
                 return False
             delete_outcome(self.database, connection, id)
+            self.database.announce(connection, ENGINES_TOPIC)
             return True
 
     @repeat_on_conflict

@@ -219,6 +219,7 @@ CASES: dict[str, Verb] = {
     "finish": lambda s, x: s.finish(x.running.id, "failed", "why", attempt=1),
     "forget": lambda s, x: s.forget("me", patience=0.0),
     "forget_for": lambda s, x: s.forget_for(ADMIN, name_person("me")),
+    "hand_over": lambda s, x: s.hand_over("me", ADMIN),
     "interrupt_orphans": lambda s, x: s.interrupt_orphans(),
     "is_drained": lambda s, x: s.is_drained("e"),
     "is_signed_out": lambda s, x: s.is_signed_out(ADMIN, "one", NOW),
