@@ -25,6 +25,8 @@ OF_A_PAGE, OF_AN_ENGINE = (5, 10), (2, 3)
 """Connections of a process that stay open, and those beside them at most, on a database that counts them."""
 POSTGRES = "postgresql+psycopg"
 """How the URL of a store on PostgreSQL begins."""
+ENGINES_TOPIC, PREVIEWS_TOPIC = "engines", "previews"
+"""What `Database.announce` tells of: something to do or to stop for engines; news of the preview whose id it names."""
 _NOT_A_FILE = "the store's URL {url} must name a SQLite file, such as sqlite:////folder/lab.db."
 _NO_URL = "{url} is no store's URL; it must look like sqlite:////folder/lab.db."
 
@@ -162,6 +164,25 @@ class Database(ABC):
     @abstractmethod
     def close(self) -> None:
         """Close all connections. The next transaction opens one again."""
+
+    @abstractmethod
+    def announce(self, connection: Connection, topic: str, about: str = "") -> None:
+        """Tell those who subscribed to a topic, in whatever process, as soon as this transaction, which writes, is committed.
+
+        about: an id, or nothing; never what somebody stored.
+        """
+
+    @abstractmethod
+    def subscribe(self, topic: str, hear: Callable[[str], object]) -> Callable[[], None]:
+        """Call `hear` with the id that each `announce` of a topic names, on another thread; with '' where some may have been lost.
+
+        Returns what ends it; `close` does so too. It is never called where databases do not tell: `hears` is False then.
+        """
+
+    @property
+    @abstractmethod
+    def hears(self) -> bool:
+        """Whether what is announced arrives just here and now, so that one may look less often by oneself."""
 
     @abstractmethod
     def refuse_private(self) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 from engine.settings import read_setting
-from engine.store.database import Database, Part, private_key, repeat_on_conflict
+from engine.store.database import ENGINES_TOPIC, Database, Part, private_key, repeat_on_conflict
 from engine.store.schema import ASKERS, BOOKMARKS, FACTS, JOB_TABLES, JOBS, OWNERS, PIECES, UPLOADS
 
 FORGET_AFTER = 30 * 60
@@ -261,4 +261,5 @@ def _delete(
     )
     if any(deleted):
         request_purge(database, connection)
+        database.announce(connection, ENGINES_TOPIC)  # workers that hold such data end
     return deleted

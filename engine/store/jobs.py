@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Row
 
 from engine.errors import UnknownName
 from engine.spec import embedding
-from engine.store.database import Database, insert_row, private_key
+from engine.store.database import ENGINES_TOPIC, Database, insert_row, private_key
 from engine.store.forgetting import request_purge, touch_owner
 from engine.store.quotas import count_job, count_jobs
 from engine.store.schema import ARTIFACTS, ASKERS, BOOKMARKS, JOB_TABLES, JOBS, RESULTS
@@ -232,6 +232,8 @@ def delete_job(database: Database, connection: Connection, id: str) -> bool:
     database.drop_keys(connection, [id])
     if row is not None and row.owner is not None:
         request_purge(database, connection)
+    if row is not None and row.state == "running":
+        database.announce(connection, ENGINES_TOPIC)
     return row is not None
 
 
@@ -258,6 +260,7 @@ def enqueue_job(
     if row is None:
         count_job(database, connection, key["id"], whose)
         insert_row(connection, JOBS, {**key, **fresh, "attempt": 1})
+        database.announce(connection, ENGINES_TOPIC)
     elif (row.state in ACTIVE and not row.cancel) or (row.state == "done" and not again):
         if values["priority"] < row.priority:
             connection.execute(JOBS.update().where(one).values(priority=values["priority"]))
@@ -265,6 +268,7 @@ def enqueue_job(
         count_job(database, connection, key["id"], whose)
         delete_outcome(database, connection, key["id"])
         connection.execute(JOBS.update().where(one).values(**fresh, attempt=JOBS.c.attempt + 1))
+        database.announce(connection, ENGINES_TOPIC)
     return job_from_row(database, connection, connection.execute(sa.select(*COLUMNS).where(one)).one())
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json, upload_id
-from engine.store.database import Database, Part, repeat_on_conflict
+from engine.store.database import ENGINES_TOPIC, Database, Part, repeat_on_conflict
 from engine.store.forgetting import purge
 from engine.store.jobs import (
     ACTIVE,
@@ -305,7 +305,10 @@ def cancel_jobs(database: Database, connection: Connection, jobs: sa.ColumnEleme
     }
     active = sa.or_(queued, sa.and_(JOBS.c.state == "running", JOBS.c.cancel == 0))
     database.lock_jobs(connection, sa.and_(jobs, active))
-    return connection.execute(JOBS.update().where(jobs, active).values(**values)).rowcount
+    count = connection.execute(JOBS.update().where(jobs, active).values(**values)).rowcount
+    if count:
+        database.announce(connection, ENGINES_TOPIC)
+    return count
 
 
 def _pick(results: dict[str, dict[str, Any]], fields: bool | Sequence[str]) -> dict[str, dict[str, Any]]:

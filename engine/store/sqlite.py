@@ -162,6 +162,16 @@ class SqliteDatabase(Database):
 
     # ---- private rows: padded, never sealed
 
+    def announce(self, connection: Connection, topic: str, about: str = "") -> None:
+        pass
+
+    def subscribe(self, topic: str, hear: Callable[[str], object]) -> Callable[[], None]:
+        return lambda: None
+
+    @property
+    def hears(self) -> bool:
+        return False
+
     def refuse_private(self) -> None:
         """Nothing: deleting leaves no copy here."""
 
