@@ -103,10 +103,12 @@ def own_main() -> Iterator[None]:
 ALONE = (
     "tests/browser/",
     "tests/engine/test_service.py",
+    "tests/engine/test_engines.py",
     "tests/engine/test_ray.py",
     "tests/engine/test_ray_engine.py",
     "tests/engine/test_forgetting.py",
     "tests/app/test_server.py",
+    "tests/app/test_signed_in_server.py",
     "tests/app/test_origin.py",
     "tests/test_benchmarks.py::test_it_runs_alone",
     "tests/test_portable.py",

@@ -71,6 +71,8 @@ def _draw_engines(store: Store, admin: str | None) -> None:
     draw_heading(words.ENGINES, words.ENGINES_HELP.format(seconds=f"{store.database.silence:.0f}"))
     known, living = store.engines(alive_within=DAY), {one.id for one in store.engines()}
     _draw_table(list_engine_rows(known, living, time.time()), words.ENGINE_COLUMNS, words.ENGINES, words.NO_ENGINES)
+    for text in list_troubles(known, living):
+        st.warning(escape(text, 300), icon=":material/warning:")
     drain: Callable[[str], object] | None = getattr(store, DRAIN_VERB, None)
     if known and drain is not None:
         engine = _draw_choice(words.ENGINE, [one.id for one in known], "admin.engine")
@@ -197,6 +199,12 @@ def list_engine_rows(engines: Sequence[EngineInfo], living: Set[str], now: float
             facts | {"memory": round(one.memory_mb), "state": state, "up": format_duration(max(0.0, now - one.started))}
         )
     return rows
+
+
+def list_troubles(engines: Sequence[EngineInfo], living: Set[str]) -> list[str]:
+    """Return why slots of engines that live are not ready, such as another version on a machine of a cluster: a sentence each, once."""
+    found = (words.TROUBLE.format(host=one.host, why=why) for one in engines if one.id in living for why in one.troubles)
+    return list(dict.fromkeys(found))
 
 
 def list_job_rows(jobs: Sequence[ActiveJob], now: float) -> list[dict[str, Any]]:

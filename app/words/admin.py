@@ -16,6 +16,7 @@ ENGINE_COLUMNS = {
     "up": "Up for",
 }  # fmt: skip
 ALIVE, DRAINING, SILENT, STARTING = "ready", "takes nothing new", "silent for {time}", "starting"
+TROUBLE = "Engine on {host}: {why}"
 NO_ENGINES = "No engine has reported within the last day."
 ENGINE, DRAIN = "Engine to drain", "Drain"
 DRAIN_HELP = "It takes nothing new, and stops when what it runs has ended. A page starts its own engine anew."

@@ -27,6 +27,16 @@ class SplitExecutor:
         return self.private.trouble or self.public.trouble
 
     @property
+    def troubles(self) -> list[str]:
+        """Of both."""
+        return self.private.troubles + self.public.troubles
+
+    @property
+    def lost(self) -> str:
+        """As of `RayExecutor`."""
+        return self.public.lost
+
+    @property
     def idle(self) -> int:
         """Number of the workers of both that can be given a job now."""
         return self.public.idle + self.private.idle

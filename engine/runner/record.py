@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engine.analysis import curves, metrics, moves
 from engine.analysis.gap import mean_over_classes
-from engine.analysis.norms import weight_norms
+from engine.analysis.norms import class_factors, weight_norms
 from engine.analysis.sample import make_features_artifact
 from engine.data.dataset import Task
 from engine.data.table import Dataset
@@ -66,6 +66,7 @@ class RunRecord:
     probability: list[np.ndarray] = field(default_factory=list)
     truth: list[np.ndarray] = field(default_factory=list)
     norms: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
+    factors: list[np.ndarray | None] = field(default_factory=list)
     gaps: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
     features: dict[str, np.ndarray] = field(default_factory=dict)
     generated: dict[str, np.ndarray] = field(default_factory=dict)
@@ -116,9 +117,12 @@ class RunRecord:
             self.truth.append(y[r][mask[r]])
         if (first := task.replicates[0].number) == 0:
             self.frames[first] = camera.thin(self.frames[first])
+        heads: dict[str, np.ndarray] = {}
         for name, net in (("before", fitted.earlier or fitted.net), ("after", fitted.net)):
-            norms = weight_norms(net.head_weights().cpu().numpy())
+            heads[name] = net.head_weights().cpu().numpy()
+            norms = weight_norms(heads[name])
             self.norms[name].append(np.full_like(norms, np.nan) if net.cosine else norms)
+        self.factors.append(class_factors(heads["before"], heads["after"]))
         for r, one in enumerate(extract_features(task, fitted)):
             measured = compute_gaps(one, classes, equal_size_stream(task, r))
             measured |= compute_deviations(one, classes, equal_size_stream(task, r, "deviation"))
@@ -251,9 +255,11 @@ class RunRecord:
         return per_class, averages
 
     def _curves(self, classes: int) -> dict[str, np.ndarray]:
-        """Precision on a grid of recalls, over all and per class; norms of the output weights; the chosen epochs."""
+        """Precision on a grid of recalls, over all and per class; norms and factors of the output weights; the chosen epochs."""
         pairs = list(zip(self.probability, self.truth, strict=True))
-        return {
+        factors = [one for one in self.factors if one is not None]
+        scaled = {"factors": np.concatenate(factors)} if factors and len(factors) == len(self.factors) else {}
+        return scaled | {
             "pr_recall": curves.GRID,
             "pr_precision": np.stack([curves.precision_recall(p, y) for p, y in pairs]),
             "weight_norms": np.concatenate(self.norms["after"]),

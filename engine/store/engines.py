@@ -26,6 +26,7 @@ class EngineInfo:
 
     device: the one `auto` would take, as a worker reported it ('' while none has). devices: those that can be asked for.
     slots: runs at a time; ready: workers that are up; busy: slots in use. trouble: why its workers do not start, '' while they do.
+    troubles: the same of each slot of a cluster that is not ready, such as another version on its machine.
     previews: whether it computes previews, in a worker beside the slots. catalog: the first 16 digits of a digest of its catalog. version:
     of the program, '' where it is not installed as a package; numerics: `engine.version.NUMERICS`, 0 for programs of before.
     device_memory: MiB of each device; share: percent of a GPU's memory for each worker; mps: the folder of NVIDIA's Multi-Process Service,
@@ -52,6 +53,7 @@ class EngineInfo:
     share: int = 0
     mps: str = ""
     draining: bool = False
+    troubles: list[str] = dataclasses.field(default_factory=list)
 
     def alive(self, now: float | None = None, limit: float = STALE) -> bool:
         """Whether the heartbeat lies within `limit` seconds of `now`, on either side, since a clock may be set back."""

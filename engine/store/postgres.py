@@ -394,8 +394,8 @@ class PostgresDatabase(Database):
     def unindexed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return sa.func.coalesce(column, "")
 
-    def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
-        upsert_by(insert, connection, table, values)
+    def upsert(self, connection: Connection, table: sa.Table, *rows: dict[str, Any]) -> None:
+        upsert_by(insert, connection, table, rows)
 
     def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
         # all in one order, so that two never wait for each other

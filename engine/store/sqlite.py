@@ -241,8 +241,8 @@ class SqliteDatabase(Database):
     def unindexed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return sa.func.coalesce(column, "")
 
-    def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
-        upsert_by(insert, connection, table, values)
+    def upsert(self, connection: Connection, table: sa.Table, *rows: dict[str, Any]) -> None:
+        upsert_by(insert, connection, table, rows)
 
     def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
         pass  # there is no writer beside it

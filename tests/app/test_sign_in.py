@@ -23,8 +23,10 @@ from starlette.requests import Request
 
 from app import api, launch, server, sign_in
 from app.session import uploads, visitor
+from app.words.text import escape
 from engine.errors import BadInput, NotAllowed
 from engine.store import Store
+from engine.store.engines import EngineInfo
 from tests.app.conftest import opened
 from tests.app.test_lab import keys, words
 from tests.app.test_server import ROOT
@@ -326,6 +328,18 @@ def test_the_server_drops_a_header_without_its_secret(proxy, sent, kept, kind):
     assert sign_in.drop_untrusted(scope, None) is scope
 
 
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [("127.0.0.1", True), ("::1", True), ("10.0.0.7", True), ("fd00::7", True), ("8.8.8.8", False), ("2001:4860:4860::8888", False),
+     ("::ffff:8.8.8.8", False), ("/run/lab.sock", True)],
+)  # fmt: skip
+def test_the_header_does_not_count_at_a_public_address(proxy, address, kept):
+    """Whatever the server was bound to: all addresses at once, too."""
+    headers = [(b"x-forwarded-user", b"ann"), (b"x-lab-proxy-secret", PROXY.encode())]
+    scope = sign_in.drop_untrusted({"type": "http", "headers": headers, "server": (address, 80)}, proxy)
+    assert (scope["headers"] == headers) is kept and (kept or scope["headers"] == [])
+
+
 # ---- the way back, and cookies under https
 
 
@@ -425,6 +439,16 @@ def test_admins_alone_have_the_page(admin, monkeypatch):
     monkeypatch.setattr(visitor, "is_admin", lambda: True)  # even where the page is reached, the store's verbs refuse
     page = opened("admin")
     assert "This is for the people" in page.error[0].value and len(page.dataframe) == 0
+
+
+def test_an_admin_sees_every_slot_of_a_cluster_that_is_not_ready(admin, monkeypatch):
+    monkeypatch.setattr(type(admin.database), "silence", 90.0)  # however long the page takes
+    lacks = "The machine of slot 2 on the cluster has <b>torch</b> 1 where the engine has torch 2; install the same there."
+    now = time.time()
+    admin.record_heartbeat(EngineInfo("e", "here", 1, now, now, ready=1, trouble="first", troubles=["first", lacks]))
+    admin.record_heartbeat(EngineInfo("gone", "there", 2, now - 999, now - 999, troubles=["of an engine that is gone"]))
+    said = [one.value for one in opened("admin").warning]
+    assert said == [escape(f"Engine on here: {why}", 300) for why in ("first", lacks)] and "<b>" not in said[1]
 
 
 @pytest.mark.parametrize(("silence", "lives"), [(3.0, False), (90.0, True)])

@@ -234,6 +234,7 @@ CASES: dict[str, Verb] = {
     "list_names": lambda s, x: s.list_names("me"),
     "list_queued": lambda s, x: s.list_queued("me"),
     "list_running": lambda s, x: s.list_running("e"),
+    "list_takers": lambda s, x: s.list_takers(),
     "load": lambda s, x: s.load(x.folder / "others.zip"),
     "median_seconds": lambda s, x: s.median_seconds(),
     "position": lambda s, x: s.position(x.queued.id),
