@@ -328,6 +328,18 @@ def test_the_server_drops_a_header_without_its_secret(proxy, sent, kept, kind):
     assert sign_in.drop_untrusted(scope, None) is scope
 
 
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [("127.0.0.1", True), ("::1", True), ("10.0.0.7", True), ("fd00::7", True), ("8.8.8.8", False), ("2001:4860:4860::8888", False),
+     ("::ffff:8.8.8.8", False), ("/run/lab.sock", True)],
+)  # fmt: skip
+def test_the_header_does_not_count_at_a_public_address(proxy, address, kept):
+    """Whatever the server was bound to: all addresses at once, too."""
+    headers = [(b"x-forwarded-user", b"ann"), (b"x-lab-proxy-secret", PROXY.encode())]
+    scope = sign_in.drop_untrusted({"type": "http", "headers": headers, "server": (address, 80)}, proxy)
+    assert (scope["headers"] == headers) is kept and (kept or scope["headers"] == [])
+
+
 # ---- the way back, and cookies under https
 
 
