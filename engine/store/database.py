@@ -234,6 +234,10 @@ class Database(ABC):
         """`clock` as a number."""
 
     @abstractmethod
+    def read_uptime(self, connection: Connection) -> float:
+        """Seconds for which the database's server has run and this process has lost no connection to it; inf where it has none."""
+
+    @abstractmethod
     def pad_private(self, text: AnyStr, owner: str | None) -> AnyStr:
         """Text or bytes as a row of that owner stores them, behind padding where deleting must leave no copy.
 

@@ -207,6 +207,9 @@ class SqliteDatabase(Database):
                 self._page_size = int(driver.execute("PRAGMA page_size").fetchone()[0])
         return self._page_size
 
+    def read_uptime(self, connection: Connection) -> float:
+        return float("inf")
+
     def pad_private(self, text: AnyStr, owner: str | None) -> AnyStr:
         if owner is None:
             return text
