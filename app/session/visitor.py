@@ -42,7 +42,12 @@ def read_owner() -> str | None:
     """Return whose tables this script run may read: the person's who has signed in, else the browser's token; None where the page was
     started without `app/server.py`. It is read anew each time, since a sign-in may end while a page is open. Raises StoreError."""
     person = read_person()
-    return person.owner if person is not None else _token(str(st.context.cookies.get(OWNER_COOKIE) or ""))
+    return person.owner if person is not None else read_browser()
+
+
+def read_browser() -> str | None:
+    """Return the token of this browser, whoever has signed in there; None where it has none."""
+    return _token(str(st.context.cookies.get(OWNER_COOKIE) or ""))
 
 
 def read_person() -> Person | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -23,6 +22,7 @@ from engine.store.previews import KEPT_S, OLDEST_S
 from engine.store.schema import EVENTS, JOBS, RESULTS
 from tests.engine.test_store_gone import Turns
 
+pytestmark = pytest.mark.both_databases
 CATALOG = build_catalog()
 ME, YOU, THIRD = "m" * 43, "y" * 43, "t" * 43
 MOONS = RunSpec("moons", "explicit-gradient", Imbalance("ratio", 20), {"rows": 600}).complete(CATALOG)
@@ -83,13 +83,6 @@ def test_out_of_time_the_network_is_measured_as_it_is(monkeypatch: pytest.Monkey
 
 
 # ---- its row
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
-    store = Store(f"sqlite:///{tmp_path / 'lab.db'}")
-    yield store
-    store.close()
 
 
 def rows(store: Store) -> list[tuple[str, str]]:
@@ -206,6 +199,7 @@ def work_until(engine: Engine, question: Callable[[], Any], seconds: float = 60)
         engine.work(Turns(1))
 
 
+@pytest.mark.sqlite
 @pytest.mark.timeout(180)
 def test_previews_have_a_worker_of_their_own(engine: Engine, store: Store) -> None:
     executor = engine.executor

@@ -27,6 +27,7 @@ from engine.sweep.standing import cancel_sweep, read_standing, submit_sweep
 from engine.sweep.table import build_table, compare_over_cells
 from tests.app import fabricate
 
+pytestmark = pytest.mark.both_databases
 CATALOG = fabricate.catalog()
 REAL = build_catalog()
 TWO = SweepSpec(("moons", "glass2"), ("smote", "explicit-gradient"), (5, 20), folds=2, seeds=2)
@@ -424,6 +425,7 @@ def test_a_method_with_another_network_than_its_baseline_is_told(store):
     assert "a convolutional network" in notes.pop("explicit-gradient") and set(notes.values()) == {""}
 
 
+@pytest.mark.sqlite
 def test_ranks_over_the_cells_never_count_the_potential(store):
     fill(store, TWO)
     records = build_table(store, TWO, CATALOG)

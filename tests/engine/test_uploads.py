@@ -9,6 +9,7 @@ import random
 import secrets
 import sqlite3
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from engine.store.database import Database
 from engine.store.schema import FACTS, JOBS, OWNERS, UPLOADS
 from tests.engine.test_store import finished, result_of
 
+pytestmark = pytest.mark.both_databases
 CANARY = "c4n4ry"
 
 
@@ -54,9 +56,20 @@ def made(store: Store, owner: str = "me") -> tuple[str, list[str]]:
     return id, [profile.id, compare.id, run.id, failed.id]
 
 
-def left(folder: Path, what: str = CANARY) -> list[str]:
-    """Files with the canary in them."""
-    return [path.name for path in sorted(folder.rglob("*")) if path.is_file() and what.encode() in path.read_bytes()]
+@pytest.fixture
+def left(request: pytest.FixtureRequest, empty_url: str, tmp_path: Path) -> Callable[[], list[str]]:
+    """left() -> files of the database with the canary in them; of PostgreSQL those of the server, its logs among them."""
+
+    def find() -> list[str]:
+        folder = tmp_path
+        if not empty_url.startswith("sqlite"):
+            server = request.getfixturevalue("postgres")
+            server.run_sql("CHECKPOINT")
+            folder = server.folder
+        files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+        return [path.name for path in files if CANARY.encode() in path.read_bytes()]
+
+    return find
 
 
 # ---- in
@@ -260,14 +273,14 @@ def test_a_table_is_in_no_repr(tmp_path):
 # ---- out
 
 
-def test_forget_leaves_no_byte_of_one_table_and_all_of_the_others(store, tmp_path):
+def test_forget_leaves_no_byte_of_one_table_and_all_of_the_others(store, left, tmp_path):
     public = finished(store)
     id, jobs = made(store)
     other = store.add_upload("me", "kept.csv", b"kept")
     theirs = store.add_upload("you", "kept.csv", b"kept")
-    assert left(tmp_path), "it was there"
+    assert store.database.seals or left(), "it was there"
     assert store.forget("me", id) == (1, 4, True)
-    assert left(tmp_path) == [] and (tmp_path / "lab.db-wal").stat().st_size < 50_000
+    assert left() == [] and (store.database.seals or (tmp_path / "lab.db-wal").stat().st_size < 50_000)
     for job in jobs:
         with pytest.raises(UnknownName):
             store.job(job, "me")
@@ -276,20 +289,21 @@ def test_forget_leaves_no_byte_of_one_table_and_all_of_the_others(store, tmp_pat
     assert store.forget("me", id) == (0, 0, True), "once more is nothing"
 
 
-def test_forget_all_of_an_owner(store, tmp_path):
+def test_forget_all_of_an_owner(store, left):
     made(store)
     made(store)
     theirs, _ = made(store, "you")
     assert store.forget("me") == (2, 8, True)
     assert store.uploads("me") == [] and store.upload(theirs, "you")
     store.forget("you")
-    assert left(tmp_path) == []
+    assert left() == []
     with store.database.reading() as db:
         assert db.execute(sa.select(OWNERS.c.owner)).all() == [] and db.execute(sa.select(JOBS.c.id)).all() == []
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("seed", [36, 55])
-def test_no_byte_stays_among_other_people_s_rows(store, tmp_path, monkeypatch, seed):
+def test_no_byte_stays_among_other_people_s_rows(store, left, monkeypatch, seed):
     """With draws in which secure_delete alone leaves copies of short rows behind (rows of no padding failed both)."""
     rng = random.Random(seed)
     monkeypatch.setattr(secrets, "token_hex", lambda n: "ab" * n)  # rows lie by their ids
@@ -313,9 +327,10 @@ def test_no_byte_stays_among_other_people_s_rows(store, tmp_path, monkeypatch, s
             if rng.random() < 0.3:
                 store.delete(id)
     store.forget("me")
-    assert left(tmp_path) == []
+    assert left() == []
 
 
+@pytest.mark.sqlite
 def test_what_is_private_is_padded_and_reads_the_same(store):
     id, jobs = made(store)
     with store.database.reading() as db:
@@ -334,7 +349,7 @@ def test_what_is_private_is_padded_and_reads_the_same(store):
     assert store.jobs(owner="me", kinds=("profile",))[0].spec["upload"] == id
 
 
-def test_owners_who_fell_silent_are_forgotten(store, tmp_path, monkeypatch):
+def test_owners_who_fell_silent_are_forgotten(store, left, monkeypatch):
     made(store)
     kept, _ = made(store, "you")
 
@@ -354,7 +369,7 @@ def test_owners_who_fell_silent_are_forgotten(store, tmp_path, monkeypatch):
     monkeypatch.setenv("LAB_FORGET_AFTER", "10")
     seen("you", -20)
     assert store.expire() == (1, 4, True), "a sign of life from the future is none"
-    assert left(tmp_path) == []
+    assert left() == []
 
 
 def test_a_sign_of_life_at_the_last_moment_is_heard(store, monkeypatch):
@@ -383,22 +398,23 @@ def test_a_sign_of_life_of_one_who_owns_nothing_writes_nothing(store):
         assert db.execute(sa.select(OWNERS)).all() == []
 
 
-def test_an_arrival_that_ended_midway_goes_too(store, tmp_path, monkeypatch):
+def test_an_arrival_that_ended_midway_goes_too(store, left):
     writer = store.begin_upload("me", CANARY)
     writer.write(CANARY.encode() * arrival.PIECE)
-    assert left(tmp_path) and store.expire() == (0, 0, True)
+    assert (store.database.seals or left()) and store.expire() == (0, 0, True)
     with store.database.writing() as db:
         db.execute(UPLOADS.update().values(created=time.time() - arrival.ARRIVAL - 1))
-    assert store.expire() == (1, 0, True) and left(tmp_path) == []
+    assert store.expire() == (1, 0, True) and left() == []
     with pytest.raises(BadInput, match="forgotten while it arrived"):
         writer.finish()
     left_alone = store.begin_upload("me", "a")
     left_alone.write(CANARY.encode() * arrival.PIECE)
     left_alone.abandon()
-    assert left(tmp_path) == []
+    assert left() == []
 
 
-def test_the_log_is_emptied_once_the_last_reader_lets_go(store, tmp_path):
+@pytest.mark.sqlite
+def test_the_log_is_emptied_once_the_last_reader_lets_go(store, left, tmp_path):
     id, _ = made(store)
     store.database.empty_log()
     with sqlite3.connect(tmp_path / "lab.db", isolation_level=None) as reader:
@@ -409,31 +425,31 @@ def test_the_log_is_emptied_once_the_last_reader_lets_go(store, tmp_path):
         assert time.monotonic() - began < 2 and store.expire().clean is False and store.purge() is False
         reader.execute("COMMIT")
     reader.close()
-    assert store.expire() == (0, 0, True) and left(tmp_path) == []
+    assert store.expire() == (0, 0, True) and left() == []
     with store.database.reading() as db:
         assert db.execute(sa.select(FACTS.c.key)).scalars().all() == ["schema"]
 
 
 def dies(url: str) -> None:
     store = Store(url)
-    store.database.empty_log = lambda **_: os._exit(9)  # type: ignore[method-assign]
+    store.database.pay_debt = lambda _: os._exit(9)  # type: ignore[method-assign]
     store.forget("me")
 
 
-def test_a_crash_between_deleting_and_emptying_the_log_is_made_good_by_the_next(store, tmp_path):
+def test_a_crash_between_deleting_and_emptying_the_log_is_made_good_by_the_next(store, left):
     made(store)
     process = multiprocessing.get_context("spawn").Process(target=dies, args=(store.url,))
     process.start()
     process.join(30)
     assert process.exitcode == 9 and store.uploads("me") == []
-    assert left(tmp_path), "the log still has it"
+    assert store.database.seals or left(), "the log still has it"
     store.close()
     later = Store(store.url)
-    assert later.expire() == (0, 0, True) and left(tmp_path) == []
+    assert later.expire() == (0, 0, True) and left() == []
     later.close()
 
 
-def test_what_still_comes_from_a_forgotten_job_is_not_kept(store, tmp_path):
+def test_what_still_comes_from_a_forgotten_job_is_not_kept(store, left):
     id = store.add_upload("me", "a.csv", b"x")
     run = store.submit(spec(id), owner="me")
     job = store.claim("e")
@@ -444,10 +460,11 @@ def test_what_still_comes_from_a_forgotten_job_is_not_kept(store, tmp_path):
     assert store.release(run.id, attempt=job.attempt) is False
     with pytest.raises(UnknownName):
         store.put_artifact(run.id, "a", CANARY.encode())
-    assert store.list_existing([id]) == set() and store.database.empty_log() and left(tmp_path) == []
+    assert store.list_existing([id]) == set() and store.database.empty_log() and left() == []
 
 
-def test_a_store_of_the_first_schema_is_taken_over(tmp_path):
+@pytest.mark.sqlite
+def test_a_store_of_the_first_schema_is_taken_over(left, tmp_path):
     with sqlite3.connect(tmp_path / "lab.db") as raw:
         raw.executescript(
             """
@@ -478,7 +495,7 @@ def test_a_store_of_the_first_schema_is_taken_over(tmp_path):
     assert store.artifact("0123456789abcdef", "frames/0") == b"PK"
     made(store)
     store.forget("me")
-    assert left(tmp_path) == []
+    assert left() == []
     with store.database.reading() as db:
         names = "SELECT name FROM sqlite_master WHERE name NOT LIKE 'sqlite_%' ORDER BY 1"
         here = db.execute(sa.text(names)).scalars().all()
