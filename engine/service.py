@@ -41,7 +41,7 @@ from engine.spec.companions import name_first_phase
 from engine.spec.embedding import FEATURES
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
-from engine.store.abilities import Abilities
+from engine.store.abilities import Abilities, Taker
 from engine.store.database import ENGINES_TOPIC, OF_AN_ENGINE
 from engine.store.events import Batch
 from engine.store.jobs import CANCELLED, INTERRUPTED, LOST_MOST, PREVIEW, PRIORITY_SWEEP
@@ -98,8 +98,8 @@ def serve(
 ) -> None:
     """Runs the engine of a store until SIGTERM or SIGINT, then marks running jobs as interrupted and returns.
 
-    With LAB_DRAIN_SECONDS, the first SIGTERM lets what runs end for so many seconds, and what has not ended is queued anew; a second
-    SIGTERM, or SIGINT, stops at once. An engine that the store asks to end (`Store.drain`) waits so long too, without a limit by default.
+    With LAB_DRAIN_SECONDS, the first SIGTERM lets what runs end for so many seconds; a second SIGTERM, or SIGINT, stops at once. What has
+    not ended by then is queued anew. An engine that the store asks to end (`Store.drain`) waits so long too, without a limit by default.
 
     store_url: default as in `Store`. slots: jobs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
     see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB of resident memory that a run may use beyond its idle worker (default: the
@@ -192,9 +192,9 @@ class Engine:
         self._digest = ""
         self._described = store.catalog()  # an earlier engine's, until a worker sends this one's
         self._private_mb = private_mb
-        self._slots_elsewhere, self._is_free_elsewhere = 0, False
+        self._elsewhere: list[Taker] = []  # other engines that take jobs
+        self._is_free_elsewhere = False
         self._drains: float | None = None  # since when it takes nothing new (monotonic)
-        self._hands_back = False  # whether what still runs when it stops is queued anew
         self._able = Abilities.from_catalog(None)
         self._is_alone = store.database.on_this_machine
         self._tally = Tally()
@@ -272,13 +272,12 @@ class Engine:
         assert self._drains is not None
         if not self._running and not self._pending:
             return True
-        self._hands_back = bool(patience) and time.monotonic() - self._drains >= patience
-        return self._hands_back
+        return bool(patience) and time.monotonic() - self._drains >= patience
 
     def stop(self) -> None:
         """Ends the workers, marks running jobs as interrupted, removes this engine from the store and empties the store's log.
 
-        A drained engine queues them anew: they had time to end and did not.
+        One that drains queues them anew: somebody replaces it on purpose, and what it runs did not end it.
         """
         self._end.set()
         self._unsubscribe()
@@ -288,7 +287,7 @@ class Engine:
         try:
             self._write()
             for id, attempt in self._running:
-                if self._hands_back and not id.startswith(PREVIEW) and self.store.requeue(id, attempt=attempt):
+                if self._drains is not None and not id.startswith(PREVIEW) and self.store.requeue(id, attempt=attempt):
                     log.info("run %s begins again elsewhere", id, extra={"job": id, "attempt": attempt})
                 self.store.finish(id, "interrupted", INTERRUPTED, attempt=attempt)
                 self._count_spent((id, attempt))
@@ -504,7 +503,7 @@ class Engine:
         others = [one for one in self.store.engines() if one.id != self.id]
         self._is_alone = not others and self.store.database.on_this_machine
         taking = [one for one in others if not one.draining]
-        self._slots_elsewhere = sum(one.slots for one in taking)
+        self._elsewhere = [one for one in self.store.list_takers() if one.id != self.id] if taking else []
         self._is_free_elsewhere = any(one.busy < one.ready for one in taking)
         if self.store.is_drained(self.id):
             self._drain()
@@ -519,16 +518,15 @@ class Engine:
         if self.executor.can_preview and (preview := self.store.claim(self.id, kinds=(PREVIEW,), able=able)) is not None:
             self._previewed = time.monotonic()
             self._start(preview)
+        takers = [*self._elsewhere, Taker(self.id, self.slots, able)] if self._elsewhere else []
         for room in self.executor.rooms:
             for _ in range(room.idle):
                 sweeps = sum(job.priority >= PRIORITY_SWEEP for job in self._running.values())
-                # one slot is kept for interactive jobs, unless it is the only one: one of all engines, where there are several
-                elsewhere = self._slots_elsewhere
-                full = not elsewhere and sweeps >= max(1, room.slots - 1)
+                # one slot is kept for interactive jobs, unless it is the only one: with others, one of all that can take the cell
+                full = not takers and sweeps >= max(1, room.slots - 1)
                 most = PRIORITY_SWEEP - 1 if full else None
-                cells = self.slots + elsewhere - 1 if elsewhere else None
                 job = self.store.claim(
-                    self.id, max_priority=most, choose=self._choose, private=room.private, able=able, most_sweeps=cells
+                    self.id, max_priority=most, choose=self._choose, private=room.private, able=able, takers=takers
                 )
                 if job is None or not self._start(job):
                     break
