@@ -56,7 +56,9 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     server: Server = request.getfixturevalue("postgres")
     schema = f"test_{uuid.uuid4().hex[:12]}"
-    yield server.make_schema(schema)
+    with pytest.MonkeyPatch.context() as patch:  # tests set heartbeats back to before the server started
+        patch.setattr("engine.store.postgres.PostgresDatabase.read_uptime", lambda *_: 3600.0)
+        yield server.make_schema(schema)
     server.run_sql(f"DROP SCHEMA {schema} CASCADE", "lab")
 
 

@@ -121,7 +121,8 @@ class Engines(Part):
         have ended by what it ran, so nobody begins that again unasked.
 
         Engine and page may both call it, at any rate. After the machine slept or its clock was set, every heartbeat of a store on this
-        machine looks old: then nothing is marked for `stale_after` seconds, in which a living engine sends a new one.
+        machine looks old: then nothing is marked for `stale_after` seconds, in which a living engine sends a new one. So it is
+        after the database's server started, or could not be reached from here: others may have had no server either.
         """
         stale_after = self.database.silence if stale_after is None else stale_after
         offset = time.time() - time.monotonic()
@@ -134,6 +135,8 @@ class Engines(Part):
         orphan = sa.and_(JOBS.c.state == "running", JOBS.c.engine.not_in(living))
         with self.database.reading() as connection:
             if connection.execute(sa.select(JOBS.c.id).where(orphan).limit(1)).first() is None:
+                return []
+            if self.database.read_uptime(connection) < stale_after:
                 return []
         began = time.monotonic()
         with self.database.writing() as connection:

@@ -129,6 +129,7 @@ class PostgresDatabase(Database):
         self._news: WeakKeyDictionary[Connection, dict[tuple[str, str], None]] = WeakKeyDictionary()
         self._listener: Listener | None = None
         self._is_checked, self._checking = False, threading.Lock()
+        self._lost = float("-inf")  # when a connection was lost or refused last (monotonic)
         sa.event.listen(self.sql_engine, "connect", self._doubt_keys)
         sa.event.listen(self.sql_engine, "before_cursor_execute", _replace_unstorable, retval=True)
         try:
@@ -343,6 +344,13 @@ class PostgresDatabase(Database):
     def read_clock(self, connection: Connection) -> float:
         return float(connection.execute(sa.select(self.clock)).scalar_one())
 
+    def read_uptime(self, connection: Connection) -> float:
+        started = sa.cast(sa.extract("epoch", sa.func.pg_postmaster_start_time()), sa.Double)
+        uptime = float(connection.execute(sa.select(self.clock - started)).scalar_one())
+        return min(
+            uptime, time.monotonic() - self._lost
+        )  # its processes may crash, and the network fail, while the first one runs on
+
     # ---- padding: none, since a page of this database keeps what was deleted until it is vacuumed; private rows are sealed
 
     def pad_private(self, text: AnyStr, owner: str | None) -> AnyStr:
@@ -386,8 +394,8 @@ class PostgresDatabase(Database):
     def unindexed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return sa.func.coalesce(column, "")
 
-    def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
-        upsert_by(insert, connection, table, values)
+    def upsert(self, connection: Connection, table: sa.Table, *rows: dict[str, Any]) -> None:
+        upsert_by(insert, connection, table, rows)
 
     def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
         # all in one order, so that two never wait for each other
@@ -470,6 +478,7 @@ class PostgresDatabase(Database):
             return StoreError(f"the server of the store {place} has no room for another connection or for its work; try again.")
         is_cut = not state and isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError))
         if is_cut or error.connection_invalidated or state.startswith(("08", "57")):
+            self._lost = time.monotonic()
             return StoreError(
                 f"the connection to the store {place} was lost or refused; check that its server runs, "
                 "and the user, the password and the database's name in LAB_STORE."

@@ -12,7 +12,7 @@ from engine.errors import NotAllowed, QuotaReached, UnknownName
 from engine.executors import WorkFinished
 from engine.service import Engine
 from engine.spec.run import upload_id
-from engine.store import Store, people
+from engine.store import Store, people, queue
 from engine.store.administration import Administration
 from engine.store.people import is_admin, name_person
 from engine.store.quotas import count_seconds
@@ -193,7 +193,7 @@ def test_nobody_elses_tables_can_be_taken(store, admin, browser, person):
     [
         ("LAB_MOST_TABLES", "2", "1 table here, and with 2 more"),
         ("LAB_MOST_MB", "1", "1 MiB together"),
-        ("LAB_MOST_QUEUED", "2", "1 job waiting"),
+        ("LAB_MOST_QUEUED", "2", "3 waiting here, and 2 may"),
     ],
 )
 def test_what_is_too_much_for_a_person_stays_with_the_browser(store, admin, monkeypatch, setting, most, said):
@@ -269,6 +269,9 @@ def test_so_many_jobs_of_a_person_wait(store, monkeypatch):
         private(store, BROWSER)
     assert [job.spec["seed"] for job in store.jobs()] == [2, 1]
     with pytest.raises(QuotaReached):
+        store.submit_missing([(SPEC.with_(seed=seed), "") for seed in (4, 5, 6)], asker=ANN)
+    monkeypatch.setattr(queue, "PORTION", 2)
+    with pytest.raises(QuotaReached, match="these 3 jobs you would have 3 waiting here, and 2 may wait"):
         store.submit_missing([(SPEC.with_(seed=seed), "") for seed in (4, 5, 6)], asker=ANN)
     assert len(store.jobs()) == 2, "of too many none is queued"
     store.submit(SPEC.with_(seed=3), asker=ANN)

@@ -373,7 +373,7 @@ def strike(scene: Scene, name: str, cause: str, number: int, states: list[Any], 
     return True
 
 
-ONCE = ("add_upload", "begin_upload", "drain_for", "expire", "forget", "forget_for", "load", "purge")
+ONCE = ("drain_for", "forget_for", "load")
 """Verbs of several transactions, of which one that fails is not begun again."""
 
 
