@@ -104,6 +104,7 @@ ALONE = (
     "tests/engine/test_ray.py",
     "tests/engine/test_ray_engine.py",
     "tests/engine/test_forgetting.py",
+    "tests/engine/test_postgres_engine.py",
     "tests/app/test_server.py",
     "tests/app/test_origin.py",
     "tests/test_benchmarks.py::test_it_runs_alone",
