@@ -45,6 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
         if missing := list_missing():
             raise ValueError(explain_missing(missing))
         sign_in.check_settings()
+        sign_in.check_address(options.host)
         provider = sign_in.read_provider()
         listener = take_port(options.host, wanted)
     except ValueError as error:

@@ -9,32 +9,22 @@ if (root := str(Path(__file__).resolve().parent.parent)) not in sys.path:  # `st
 import streamlit as st
 
 from app.frame import links, start, turns
-from app.session import uploads, visitor
-from app.views import admin as admin_module
-from app.views import compare as compare_module
-from app.views import data as data_module
-from app.views import deep as deep_module
-from app.views import gallery as gallery_module
-from app.views import lab as lab_module
-from app.views import papers as papers_module
-from app.views import runs as runs_module
+from app.frame.pages import find_pages
+from app.session import uploads
 from app.views.gallery import examples
 
 # The icon is a file of ours: Streamlit fetches named icons and emoji for the browser's tab from another host.
 icon = Path(__file__).resolve().with_name("icon.svg")
 st.set_page_config("Imbalance Lab", page_icon=str(icon), layout="wide", initial_sidebar_state=288)
 st.logo(str(icon.with_name("logo.svg")))
+files = {name: file for name, file in find_pages("app.views").items() if file.MENU.is_open()}
 pages = {
-    "lab": st.Page(lab_module.page, title="Lab", url_path="lab", default=True),
-    "compare": st.Page(compare_module.page, title="Compare", url_path="compare"),
-    "deep": st.Page(deep_module.page, title="Deep", url_path="deep"),
-    "data": st.Page(data_module.page, title="Your data", url_path="data"),
-    "papers": st.Page(papers_module.page, title="Papers", url_path="papers"),
-    "gallery": st.Page(gallery_module.page, title="Gallery", url_path="gallery"),
-    "runs": st.Page(runs_module.page, title="Runs", url_path="runs"),
-}
-if visitor.is_admin():
-    pages["admin"] = st.Page(admin_module.page, title="Admin", url_path="admin")
+    name: st.Page(
+        file.page, title=file.MENU.title, url_path=name, default=name == next(iter(files)),
+        visibility="visible" if file.MENU.is_listed() else "hidden",
+    )
+    for name, file in files.items()
+}  # fmt: skip
 links.remember_pages(pages)
 uploads.keep_alive()
 shown = st.navigation(list(pages.values()), position="top")

@@ -81,6 +81,15 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def is_public(host: str) -> bool:
+    """Whether an address is reachable from everywhere: neither loopback nor of a private network, nor one that stands for all (0.0.0.0)."""
+    try:
+        address = ipaddress.ip_address(host.strip("[]"))
+    except ValueError:
+        return False
+    return (getattr(address, "ipv4_mapped", None) or address).is_global
+
+
 def _split(place: str, secure: bool) -> tuple[str, int] | None:
     """Host and port of 'host[:port]', the scheme's default port where none is written; None where it is neither."""
     found = _HOST.fullmatch(place.lower())

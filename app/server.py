@@ -18,7 +18,6 @@ import asyncio
 import base64
 import gc
 import hashlib
-import importlib
 import logging
 import os
 import re
@@ -39,6 +38,7 @@ from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.routing import Route
 
 from app import api, garbage, logs, metrics, origin, preview, sign_in
+from app.frame.pages import find_pages
 from app.session.visitor import OWNER_COOKIE, drop_closed_sessions, is_demo, parse_owner
 from engine import system
 from engine.errors import LabError
@@ -47,17 +47,7 @@ from engine.store import Store
 if TYPE_CHECKING:
     from filelock import BaseFileLock
 
-for view in (
-    "lab",
-    "compare",
-    "deep",
-    "runs",
-    "gallery",
-    "data",
-    "papers",
-    "admin",
-):  # at start, so that no visitor waits for the imports
-    importlib.import_module(f"app.views.{view}")
+find_pages("app.views")  # imports them all at start, so that no visitor waits for the imports
 gc.freeze()  # imported objects stay: collecting them delayed pages by 0.1 s
 
 log = logging.getLogger("imbalance_lab.server")

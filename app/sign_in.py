@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from app.origin import is_public
 from engine.errors import BadInput
 from engine.settings import read_setting, read_text
 from engine.text import one_line, quote
@@ -143,6 +144,15 @@ def read_proxy() -> Proxy | None:
     return Proxy(header.lower(), secret)
 
 
+def check_address(host: str) -> None:
+    """Raises BadInput where a trusted proxy's header would count at a public address. host: what the server listens at."""
+    if read_proxy() is not None and is_public(host):
+        raise BadInput(
+            f"LAB_PROXY_HEADER does not count at a public address, and {host} is one: listen at 127.0.0.1, or at a private address "
+            "that the proxy reaches."
+        )
+
+
 def check_settings() -> None:
     """Raises BadInput for settings of sign-in that are not whole or not right, or where a package is missing."""
     provider = read_provider()
@@ -244,13 +254,15 @@ def _digest(words: list[Any]) -> str:
 
 
 def drop_untrusted(scope: MutableMapping[str, Any], proxy: Proxy | None) -> MutableMapping[str, Any]:
-    """The ASGI scope without the proxy's header, unless the request names it once and has the secret once."""
+    """The ASGI scope without the proxy's header, unless the request names it once and has the secret once, and came in at an address of
+    this machine or a private network."""
     if proxy is None:
         return scope
     header = proxy.header.encode()
     sent = [value for key, value in scope["headers"] if key.lower() == SECRET_HEADER.encode()]
     names = [value for key, value in scope["headers"] if key.lower() == header]
-    if len(sent) == len(names) == 1 and has_secret(proxy, sent[0].decode("latin-1")):
+    at_public = is_public(str((scope.get("server") or ("",))[0]))
+    if not at_public and len(sent) == len(names) == 1 and has_secret(proxy, sent[0].decode("latin-1")):
         return scope
     mine = (header, SECRET_HEADER.encode())
     return {**scope, "headers": [(key, value) for key, value in scope["headers"] if key.lower() not in mine]}

@@ -12,12 +12,9 @@ import os
 import platform
 import queue
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +23,7 @@ import sqlalchemy as sa
 from websockets.asyncio.client import connect
 
 from benchmarks import viewers
-from benchmarks._ports import find_free_port
+from benchmarks._pages import EXAMPLES, make_store, serve_page
 from engine.spec import RunSpec
 from engine.store import EngineInfo, Store
 from engine.store.jobs import PRIORITY_SWEEP
@@ -34,7 +31,6 @@ from engine.store.postgres import LOCK
 from engine.store.schema import ARTIFACTS, EVENTS, RESULTS
 from tests.postgres import Server, serving
 
-ROOT = Path(__file__).resolve().parent.parent
 SPEC = RunSpec(dataset="moons", method="ce", params={"steps": 3})
 SETTINGS = {"fsync": "on", "full_page_writes": "on", "synchronous_commit": "on"}
 """As a server that keeps what it has said is kept."""
@@ -109,7 +105,7 @@ def read_cell() -> dict[str, Any]:
     """What a cell of the recorded sweep left: its events, its result, and bytes a run."""
     with tempfile.TemporaryDirectory() as folder:
         store = Store(f"sqlite:///{Path(folder) / 'lab.db'}")
-        ids = store.load(ROOT / "app" / "examples" / "sweep.zip")
+        ids = store.load(EXAMPLES / "sweep.zip")
         with store.database.reading() as db:
             events = [
                 [
@@ -226,34 +222,6 @@ def measure_notify(server: Server, process: psutil.Process, n: int = 200) -> dic
 # ---- the page
 
 
-@contextmanager
-def serve(store: Store, folder: Path) -> Iterator[tuple[str, psutil.Process]]:
-    """A page process on a store, without an engine."""
-    port = find_free_port()
-    url = f"http://127.0.0.1:{port}"
-    with (folder / "page.log").open("wb") as out:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "app.launch", "--port", str(port)],
-            cwd=ROOT,
-            env=os.environ | {"LAB_STORE": store.url, "LAB_ENGINE": "off"},
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=out,
-        )
-    try:
-        for attempt in range(4):
-            try:
-                viewers.wait_for(url, process)
-                break
-            except RuntimeError:  # a machine that others use takes more than its minute
-                if attempt == 3 or process.poll() is not None:
-                    raise
-        yield url, psutil.Process(process.pid)
-    finally:
-        process.terminate()
-        process.wait()
-
-
 def take(process: psutil.Process) -> float:
     """Seconds of processor of a process, ended threads included."""
     times = process.cpu_times()
@@ -343,9 +311,9 @@ async def _look(url: str, page: psutil.Process, server: psutil.Process | None, n
 
 def measure_page(store: Store, server: psutil.Process | None, n: int) -> dict[str, Any]:
     """What a viewer of the Lab costs on this store."""
-    for bundle in sorted((ROOT / "app" / "examples").glob("*.zip")):
+    for bundle in sorted(EXAMPLES.glob("*.zip")):
         store.load(bundle)
-    with tempfile.TemporaryDirectory() as folder, serve(store, Path(folder)) as (url, page):
+    with tempfile.TemporaryDirectory() as folder, serve_page(store, Path(folder) / "page.log") as (url, page):
         live = viewers.LiveRun(store)
         live.start()
         try:
@@ -466,18 +434,17 @@ def time_engines(engines: int, slots: int, cells: int, seconds: float) -> dict[s
 
 def look_at_once(count: int, over: float, hold: float) -> dict[str, Any]:
     """Viewers of the Lab on SQLite: what they wait for, and processor seconds of the page and of the clients."""
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(f"sqlite:///{Path(folder) / 'lab.db'}")
-        for bundle in sorted((ROOT / "app" / "examples").glob("*.zip")):
-            store.load(bundle)
-        with serve(store, Path(folder)) as (url, page):
-            for _ in range(2):
-                asyncio.run(viewers.run_round(url, "lab", {}, 5, 0.0, 0.0, None))
-            others = count_running()
-            began, own = take(page), time.process_time()
-            line = asyncio.run(viewers.run_round(url, "lab", {}, count, over, hold, None))
-            spent = {"page_s": round_to(take(page) - began), "client_s": round_to(time.process_time() - own)}
-        store.close()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        make_store("sqlite", Path(folder)) as store,
+        serve_page(store, Path(folder) / "page.log") as (url, page),
+    ):
+        for _ in range(2):
+            asyncio.run(viewers.run_round(url, "lab", {}, 5, 0.0, 0.0))
+        others = count_running()
+        began, own = take(page), time.process_time()
+        line = asyncio.run(viewers.run_round(url, "lab", {}, count, over, hold))
+        spent = {"page_s": round_to(take(page) - began), "client_s": round_to(time.process_time() - own)}
     kept = {key: line[key] for key in ("viewers", "over", "first", "again", "fragment", "fragments_a_second")}
     return kept | {"hold": hold, "others": others} | spent
 

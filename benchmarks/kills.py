@@ -1,10 +1,13 @@
 """Kill worker, engine, page or all of them at random moments of real training, and see what is lost.
 
-    .venv/bin/python -m benchmarks.kills [--count 200] [--seed 0]
+    .venv/bin/python -m benchmarks.kills [--count 200] [--seed 0] [--engines 2 [--runs sleep]]
 
 After each kill: every run that was done is done with the same result, the run that was hit has ended (as done, failed or
 interrupted, never without a word), and a next run is trained to its end. Reports what was lost and the seconds from the kill to
 the next run's beginning and end.
+
+With `--engines`, so many engines without a page work on one store of PostgreSQL, and one of them or a worker of it is killed. Every run
+must end: done once, with the result of an undisturbed run, or failed with its worker, or interrupted after it began again twice.
 """
 
 from __future__ import annotations
@@ -223,8 +226,24 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--engines", type=int, default=0, help="that share a store of PostgreSQL; 0: a page with its engine on SQLite"
+    )
+    parser.add_argument("--runs", choices=("train", "sleep"), default="train", help="with --engines: what runs do")
     options = parser.parse_args()
-    report = kill_often(options.count, options.seed, lambda line: print(line, file=sys.stderr, flush=True))
+
+    def say(line: str) -> None:
+        print(line, file=sys.stderr, flush=True)
+
+    if options.engines:
+        from benchmarks._kill_engines import kill_engines
+        from tests.postgres import serving
+
+        with serving() as server:
+            report = kill_engines(options.count, options.seed, server, options.engines, trains=options.runs == "train", say=say)
+        report["taken_after"] = summarise(report["taken_after"])
+    else:
+        report = kill_often(options.count, options.seed, say)
     print(json.dumps(report, indent=2))
     sys.exit(bool(report["lost"]))
 

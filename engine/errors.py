@@ -90,6 +90,10 @@ class StoreReplaced(StoreError):
     """The database's file was deleted or replaced while it was open. The next call works on the file that is there now."""
 
 
+class ClusterLost(LabError):
+    """The cluster that ran jobs is gone as a whole, and only a new process can connect to it again."""
+
+
 class RunFailed(LabError, RuntimeError):
     """A run ended without a result."""
 

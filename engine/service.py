@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from engine import system
-from engine.errors import BadInput, StoreError, StoreFull, StoreLocked
+from engine.errors import BadInput, ClusterLost, StoreError, StoreFull, StoreLocked
 from engine.events import pack
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkLost, WorkReturned
 from engine.executors.local import LocalExecutor
@@ -41,8 +41,8 @@ from engine.spec.companions import name_first_phase
 from engine.spec.embedding import FEATURES
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
-from engine.store.abilities import Abilities
-from engine.store.database import OF_AN_ENGINE
+from engine.store.abilities import Abilities, Taker
+from engine.store.database import ENGINES_TOPIC, OF_AN_ENGINE
 from engine.store.events import Batch
 from engine.store.jobs import CANCELLED, INTERRUPTED, LOST_MOST, PREVIEW, PRIORITY_SWEEP
 from engine.version import NUMERICS, read_version
@@ -57,6 +57,9 @@ TICK = 0.05
 """Seconds that one turn of the loop waits for worker events."""
 QUICK_TICK, QUICK_FOR = 0.01, 3.0
 """The same for so many seconds after a preview began: the next one is asked for soon."""
+LONG_TICK, STIRRED = 0.5, 1.0
+"""The same where the store tells when there is something to do; for STIRRED seconds after a notification or a message of a worker it is
+TICK again, since others may hold what is queued."""
 BEAT = 1.0
 """Seconds between two heartbeats."""
 STUCK = 30.0
@@ -76,6 +79,8 @@ ELSEWHERE = 2.0
 """Seconds that an interactive job has to start on an engine with a free slot, before a full one stops a cell for it."""
 PATIENCE = 60.0
 """Seconds of failing store calls after which the engine stops, unless the store is full or locked."""
+TROUBLES = 20
+"""Sentences on slots that are not ready, in a heartbeat."""
 AT_ONCE = 1000
 """Messages of workers that one transaction writes at most."""
 
@@ -93,8 +98,8 @@ def serve(
 ) -> None:
     """Runs the engine of a store until SIGTERM or SIGINT, then marks running jobs as interrupted and returns.
 
-    With LAB_DRAIN_SECONDS, the first SIGTERM lets what runs end for so many seconds, and what has not ended is queued anew; a second
-    SIGTERM, or SIGINT, stops at once. An engine that the store asks to end (`Store.drain`) waits so long too, without a limit by default.
+    With LAB_DRAIN_SECONDS, the first SIGTERM lets what runs end for so many seconds; a second SIGTERM, or SIGINT, stops at once. What has
+    not ended by then is queued anew. An engine that the store asks to end (`Store.drain`) waits so long too, without a limit by default.
 
     store_url: default as in `Store`. slots: jobs at a time (LAB_SLOTS, else 2). LAB_THREADS: CPU threads of a run (default 1,
     see `engine.runner.execute`). LAB_WORKER_MEMORY: MiB of resident memory that a run may use beyond its idle worker (default: the
@@ -143,16 +148,9 @@ def make_executor(slots: int | None, *, target: str, catalog: str, prepare: str 
     if where == "local":
         slots = slots or read_setting("LAB_SLOTS", 2)
     else:
-        from engine.executors.ray_cluster import RayExecutor, read_address
+        from engine.executors.ray_cluster import connect_cluster
 
-        cluster = RayExecutor(
-            read_address(where),
-            slots or read_setting("LAB_SLOTS", 0) or None,
-            threads=threads,
-            memory_mb=memory_mb,
-            gpu=read_setting("LAB_RAY_GPU", 100) / 100,
-            **functions,
-        )
+        cluster = connect_cluster(where, slots or read_setting("LAB_SLOTS", 0) or None, **functions)
         slots = read_setting("LAB_PRIVATE_SLOTS", 1)
     os.environ.setdefault("LAB_DEVICE_SHARE", str(device_share(slots)))  # read in the workers: see engine.devices
     local = LocalExecutor(
@@ -186,6 +184,7 @@ class Engine:
         self._started = time.time()
         self._turned = time.monotonic()
         self._previewed = float("-inf")
+        self._stirred = float("-inf")  # when it last heard of the store or of a worker (monotonic)
         self._refused: float | None = None
         self._is_unsure = False  # whether an answer of the store may have been lost
         self._generation = store.generation
@@ -193,9 +192,9 @@ class Engine:
         self._digest = ""
         self._described = store.catalog()  # an earlier engine's, until a worker sends this one's
         self._private_mb = private_mb
-        self._slots_elsewhere, self._is_free_elsewhere = 0, False
+        self._elsewhere: list[Taker] = []  # other engines that take jobs
+        self._is_free_elsewhere = False
         self._drains: float | None = None  # since when it takes nothing new (monotonic)
-        self._hands_back = False  # whether what still runs when it stops is queued anew
         self._able = Abilities.from_catalog(None)
         self._is_alone = store.database.on_this_machine
         self._tally = Tally()
@@ -204,11 +203,12 @@ class Engine:
         self.store.record_heartbeat(self._info())  # a job claimed by an engine without a heartbeat is an orphan
         self._heart = threading.Thread(target=self._beat, daemon=True, name="heartbeat")
         self._heart.start()
+        self._unsubscribe = store.database.subscribe(ENGINES_TOPIC, self._hear)
 
     def work(self, stopping: threading.Event, draining: threading.Event | None = None, patience: float = 0.0) -> None:
         """Runs the loop until `stopping` is set, or the engine is drained: asked to by `draining` or the store, it takes nothing new and
         returns when nothing runs any more, or after `patience` seconds (0: no limit). Raises StoreError if store calls have failed for
-        PATIENCE seconds.
+        PATIENCE seconds, and ClusterLost where its cluster is gone: what ran is queued anew.
         """
         log.info("engine %s: %d slots, store %s", self.id, self.slots, self.store.database.place)
         looked = float("-inf")
@@ -218,12 +218,16 @@ class Engine:
                 self._drain()
             if self._drains is not None and self._is_drained(patience):
                 break
-            self._pending += self.executor.poll(QUICK_TICK if self._turned - self._previewed < QUICK_FOR else TICK)
+            self._pending += self.executor.poll(self._tick)
+            self._stirred = time.monotonic() if self._pending else self._stirred
             self._pids = self.executor.pids
             try:
                 if self.store.generation != self._generation:
                     self._start_over()
                 self._write()
+                if self.executor.lost:
+                    self._hands_back = True  # what runs on this machine ends with the engine too
+                    raise ClusterLost(self.executor.lost)
                 self._write_spent()
                 self._release_unknown()
                 self._apply_cancellations()
@@ -246,6 +250,17 @@ class Engine:
             else:
                 self._refused = None
 
+    @property
+    def _tick(self) -> float:
+        """Seconds that this turn waits for workers."""
+        if self._turned - self._previewed < QUICK_FOR:
+            return QUICK_TICK
+        return LONG_TICK if self.store.database.hears and self._turned - self._stirred > STIRRED else TICK
+
+    def _hear(self, _: str) -> None:
+        self._stirred = time.monotonic()
+        self.executor.wake()
+
     def _drain(self) -> None:
         """Takes nothing new from now on."""
         if self._drains is None:
@@ -257,22 +272,22 @@ class Engine:
         assert self._drains is not None
         if not self._running and not self._pending:
             return True
-        self._hands_back = bool(patience) and time.monotonic() - self._drains >= patience
-        return self._hands_back
+        return bool(patience) and time.monotonic() - self._drains >= patience
 
     def stop(self) -> None:
         """Ends the workers, marks running jobs as interrupted, removes this engine from the store and empties the store's log.
 
-        A drained engine queues them anew: they had time to end and did not.
+        One that drains queues them anew: somebody replaces it on purpose, and what it runs did not end it.
         """
         self._end.set()
+        self._unsubscribe()
         self._pending += self.executor.poll(0)
         self.executor.stop()
         self._heart.join()
         try:
             self._write()
             for id, attempt in self._running:
-                if self._hands_back and not id.startswith(PREVIEW) and self.store.requeue(id, attempt=attempt):
+                if self._drains is not None and not id.startswith(PREVIEW) and self.store.requeue(id, attempt=attempt):
                     log.info("run %s begins again elsewhere", id, extra={"job": id, "attempt": attempt})
                 self.store.finish(id, "interrupted", INTERRUPTED, attempt=attempt)
                 self._count_spent((id, attempt))
@@ -488,7 +503,7 @@ class Engine:
         others = [one for one in self.store.engines() if one.id != self.id]
         self._is_alone = not others and self.store.database.on_this_machine
         taking = [one for one in others if not one.draining]
-        self._slots_elsewhere = sum(one.slots for one in taking)
+        self._elsewhere = [one for one in self.store.list_takers() if one.id != self.id] if taking else []
         self._is_free_elsewhere = any(one.busy < one.ready for one in taking)
         if self.store.is_drained(self.id):
             self._drain()
@@ -503,16 +518,15 @@ class Engine:
         if self.executor.can_preview and (preview := self.store.claim(self.id, kinds=(PREVIEW,), able=able)) is not None:
             self._previewed = time.monotonic()
             self._start(preview)
+        takers = [*self._elsewhere, Taker(self.id, self.slots, able)] if self._elsewhere else []
         for room in self.executor.rooms:
             for _ in range(room.idle):
                 sweeps = sum(job.priority >= PRIORITY_SWEEP for job in self._running.values())
-                # one slot is kept for interactive jobs, unless it is the only one: one of all engines, where there are several
-                elsewhere = self._slots_elsewhere
-                full = not elsewhere and sweeps >= max(1, room.slots - 1)
+                # one slot is kept for interactive jobs, unless it is the only one: with others, one of all that can take the cell
+                full = not takers and sweeps >= max(1, room.slots - 1)
                 most = PRIORITY_SWEEP - 1 if full else None
-                cells = self.slots + elsewhere - 1 if elsewhere else None
                 job = self.store.claim(
-                    self.id, max_priority=most, choose=self._choose, private=room.private, able=able, most_sweeps=cells
+                    self.id, max_priority=most, choose=self._choose, private=room.private, able=able, takers=takers
                 )
                 if job is None or not self._start(job):
                     break
@@ -543,6 +557,9 @@ class Engine:
     def _start(self, job: Job) -> bool:
         """Starts a claimed job, or fails it. False, and the job is queued again, where no worker is idle any more."""
         work = self._work(job)
+        if work is None and job.kind in ("run", "profile", "compare") and self.store.list_existing([str(job.upload)]):
+            self.store.release(job.id, attempt=job.attempt)  # its table has another owner since it was claimed (`hand_over`)
+            return True
         if work is None:
             why = {"embed": GONE, "score": NO_MODEL, "refit": NO_COMPARISON}.get(job.kind, FORGOTTEN).format(
                 run=job.spec.get("run")
@@ -642,6 +659,7 @@ class Engine:
             busy=self._busy,
             memory_mb=round(sum(map(system.memory_in_use, [os.getpid(), *self._pids])) / system.MIB, 1),
             trouble=self.executor.trouble,
+            troubles=self.executor.troubles[:TROUBLES],
             previews=self.executor.previews,
             catalog=self._digest,
             version=read_version(),

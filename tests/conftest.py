@@ -56,7 +56,9 @@ def empty_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
         return
     server: Server = request.getfixturevalue("postgres")
     schema = f"test_{uuid.uuid4().hex[:12]}"
-    yield server.make_schema(schema)
+    with pytest.MonkeyPatch.context() as patch:  # tests set heartbeats back to before the server started
+        patch.setattr("engine.store.postgres.PostgresDatabase.read_uptime", lambda *_: 3600.0)
+        yield server.make_schema(schema)
     server.run_sql(f"DROP SCHEMA {schema} CASCADE", "lab")
 
 
@@ -101,11 +103,13 @@ def own_main() -> Iterator[None]:
 ALONE = (
     "tests/browser/",
     "tests/engine/test_service.py",
+    "tests/engine/test_engines.py",
     "tests/engine/test_ray.py",
     "tests/engine/test_ray_engine.py",
     "tests/engine/test_forgetting.py",
     "tests/engine/test_postgres_engine.py",
     "tests/app/test_server.py",
+    "tests/app/test_signed_in_server.py",
     "tests/app/test_origin.py",
     "tests/test_benchmarks.py::test_it_runs_alone",
     "tests/test_portable.py",

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 USER = "postgres"
 SETTINGS = {
@@ -76,7 +77,7 @@ class Server:
         self.run_sql(f"CREATE SCHEMA {name}", "lab")
         return self.url(name)
 
-    def run_sql(self, statement: str, database: str = "postgres") -> list[tuple]:
+    def run_sql(self, statement: str, database: str = "postgres") -> list[tuple[Any, ...]]:
         """The rows of one statement, outside any transaction."""
         import psycopg
 

@@ -42,6 +42,8 @@ def figure(
     place = np.arange(len(classes), dtype=np.float32)
     means = [centre(one.values)[order] for one in series]
     top = max((float(np.nanmax(mean)) for mean in means if np.isfinite(mean).any()), default=1.0) * 1.08 or 1.0
+    bottom = min((float(np.nanmin(mean)) for mean in means if np.isfinite(mean).any()), default=0.0) * 1.08
+    bottom = min(0.0, bottom)
     fig = frame(
         "",
         measure,
@@ -50,8 +52,8 @@ def figure(
         margin={"r": 132},
         hovermode="closest",
         xaxis={"tickvals": place, "ticktext": names, "range": [-0.6, len(classes) - 0.4], "showgrid": False},
-        yaxis={"range": [0, top], "nticks": 5, "zeroline": False},
-        annotations=_name_ends(series, means, top, height),
+        yaxis={"range": [bottom, top], "nticks": 5, "zeroline": False},
+        annotations=_name_ends(series, means, bottom, top, height),
     )
     if len(means) > 1:
         ways = np.column_stack([np.fmin.reduce(means), np.fmax.reduce(means), np.full(len(place), np.nan)]).ravel()
@@ -88,13 +90,15 @@ def _add_dots(
     )  # fmt: skip
 
 
-def _name_ends(series: Sequence[Dots], means: Sequence[np.ndarray], top: float, height: int) -> list[dict[str, object]]:
+def _name_ends(
+    series: Sequence[Dots], means: Sequence[np.ndarray], bottom: float, top: float, height: int
+) -> list[dict[str, object]]:
     """The names of the series at the height of their last dots, APART from each other."""
     ends = []
     for one, mean in zip(series, means, strict=True):
         there = mean[np.isfinite(mean)]
         if len(there):
-            ends.append((float(there[-1]) / top * height, one))
+            ends.append(((float(there[-1]) - bottom) / (top - bottom) * height, one))
     ends.sort(key=lambda pair: pair[0])
     heights: list[float] = []
     for y, _ in ends:

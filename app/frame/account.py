@@ -10,11 +10,13 @@ from app.session import uploads, visitor
 from app.session.store import get_store
 from app.sign_in import Person, read_provider
 from app.words import account as words
-from app.words.text import escape
+from app.words.text import escape, format_count
 from engine.errors import LabError
 
 _SHOWN = 24
 """Characters of a name in the bar."""
+_SAID = "account.said"
+"""Session key: where tables were taken along, whether that went well, and what came of it."""
 STYLE = """<style>
 a.sign-in { display: inline-block; padding: .35rem .6rem; border-radius: .5rem; font-size: .875rem; white-space: nowrap;
   color: light-dark(#005A9C, #56B4E9); text-decoration: none; }
@@ -50,6 +52,34 @@ def draw_account() -> None:
             _draw_person(person)
 
 
+def draw_offer(place: str) -> None:
+    """Offer a person who has signed in to take along the tables that this browser sent before. place: where, part of the button's key."""
+    if not visitor.can_sign_in():
+        return
+    state = st.session_state
+    if (said := state.get(_SAID)) is not None and said[0] == place:
+        (st.success if said[1] else st.error)(escape(state.pop(_SAID)[2], 300))
+    if not (left := uploads.list_left()):
+        return
+    one = len(left) == 1
+    these = {"these": "it" if one else "they", "them": "it" if one else "them"}
+    with st.container(key=f"offer-{place}", horizontal=True, vertical_alignment="center"):
+        st.markdown(words.LEFT.format(tables=format_count(len(left), "table"), **these), width="stretch")
+        st.button(words.TAKE_ALONG, key=f"account.take.{place}", icon=":material/move_to_inbox:", on_click=_take, args=(place,))
+
+
+def _take(place: str) -> None:
+    """Take them along, and keep for the page what came of it."""
+    try:
+        moved = uploads.take_along()
+    except LabError as error:
+        st.session_state[_SAID] = place, False, str(error)
+        return
+    text = words.TAKEN.format(tables=format_count(moved.tables, "table"), jobs=format_count(moved.jobs, "piece") + " of work")
+    st.session_state[_SAID] = place, True, text
+    st.session_state.pop("page", None)  # the page looks at its address as on arrival: one without words is of the newest table
+
+
 def _draw_person(person: Person) -> None:
     st.markdown(words.SIGNED_IN.format(name=escape(person.name, 100)))
     st.caption(words.YOURS.format(minutes=f"{uploads.retention_seconds() / 60:.0f}"))
@@ -65,6 +95,7 @@ def _draw_person(person: Person) -> None:
                 words.EVERYWHERE, key="account.everywhere", help=words.EVERYWHERE_HELP, on_click=_leave,
                 args=(get_store().sign_out_everywhere, *everywhere),
             )  # fmt: skip
+    draw_offer("menu")
     st.caption(words.CODE)
     st.code(person.owner, language=None, wrap_lines=True)
 

@@ -27,7 +27,7 @@ TRAIN, TEST, SYNTHETIC = range(3)
 _TYPES = {"u1": np.uint8, "u2": np.uint16, "i2": np.int16, "i4": np.int32, "f4": np.float32}
 _SCENE = {
     "y": "u2", "part": "u1", "predicted": "u2", "row": "i4", "base": "i4", "partner": "i4", "enemy": "i4", "step": "f4", "near": "i4",
-    "thumbs": "u1", "made": "u1", "cells": "f4",
+    "thumbs": "u1", "made": "u1", "cells": "f4", "attention": "f4",
 }  # fmt: skip
 """Arrays of a scene and their types in a message."""
 

@@ -231,6 +231,21 @@ def draw_norms(entries: Sequence[Entry], key: str, wide: bool = False, *, number
     return True
 
 
+def draw_factors(entry: Entry, key: str) -> bool:
+    """Draw what each class's output weights were multiplied by. False where they changed otherwise, or not at all."""
+    values, (classes, counts) = entry.result.arrays.get("factors"), list_classes(entry.result)
+    if values is None or np.asarray(values).shape[1:] != (len(classes),):
+        return False
+    _draw_dots(
+        [Dots(entry.key, words.FILM_THIS, values)], [entry], f"factors-{key}", words.FACTORS, words.FACTORS_AXIS, NORM_HELP
+    )
+    small, large = int(np.argmin(counts)), int(np.argmax(counts))
+    names = {"small": escape(classes[small], 30), "large": escape(classes[large], 30)}
+    of_small, of_large = (f"{float(centre(values)[c]):.2f}".replace("-", "−") for c in (small, large))
+    st.markdown(words.FACTORS_SAID.format(of_small=of_small, of_large=of_large, **names))
+    return True
+
+
 def describe_norms(result: Result, counts: Sequence[float]) -> str:
     """Return how long the smallest class's weights are beside the largest's, before and after, and whether that has changed."""
     before, after = read_norms(result, "before"), read_norms(result, "after")

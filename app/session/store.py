@@ -36,6 +36,7 @@ class ReadOnlyStore(Store):
         *("submit", "submit_profile", "submit_compare", "submit_score", "submit_refit", "submit_embed", "submit_preview"),
         *("leave_preview", "cancel", "delete", "add_upload", "begin_upload", "forget", "bookmark", "delete_many", "keep_sweep"),
         *("submit_missing", "cancel_all", "sign_out", "sign_out_everywhere", "cancel_for", "forget_for", "drain", "drain_for"),
+        "hand_over",
     )
 
     def __getattribute__(self, name: str) -> Any:

@@ -9,6 +9,7 @@ from app.session.store import get_store
 from engine.errors import LabError
 from engine.store import forgetting
 from engine.store.forgetting import Forgotten
+from engine.store.handover import HandedOver
 from engine.store.uploads import Upload
 
 ALIVE = 60.0
@@ -47,6 +48,18 @@ def find_upload(id: str) -> Upload:
 def has_lost_key() -> bool:
     """Return whether this browser's tables went with their keys as the database crashed, and none was sent since."""
     return not visitor.is_demo() and get_store().has_lost_key(visitor.read_owner())
+
+
+def list_left() -> list[Upload]:
+    """Return the tables that this browser sent before its person signed in; none where nobody has."""
+    browser = visitor.read_browser()
+    return [] if browser is None or visitor.read_person() is None else get_store().uploads(browser)
+
+
+def take_along() -> HandedOver:
+    """Make them the person's. Raises NotAllowed where nobody has signed in, QuotaReached where they are too many."""
+    person = visitor.read_person()
+    return get_store().hand_over(visitor.read_browser(), None if person is None else person.owner)
 
 
 def forget_uploads(id: str | None = None) -> Forgotten:

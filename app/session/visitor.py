@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from http.cookies import CookieError, SimpleCookie
 
 import streamlit as st
 from streamlit import runtime
@@ -42,7 +41,12 @@ def read_owner() -> str | None:
     """Return whose tables this script run may read: the person's who has signed in, else the browser's token; None where the page was
     started without `app/server.py`. It is read anew each time, since a sign-in may end while a page is open. Raises StoreError."""
     person = read_person()
-    return person.owner if person is not None else _token(str(st.context.cookies.get(OWNER_COOKIE) or ""))
+    return person.owner if person is not None else read_browser()
+
+
+def read_browser() -> str | None:
+    """Return the token of this browser, whoever has signed in there; None where it has none."""
+    return _token(str(st.context.cookies.get(OWNER_COOKIE) or ""))
 
 
 def read_person() -> Person | None:
@@ -90,12 +94,11 @@ def note_owner() -> None:
 
 def parse_owner(header: str) -> str | None:
     """Return the token in a request's Cookie header, None where it has none that this server can have made."""
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        jar.load(header)
-    except CookieError:
-        return None
-    return _token(jar[OWNER_COOKIE].value) if OWNER_COOKIE in jar else None
+    parts = (
+        part.strip().partition("=") for part in header.split(";")
+    )  # `http.cookies` gives up at one odd cookie of another program
+    found = [value.strip() for name, _, value in parts if name == OWNER_COOKIE]
+    return _token(found[-1]) if found else None
 
 
 def _token(text: str) -> str | None:

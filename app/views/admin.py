@@ -6,7 +6,7 @@ Every verb of the store that is called here checks that again (`engine.store.adm
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ import streamlit as st
 
 from app.frame import headline, top
 from app.frame.opening import open_page
+from app.frame.pages import MenuEntry
 from app.parts.elements import draw_heading
 from app.session import visitor
 from app.session.store import get_store
@@ -25,6 +26,7 @@ from engine.store import EngineInfo, Store
 from engine.store.administration import Act, ActiveJob, PersonCounts, Sizes
 from engine.store.quotas import Quota, read_quota
 
+MENU = MenuEntry(8, "Admin", is_open=lambda: visitor.can_sign_in(), is_listed=lambda: visitor.is_admin())
 DAY = 24 * 3600.0
 DRAIN_VERB = "drain"
 """The store's verb that asks an engine, by its id, to take nothing new. The button is there where the verb is."""
@@ -66,13 +68,24 @@ def _draw(store: Store, admin: str | None) -> None:
 
 
 def _draw_engines(store: Store, admin: str | None) -> None:
-    draw_heading(words.ENGINES, words.ENGINES_HELP)
-    known = store.engines(alive_within=DAY)
-    _draw_table(list_engine_rows(known, time.time()), words.ENGINE_COLUMNS, words.ENGINES, words.NO_ENGINES)
+    draw_heading(words.ENGINES, words.ENGINES_HELP.format(seconds=f"{store.database.silence:.0f}"))
+    known, living = store.engines(alive_within=DAY), {one.id for one in store.engines()}
+    _draw_table(list_engine_rows(known, living, time.time()), words.ENGINE_COLUMNS, words.ENGINES, words.NO_ENGINES)
+    for text in list_troubles(known, living):
+        st.warning(escape(text, 300), icon=":material/warning:")
     drain: Callable[[str], object] | None = getattr(store, DRAIN_VERB, None)
     if known and drain is not None:
-        engine = _draw_choice(words.ENGINE, [one.id for one in known], "admin.engine")
-        st.button(words.DRAIN, help=words.DRAIN_HELP, key="admin.drain", on_click=_drain, args=(store, admin, engine, drain))
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            engine = _draw_choice(words.ENGINE, [one.id for one in known], "admin.engine")
+            asked = (store, admin, engine, drain)
+            st.button(
+                words.DRAIN,
+                icon=":material/hourglass_bottom:",
+                help=words.DRAIN_HELP,
+                key="admin.drain",
+                on_click=_drain,
+                args=asked,
+            )
 
 
 def _draw_jobs(store: Store, admin: str | None) -> None:
@@ -179,14 +192,14 @@ def describe_quota(quota: Quota) -> str:
     )
 
 
-def list_engine_rows(engines: Sequence[EngineInfo], now: float) -> list[dict[str, Any]]:
-    """Return the rows of the table of engines. now: unix seconds."""
+def list_engine_rows(engines: Sequence[EngineInfo], living: Set[str], now: float) -> list[dict[str, Any]]:
+    """Return the rows of the table of engines. living: ids of those whose heartbeat counts; now: unix seconds."""
     rows = []
     for one in engines:
         silent = words.SILENT.format(time=format_duration(max(1.0, now - one.heartbeat)))
         state = (
             silent
-            if not one.alive(now)
+            if one.id not in living
             else one.trouble or (words.DRAINING if one.draining else words.ALIVE if one.ready else words.STARTING)
         )
         device = one.device or ", ".join(one.devices)
@@ -195,6 +208,12 @@ def list_engine_rows(engines: Sequence[EngineInfo], now: float) -> list[dict[str
             facts | {"memory": round(one.memory_mb), "state": state, "up": format_duration(max(0.0, now - one.started))}
         )
     return rows
+
+
+def list_troubles(engines: Sequence[EngineInfo], living: Set[str]) -> list[str]:
+    """Return why slots of engines that live are not ready, such as another version on a machine of a cluster: a sentence each, once."""
+    found = (words.TROUBLE.format(host=one.host, why=why) for one in engines if one.id in living for why in one.troubles)
+    return list(dict.fromkeys(found))
 
 
 def list_job_rows(jobs: Sequence[ActiveJob], now: float) -> list[dict[str, Any]]:

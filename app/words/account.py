@@ -9,6 +9,9 @@ YOURS = (
     "Tables, private runs, names and pins belong to you on every browser where you sign in. What this browser had before "
     "stays apart, and is there again after you sign out. Its tables are forgotten {minutes} minutes after it was last seen."
 )
+LEFT = "This browser sent {tables} before you signed in. Taken along, {these} and what was made from {them} belong to you."
+TAKE_ALONG = "Take along"
+TAKEN = "{tables} and {jobs} belong to you on every browser where you sign in."
 CODE = "Your code here, for LAB_ADMINS:"
 SIGN_OUT, SIGN_OUT_HELP = "Sign out", "Ends this sign-in. Its cookie counts nowhere any more."
 EVERYWHERE = "Sign out everywhere"

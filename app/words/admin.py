@@ -7,12 +7,16 @@ NOT_ALLOWED = "This page is for the people whom LAB_ADMINS names."
 WHAT = "Names and rows of private tables are never shown here. A person is called by a digest: no token is shown either."
 REFRESH = "Look again"
 HOLDS = "{runs}, {events}, {artifacts} of {artifact_size}, {tables} of {table_size}."
-ENGINES, ENGINES_HELP = "Engines", "Those that have reported within the last day. Silent: no heartbeat for more than 3 s."
+ENGINES, ENGINES_HELP = (
+    "Engines",
+    "Those that have reported within the last day. Silent: no heartbeat for more than {seconds} s.",
+)
 ENGINE_COLUMNS = {
     "id": "Engine", "host": "Host", "device": "Device", "slots": "Slots", "busy": "Busy", "memory": "MiB", "state": "State",
     "up": "Up for",
 }  # fmt: skip
 ALIVE, DRAINING, SILENT, STARTING = "ready", "takes nothing new", "silent for {time}", "starting"
+TROUBLE = "Engine on {host}: {why}"
 NO_ENGINES = "No engine has reported within the last day."
 ENGINE, DRAIN = "Engine to drain", "Drain"
 DRAIN_HELP = "It takes nothing new, and stops when what it runs has ended. A page starts its own engine anew."
@@ -46,8 +50,11 @@ FORGET_ASK = (
 )
 KEEP = "Keep"
 FORGOTTEN = "{person} is forgotten: {tables} and {jobs} were deleted."
-LOG, LOG_HELP = "Audit log", "What admins did, newest first. No verb of this program deletes from it."
-LOG_COLUMNS = {"at": "When (UTC)", "admin": "Admin", "act": "Act", "subject": "What", "outcome": "Outcome"}
-NO_ACTS = "No admin has done anything yet."
+LOG, LOG_HELP = (
+    "Audit log",
+    "What admins did, and whose tables were taken along at a sign-in, newest first. No verb of this program deletes from it.",
+)
+LOG_COLUMNS = {"at": "When (UTC)", "admin": "Who", "act": "Act", "subject": "What", "outcome": "Outcome"}
+NO_ACTS = "Nothing is in it yet."
 QUOTAS = "Quota of a person: {tables}, {mib}, {queued}, {seconds}."
 NO_LIMIT = "no limit of {what}"

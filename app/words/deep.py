@@ -92,6 +92,7 @@ MAP = {
     "taken": "Classified as {taken}.",
     "pinned": "pinned",
     "near": "The {n} nearest rows in feature space",
+    "attention": "What it takes of the memory, by class",
     "columns": "This row, then the nearest rows",
     "head": "{row}: {name}",
     "column": "Column",
@@ -161,6 +162,10 @@ DEVIATION_SAID = "The smallest class's means lie {own} apart, where sampling alo
 DEVIATION_FEW = "The smallest class has too few rows to say what sampling alone gives."
 NORM_TIMES = "{label}, after over before"
 NORMS, NORMS_AXIS = "Length of the output weights, per class", "L2 norm of output weights"
+FACTORS, FACTORS_AXIS = "Factor of the output weights, per class", "Weights after over before"
+FACTORS_SAID = (
+    "The weights of {small}, the smallest class, were multiplied by {of_small}, those of {large}, the largest, by {of_large}."
+)
 NO_NORMS = "What classifies in this run has no weights per class."
 NORMS_SAID = "The smallest class's weights are {before:.2f} times as long as the largest's before, {after:.2f} times after."
 NORMS_MEANS = {

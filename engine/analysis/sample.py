@@ -35,6 +35,7 @@ class Part:
     x: features under the final network, float [n, H]. y: classes, int [n]. predicted: the network's class of each row, int [n].
     rows: row numbers in the dataset, int [n]; None for synthetic rows. lines: for synthetic rows, the positions of base and partner in
     the training part and the share of the way from one to the other, float [n, 3], -1 for none; None where they are not known.
+    attention: how much of each class's entry the classifier's memory gives a row, float [n, C]; None without a memory.
     """
 
     x: np.ndarray
@@ -42,6 +43,7 @@ class Part:
     predicted: np.ndarray
     rows: np.ndarray | None = None
     lines: np.ndarray | None = None
+    attention: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.y)
@@ -66,7 +68,7 @@ def make_features_artifact(
     synthetic one lies between, -1 where that row was not drawn or is not known; step float32 [n], its share of the way from base
     to partner, NaN where that is not known; enemy int32 [n]: partner where its class is not the base's, else -1. For images thumbs
     uint8 [real rows, h, w, channels], sides of at most THUMB, and for input rows that a method made of them made, the same of
-    the synthetic rows. For tables what `Cells` holds.
+    the synthetic rows. For tables what `Cells` holds. Of a classifier with a memory attention float32 [n, C].
 
     classes: their number. images: `Dataset.images`, uint8 [rows of the dataset, channels, height, width]. rng: the draw depends
     on it and on the classes alone, not on x. Enemies of the drawn synthetic rows come before other training rows, the most
@@ -98,6 +100,8 @@ def make_features_artifact(
         "size": np.array([len(train), len(test), 0 if synthetic is None else len(synthetic)], np.int64),
     }
     out |= _place_ends(lines, train.y, drawn)
+    if all(part.attention is not None for part in parts):
+        out["attention"] = joined("attention", np.float32)
     real = np.concatenate(rows[:SYNTHETIC])
     if images is not None:
         out["thumbs"] = make_thumbnails(images[real])

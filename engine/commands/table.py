@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +18,7 @@ from engine.plain import to_plain
 if TYPE_CHECKING:
     from engine.papers.protocol import Table
     from engine.papers.tables import Answers
+    from engine.reproduce.table_runner import RunGroups
 
 NAME = "table"
 HELP = "run a paper's tables, and say what became of their numbers and claims"
@@ -51,7 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="keel: first choose layers, width and rate per set and method by so many trials on validation (default: 20)",
     )  # fmt: skip
     parser.add_argument("--kept", action="store_true", help="run nothing: print and write what earlier commands kept")
-    parser.add_argument("--jobs", type=int, default=1, help="runs at once, each in a process of its own (default: 1)")
+    parser.add_argument(
+        "--jobs", type=int, default=1,
+        help="runs at once, each in a process of its own; with LAB_EXECUTOR=ray each in a slot of the cluster (default: 1)",
+    )  # fmt: skip
     parser.add_argument(
         "--check",
         action="store_true",
@@ -84,7 +89,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.tune is not None:
         tables, tuning = _tune_tables(tables, arguments)
     cache: ResultCache = FolderCache(arguments.folder) if arguments.folder is not None else StoreCache(arguments.store)
-    runner = TableRunner(catalog, cache, say, arguments.device, arguments.jobs)
+    runner = TableRunner(catalog, cache, say, arguments.device, arguments.jobs, _choose_run_groups())
     say(tables[0].description)
     try:
         answers = runner.run(tables, arguments.seeds, arguments.folds, arguments.kept)
@@ -104,6 +109,16 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         print(summarise_tables(tables, rows, claims, seconds, more))
     return 0
+
+
+def _choose_run_groups() -> RunGroups | None:
+    """What runs the cells: a cluster where LAB_EXECUTOR names one, else None for processes of this machine. Raises BadInput."""
+    where = os.environ.get("LAB_EXECUTOR", "") or "local"
+    if where == "local":
+        return None
+    from engine.executors.ray_groups import ClusterRuns
+
+    return ClusterRuns(where, say)
 
 
 def _check_arguments(arguments: argparse.Namespace) -> None:

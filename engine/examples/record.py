@@ -194,6 +194,8 @@ def sample_features(features: Mapping[str, np.ndarray], most: Sequence[int]) -> 
     out = {name: features[name][order] for name in ("x", "y", "part", "row", "predicted", "step")}
     out |= {name: place[features[name][order]] for name in ("enemy", "base", "partner")} | {"size": features["size"]}
     out |= {name: features[name][real] for name in ("thumbs", "cells") if name in features}
+    if "attention" in features:
+        out["attention"] = features["attention"][order]
     if "made" in features:
         out["made"] = features["made"][order[len(real) :] - int((features["part"] < 2).sum())]
     return out | {name: features[name] for name in ("columns", "levels") if name in features}

@@ -91,6 +91,9 @@ class LocalExecutor:
     before they are needed.
     """
 
+    lost = ""
+    """As of `RayExecutor`: this machine is there while the engine is."""
+
     def __init__(
         self,
         slots: int = 2,
@@ -123,6 +126,11 @@ class LocalExecutor:
         self._stopped = threading.Event()
         threading.Thread(target=self._watch_memory, daemon=True, name="memory").start()
         atexit.register(self.stop)  # multiprocessing would wait at exit for workers, which never end by themselves
+
+    @property
+    def troubles(self) -> list[str]:
+        """`trouble`, where there is one."""
+        return [self.trouble] if self.trouble else []
 
     @property
     def idle(self) -> int:

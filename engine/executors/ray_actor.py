@@ -78,6 +78,9 @@ class SlotActor:
         self._settled.wait()
         return ("", self._trouble) if self._trouble else (self._catalog, "")
 
+    def ping(self) -> None:
+        """Nothing: its answer says that the actor lives."""
+
     def run(self, packed: object) -> Iterator[tuple[Any, ...]]:
         """Run a job (`wire.pack_work`) to its end: what its worker says (`wire.pack_event`), the job's end last, and at least once in
         ALIVE seconds that the actor lives (`wire.pack_alive`).

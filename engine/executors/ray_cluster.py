@@ -4,8 +4,11 @@ Ray is imported when an executor is made, and never otherwise. What an actor say
 other calls are made on the executor's thread. Nothing of an error that Ray raises is shown, since its text names hosts, ids and
 paths: the log has its class and the host (of a cluster that does not answer, the text).
 
-A cluster notices a frozen machine after a minute, so an actor says each second that it lives. After SILENCE seconds without a word it
-is killed and its job is lost (`WorkLost`), or returned where nothing of it had come.
+A cluster notices a frozen machine after a minute, so a busy actor says each second that it lives, and an idle one is asked every PING
+seconds. After SILENCE seconds without a word it is killed and its job is lost (`WorkLost`), or returned where nothing of it had come.
+
+Where the head of the cluster does not answer for SILENCE seconds, all jobs there are lost and `lost` says so: Ray ends the process of a
+driver without a head after a minute, and does not connect again in the same process, so the engine ends and is started anew.
 """
 
 from __future__ import annotations
@@ -18,10 +21,12 @@ import re
 import secrets
 import shutil
 import socket
+import sys
 import tempfile
 import threading
 import time
 from collections import deque
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -34,10 +39,17 @@ from engine.executors.ray_actor import SlotActor, list_versions
 from engine.executors.wire import is_public, pack_work, unpack_item
 from engine.executors.worker import CANCELLED
 from engine.memory import DEVICE_SHARE
+from engine.settings import read_setting
 from engine.text import one_line, quote
 
 SILENCE = 15.0
-"""Seconds without a word of a busy actor after which it is lost."""
+"""Seconds without a word of an actor or of the cluster's head after which it is lost."""
+PING = 5.0
+"""Seconds between two questions to an idle actor, and to the head."""
+PROBE = 3.0
+"""Seconds that one answer of the head may take."""
+HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
+"""How a client of the head's port begins (HTTP/2's preface and empty settings), to which a server answers at once."""
 MARGIN = 1.0
 """Seconds that an actor has beyond GRACE and time limits, which it keeps itself, before it is killed."""
 NO_ROOM_AFTER = 10.0
@@ -56,6 +68,10 @@ NO_ANSWER = (
 )
 OPEN = "RAY_AUTH_MODE=disabled: everybody who reaches a port of the cluster could run programs on it. Keep the token on."
 NO_ROOM = "The cluster has no room for slot {slot}, or the machine that has it does not answer."
+HEAD_LOST = (
+    "The head of the Ray cluster no longer answers. What ran there is queued anew; the engine ends, and must be started again when the "
+    "head and its nodes are there."
+)
 NOT_STARTING = "The worker of slot {slot} on the cluster does not start; the engine's log names its machine."
 OTHER_VERSIONS = (
     "The machine of slot {slot} on the cluster has {there} where the engine has {here}; install the same there. The engine's log "
@@ -84,7 +100,8 @@ class _Slot:
     """One actor. number: from 1. gpus: the share of a GPU that Ray keeps for it. placed: it has a machine. ready: its worker has started.
 
     phases: first phases of its runs, which its worker's cache may hold. here: it is on this machine. pids: of its processes. shaky: its
-    last run ended badly, so its worker may just begin anew.
+    last run ended badly, so its worker may just begin anew. heard: when it last said anything while idle. asked: since when a question
+    to it has no answer.
     """
 
     number: int
@@ -98,6 +115,8 @@ class _Slot:
     pids: list[int] = field(default_factory=list)
     run: _Run | None = None
     shaky: bool = False
+    heard: float = 0.0
+    asked: float | None = None
     phases: deque[str] = field(default_factory=lambda: deque(maxlen=PHASES))
 
 
@@ -113,6 +132,21 @@ def read_address(text: str) -> str:
     if re.fullmatch(r"ray://[^\s/]+:[0-9]+", text):
         return text.removeprefix("ray://")
     raise BadInput(f"LAB_EXECUTOR={quote(text)}: must be local, ray, ray:auto or ray://HOST:PORT.")
+
+
+def connect_cluster(where: str, slots: int | None, **functions: str) -> RayExecutor:
+    """The executor that LAB_EXECUTOR=`where` asks for, by the settings that docs/ray.md names. functions: target, catalog, private.
+
+    Raises BadInput.
+    """
+    return RayExecutor(
+        read_address(where),
+        slots,
+        threads=read_setting("LAB_THREADS", 1),
+        memory_mb=read_setting("LAB_WORKER_MEMORY", 0) or None,
+        gpu=read_setting("LAB_RAY_GPU", 100) / 100,
+        **functions,
+    )
 
 
 class RayExecutor:
@@ -142,7 +176,11 @@ class RayExecutor:
         private: str = "engine.executors.private:steps",
         gpu: float = 1.0,
     ) -> None:
+        self.lost = ""
+        """Why the cluster as a whole is gone, in one sentence: nothing can be started any more. '' while it is there."""
         self._folder: str | None = None
+        self._stopped = threading.Event()
+        self._messages: queue.SimpleQueue[tuple[_Slot | None, _Run | None, str, Any]] = queue.SimpleQueue()
         self._ray = self._connect(address, max(os.cpu_count() or 1, (slots or 1) * threads))
         there = self._ray.cluster_resources()
         count = slots or max(1, int(there.get("CPU", 1)) // threads)
@@ -150,7 +188,6 @@ class RayExecutor:
         self._threads = threads
         self._arguments = (target, catalog, private, threads, memory_mb)
         self._remote = self._ray.remote(max_restarts=0, max_task_retries=0, concurrency_groups={"control": 1})(SlotActor)
-        self._messages: queue.SimpleQueue[tuple[_Slot, _Run | None, str, Any]] = queue.SimpleQueue()
         self._troubles: dict[int, str] = {}
         self._failures = 0
         self._reference: dict[str, Any] | None = None
@@ -168,9 +205,14 @@ class RayExecutor:
     # ---- the verbs of executors
 
     @property
+    def troubles(self) -> list[str]:
+        """Why slots are not ready, a sentence each; of those that may still become so none."""
+        return [self.lost] if self.lost else [self._troubles[number] for number in sorted(self._troubles)]
+
+    @property
     def trouble(self) -> str:
-        """Why a slot is not ready, in one sentence; '' while all are, or may still become so."""
-        return next((self._troubles[number] for number in sorted(self._troubles)), "")
+        """The first of `troubles`, '' where there is none."""
+        return next(iter(self.troubles), "")
 
     @property
     def idle(self) -> int:
@@ -247,15 +289,22 @@ class RayExecutor:
                 self._held.remove(work)
         return happened + self._overdue()
 
+    def wake(self) -> None:
+        """Lets `poll` return now. Any thread may call this."""
+        self._messages.put((None, None, "woken", None))
+
     def stop(self) -> None:
         """Ends all workers and leaves the cluster; one that this process started ends. Nothing can be started afterwards."""
+        self._stopped.set()
         slots, self._slots, self._waiting = self._slots, [], []
         self._held.clear()
         for slot in slots:
             self._kill(slot)
-        for reader in self._readers:
-            reader.join(2)  # one that waits for a frozen machine ends with this process
-        self._ray.shutdown()
+        if not self.lost:  # without a head all would wait for it; what is left ends with this process
+            end = time.monotonic() + 2
+            for reader in self._readers:
+                reader.join(max(0.0, end - time.monotonic()))  # one that waits for a frozen machine ends with this process
+            self._ray.shutdown()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -266,6 +315,7 @@ class RayExecutor:
         if os.environ.get("RAY_AUTH_MODE", "") == "disabled":
             raise BadInput(OPEN)
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read at import
+        os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # else a thread that still reads at the end would start a cluster
         options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.WARNING}
         if address == "local":
             os.environ["RAY_AUTH_MODE"] = "token"  # Ray asks for none by itself where one process starts the cluster
@@ -280,12 +330,27 @@ class RayExecutor:
             import ray
         except ImportError as error:
             raise BadInput(NOT_THERE) from error
+        no_answer = BadInput(NO_ANSWER.format(name="ray" if address == "local" else f"ray://{address}"))
+        if ":" in address and not does_head_answer(address):
+            raise no_answer  # Ray itself would wait for minutes
         try:
             ray.init(**options)
         except Exception as error:
             log.error("no Ray cluster: %s", one_line(error, 300))
-            raise BadInput(NO_ANSWER.format(name="ray" if address == "local" else f"ray://{address}")) from None
+            raise no_answer from None
+        head = ray.get_runtime_context().gcs_address
+        threading.Thread(target=self._watch_head, args=(head,), daemon=True, name="head").start()
         return ray
+
+    def _watch_head(self, address: str) -> None:
+        """Puts a message in the queue when the cluster's head is lost. In its own thread, since an answer may take long."""
+        heard = time.monotonic()
+        while not self._stopped.wait(PING):
+            if does_head_answer(address):
+                heard = time.monotonic()
+            elif time.monotonic() - heard > SILENCE:
+                self._messages.put((None, None, "headless", ""))
+                return
 
     def _make(self, number: int, gpus: float) -> None:
         environment = {name: os.environ[name] for name in TRAVELS if name in os.environ} | {"LAB_THREADS": str(self._threads)}
@@ -312,11 +377,25 @@ class RayExecutor:
         except Exception as error:
             self._messages.put((slot, None, "gone", type(error).__name__))
 
+    def _ask(self, slot: _Slot) -> None:
+        """Asks an idle actor whether it lives. The answer comes on a thread of Ray's."""
+
+        def note(answer: Future[None]) -> None:
+            if (error := answer.exception()) is None:
+                slot.heard, slot.asked = time.monotonic(), None
+            else:
+                self._messages.put((slot, None, "gone", type(error).__name__))
+
+        slot.asked = time.monotonic()
+        slot.actor.ping.options(concurrency_group="control").remote().future().add_done_callback(note)
+
     def _follow(self, slot: _Slot, run: _Run, items: Any) -> None:
         """Puts what an actor says of a run in the queue. In its own thread, since reading blocks."""
         try:
             for reference in items:
-                self._messages.put((slot, run, "item", self._ray.get(reference)))
+                item = self._ray.get(reference)
+                run.heard = time.monotonic()  # here, since the executor's thread may be busy elsewhere for long
+                self._messages.put((slot, run, "item", item))
             self._messages.put((slot, run, "broke", "it ended without a word"))
         except self._ray.exceptions.RayTaskError as error:
             self._messages.put((slot, run, "broke", type(error).__name__))
@@ -344,8 +423,10 @@ class RayExecutor:
         self._read(self._follow, slot, slot.run, slot.actor.run.options(num_returns="streaming").remote(pack_work(work)))
         return True
 
-    def _handle_message(self, slot: _Slot, run: _Run | None, kind: str, value: Any) -> list[ExecutorEvent]:
-        if slot not in self._slots or run is not slot.run and run is not None:
+    def _handle_message(self, slot: _Slot | None, run: _Run | None, kind: str, value: Any) -> list[ExecutorEvent]:
+        if slot is None:
+            return self._lose_head() if kind == "headless" else []
+        if slot not in self._slots or (run is not slot.run and run is not None):
             return []  # a replaced actor's messages, and what comes after a run's end, do not count
         if kind == "gone":
             return self._lose(slot, value)
@@ -360,7 +441,6 @@ class RayExecutor:
             return self._break(slot, "a message of another form")
 
     def _handle_item(self, slot: _Slot, run: _Run, item: Any) -> list[ExecutorEvent]:
-        run.heard = time.monotonic()
         if isinstance(item, list):
             slot.pids = item
             return []
@@ -372,6 +452,7 @@ class RayExecutor:
             self._refuse(slot, NOT_STARTING.format(slot=slot.number))
         else:
             slot.run, slot.shaky = None, item.state != "done"
+            slot.heard, slot.asked = time.monotonic(), None
         return [item]
 
     def _check_place(self, slot: _Slot, place: Any) -> list[ExecutorEvent]:
@@ -395,7 +476,7 @@ class RayExecutor:
         catalog = json.loads(text)
         if names := _list_others(self._reference or catalog, catalog):
             return self._refuse(slot, OTHER_PARTS.format(slot=slot.number, names=", ".join(names[:3])))
-        slot.ready, self._failures = True, 0
+        slot.ready, slot.heard, self._failures = True, time.monotonic(), 0
         log.info("slot %d is ready on %s", slot.number, slot.host)
         self._troubles.pop(slot.number, None)
         self._reference = self._reference or catalog
@@ -421,11 +502,18 @@ class RayExecutor:
         if not slot.ready:
             return self._refuse(slot, NOT_STARTING.format(slot=slot.number))
         self._replace(slot)
-        if run is None:
-            return []
-        if run.kill_at != float("inf"):
-            return [WorkFinished(run.work.key, "cancelled", CANCELLED)]
-        return [WorkLost(run.work.key) if run.begun else WorkReturned(run.work.key)]
+        return [] if run is None else [_end_lost(run)]
+
+    def _lose_head(self) -> list[ExecutorEvent]:
+        """Ends all slots: their runs may still be going on, and nothing can be asked of them any more."""
+        self.lost = HEAD_LOST
+        log.error(self.lost)
+        sys.excepthook = sys.__excepthook__  # Ray's tells the head of the error, and would wait for it
+        ended = [_end_lost(slot.run) for slot in self._slots if slot.run is not None]
+        ended += [WorkReturned(work.key) for work in self._held]
+        self._slots, self._waiting = [], []
+        self._held.clear()
+        return ended
 
     def _break(self, slot: _Slot, why: str) -> list[ExecutorEvent]:
         """Ends an actor that raised an error or said something that it never says."""
@@ -446,6 +534,10 @@ class RayExecutor:
                 log.warning(self._troubles[slot.number])
             run = slot.run
             if run is None:
+                if slot.ready and slot.asked is None and now - slot.heard >= PING:
+                    self._ask(slot)
+                elif (asked := slot.asked) is not None and now - asked > SILENCE:
+                    ended += self._lose(slot, f"idle and silent for {SILENCE:g} s")
                 continue
             if now >= run.kill_at:
                 ended.append(WorkFinished(run.work.key, "cancelled", CANCELLED))
@@ -474,6 +566,26 @@ class RayExecutor:
             self._ray.kill(slot.actor, no_restart=True)
         except Exception as error:
             log.warning("slot %d on %s could not be ended: %s", slot.number, slot.host, type(error).__name__)
+
+
+def does_head_answer(address: str) -> bool:
+    """Whether the head of a cluster answers at host:port within PROBE seconds. A frozen one accepts connections and says nothing."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=PROBE) as connection:
+            if os.environ.get("RAY_USE_TLS", "") == "1":
+                return True
+            connection.sendall(HELLO)
+            return bool(connection.recv(1))
+    except (OSError, ValueError):
+        return False
+
+
+def _end_lost(run: _Run) -> ExecutorEvent:
+    """What becomes of a run whose actor is lost."""
+    if run.kill_at != float("inf"):
+        return WorkFinished(run.work.key, "cancelled", CANCELLED)
+    return WorkLost(run.work.key) if run.begun else WorkReturned(run.work.key)
 
 
 def _clear_folders() -> None:

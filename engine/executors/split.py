@@ -27,6 +27,16 @@ class SplitExecutor:
         return self.private.trouble or self.public.trouble
 
     @property
+    def troubles(self) -> list[str]:
+        """Of both."""
+        return self.private.troubles + self.public.troubles
+
+    @property
+    def lost(self) -> str:
+        """As of `RayExecutor`."""
+        return self.public.lost
+
+    @property
     def idle(self) -> int:
         """Number of the workers of both that can be given a job now."""
         return self.public.idle + self.private.idle
@@ -83,6 +93,11 @@ class SplitExecutor:
         happened = self._merge("private", self.private.poll(0))
         happened += self._merge("public", self.public.poll(0 if happened else timeout / 2))
         return happened + self._merge("private", self.private.poll(0 if happened else timeout / 2))
+
+    def wake(self) -> None:
+        """Lets `poll` return now. Any thread may call this."""
+        self.public.wake()
+        self.private.wake()
 
     def stop(self) -> None:
         """Ends all workers now. Nothing can be started afterwards."""

@@ -44,13 +44,21 @@ class LogitAdjustment(DeepMethod):
         1.0, low=0.0, high=10.0, stacks=FIRST, help="How much of the log of the class shares is added; 0 is plain training."
     )
     posthoc: bool = param(False, help="Trains plainly, and takes the shift off the logits afterwards.")
+    choose: bool = param(
+        False, advanced=True,
+        help="Takes the shift off afterwards, with the one of tau = 0, 0.25, ..., 2 that has the best balanced accuracy on the "
+        "validation rows.",
+    )  # fmt: skip
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
         """See Method.fit."""
+        if self.choose:
+            return (yield from fit_shifted_afterwards(self, task, None, camera=camera))
         fit = fit_shifted_afterwards if self.posthoc else fit_shifted
         return (yield from fit(self, task, self.number(task, "tau"), camera=camera))
 
     def class_shares(self, task: Task, fitted: Fitted) -> Tensor:
         """See Method.class_shares. With tau 1 the logits are those of equal classes."""
         shares = super().class_shares(task, fitted)
-        return shift_shares(shares, task.train.counts(len(task.classes)), self.number(task, "tau"))
+        tau = fitted.chosen["tau"].unsqueeze(1) if self.choose else self.number(task, "tau")
+        return shift_shares(shares, task.train.counts(len(task.classes)), tau)

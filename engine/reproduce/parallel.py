@@ -10,13 +10,16 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from engine import system
 from engine.errors import BadInput, DataMissing, OutOfMemory
 from engine.spec import RunSpec
 from engine.spec.result import Result
 from engine.spec.run import canonical_json
+
+if TYPE_CHECKING:
+    from engine.runner.execute import Run
 
 Item = TypeVar("Item")
 DIED = "its process ended before it did: most likely the memory was not enough."
@@ -106,13 +109,22 @@ def _serve_specs(pipe: Connection, device: str) -> None:
 
 def run_spec(spec: RunSpec, device: str, read: dict[str, Any]) -> Result:
     """One run, in this process and without pictures. read: the dataset that was read last, for the next run on it."""
-    from engine.data.sources import load
     from engine.runner import drive
+
+    _, result, _ = drive(run_bare(spec, device=device, read=read))
+    return result
+
+
+_READ: dict[str, Any] = {}
+
+
+def run_bare(spec: RunSpec, *, device: str = "auto", read: dict[str, Any] = _READ) -> Run:
+    """The steps of `run_spec`: what a worker of a cluster runs. read: by default the dataset that was read last in this process."""
+    from engine.data.sources import load
     from engine.runner import run as steps
 
     what = canonical_json([spec.dataset, dict(spec.data)])
     if what not in read:
         read.clear()  # one at a time: whole image sets are large
         read[what] = load(spec.dataset, spec.data)
-    _, result, _ = drive(steps(spec, device=device, frames=0, dataset=read[what], artifacts=False))
-    return result
+    return (yield from steps(spec, device=device, frames=0, dataset=read[what], artifacts=False))

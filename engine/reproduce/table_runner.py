@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from engine.errors import BadInput, DataMissing, OutOfMemory
@@ -18,20 +18,33 @@ from engine.spec.result import Result
 from engine.spec.run import canonical_json, find_entry
 
 Waiting = tuple[int, Arm, RunSpec]
+RunGroups = Callable[
+    [Sequence[Sequence[tuple[Waiting, Mapping[str, Any]]]], int, str, Callable[[Waiting], bool]],
+    Iterator[tuple[Waiting, Result | str]],
+]
+"""Arguments and answers as of `parallel.run_groups`."""
+OTHER_DATA = "The machine that ran this has other data or another version of the program; install the same there."
 
 
 class TableRunner:
     """Runs what tables need and the cache does not have, replicate by replicate, and keeps each result at once.
 
     catalog: of this engine. cache: where results are kept. say: called with each line of progress. jobs: processes; with
-    more than one, runs
-    on the same rows stay in one process, which keeps the network they start from.
+    more than one, runs on the same rows stay in one process, which keeps the network they start from. run_groups: what runs them
+    elsewhere, such as on a cluster; None: processes of this machine.
     """
 
     def __init__(
-        self, catalog: Mapping[str, Any], cache: ResultCache, say: Callable[[str], None], device: str = "auto", jobs: int = 1
+        self,
+        catalog: Mapping[str, Any],
+        cache: ResultCache,
+        say: Callable[[str], None],
+        device: str = "auto",
+        jobs: int = 1,
+        run_groups: RunGroups | None = None,
     ) -> None:
         self.catalog, self.cache, self.say, self.device, self.jobs = catalog, cache, say, device, jobs
+        self.run_groups = run_groups
         self.times: dict[str, list[float]] = defaultdict(list)
         self.read: dict[str, Any] = {}
 
@@ -73,7 +86,7 @@ class TableRunner:
             self.say(f"{len(plan)} runs, {len(plan) - len(waiting)} of them kept from before")
         if kept_only:
             return answers
-        if self.jobs > 1:
+        if self.jobs > 1 or self.run_groups is not None:
             self._run_parallel(waiting, len(plan), answers)
         else:
             self._run_here(waiting, len(plan), answers)
@@ -97,7 +110,7 @@ class TableRunner:
             self._record_result(waiting[i], result, answers)
 
     def _run_parallel(self, waiting: Sequence[Waiting], of: int, answers: Answers) -> None:
-        """Several at once, each in its own process; results are kept as they come."""
+        """Several at once, each in its own process or slot of a cluster; results are kept as they come."""
         unique = {spec.run_id(self.fingerprint(spec)): (n, arm, spec) for n, arm, spec in reversed(waiting)}
         groups: dict[str, list[Waiting]] = defaultdict(list)
         for n, arm, spec in reversed(unique.values()):
@@ -118,7 +131,10 @@ class TableRunner:
             self._announce(one, first + begun, of, self.describe_left(rest, self.jobs))
             return True
 
-        for one, result in parallel.run_groups(todo, self.jobs, self.device, start):
+        run_groups: RunGroups = self.run_groups or parallel.run_groups
+        for one, result in run_groups(todo, self.jobs, self.device, start):
+            if isinstance(result, Result) and result.run_id != one[2].run_id(self.fingerprint(one[2])):
+                result = OTHER_DATA
             if isinstance(result, str):
                 self._record_failure(one[1], result, answers)
             else:

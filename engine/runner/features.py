@@ -22,7 +22,8 @@ from engine.analysis.gap import (
 from engine.analysis.sample import MakeImages, Part
 from engine.data.dataset import Task
 from engine.data.table import Dataset
-from engine.models.net import Net
+from engine.models.memory import MemoryHead
+from engine.models.net import Net, WithHead
 from engine.seeds import numpy_stream
 from engine.training.fitted import Fitted
 from engine.training.oversampling import apply_moves
@@ -82,6 +83,7 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
     labels = [net.head(z).argmax(2) for z in (train, test)]
     before = earlier.head(own_test).argmax(2)
     placed = _place_train(task, fitted, train)
+    held = _attend(net, train), _attend(net, test)
     for r in range(len(task.replicates)):
         kept, new = task.train.mask[r], task.test.mask[r]
         synthetic = None
@@ -91,8 +93,20 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
             own_labels = net.head(x)[r].argmax(1)
             synthetic = Part(_floats(x[r][rows]), _numbers(y[r][rows]), _numbers(own_labels[rows]), lines=lines)
         yield Extracted(
-            Part(_floats(train[r][kept]), _numbers(task.train.y[r][kept]), _numbers(labels[0][r][kept]), task.source[r]),
-            Part(_floats(test[r][new]), _numbers(task.test.y[r][new]), _numbers(labels[1][r][new]), task.test_source[r]),
+            Part(
+                _floats(train[r][kept]),
+                _numbers(task.train.y[r][kept]),
+                _numbers(labels[0][r][kept]),
+                task.source[r],
+                attention=None if held[0] is None else _floats(held[0][r][kept]),
+            ),
+            Part(
+                _floats(test[r][new]),
+                _numbers(task.test.y[r][new]),
+                _numbers(labels[1][r][new]),
+                task.test_source[r],
+                attention=None if held[1] is None else _floats(held[1][r][new]),
+            ),
             synthetic,
             _floats(own[r][kept]),
             _floats(own_test[r][new]),
@@ -100,6 +114,12 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
             net.learns_features,
             None if placed is None else (_floats(placed[0][r][placed[1][r]]), _numbers(task.train.y[r][placed[1][r]])),
         )
+
+
+def _attend(net: Net, z: Tensor) -> Tensor | None:
+    """Attention over the classes [R, N, C] of a memory head for features z [R, N, H]; None where the classifier is another one."""
+    head = net.classify if isinstance(net, WithHead) else None
+    return head.attention(z) if isinstance(head, MemoryHead) else None
 
 
 def _place_train(task: Task, fitted: Fitted, train: Tensor) -> tuple[Tensor, Tensor] | None:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from engine.analysis import curves, metrics, moves
 from engine.analysis.gap import mean_over_classes
-from engine.analysis.norms import weight_norms
+from engine.analysis.norms import class_factors, weight_norms
 from engine.analysis.sample import make_features_artifact
 from engine.data.dataset import Task
 from engine.data.table import Dataset
@@ -31,7 +31,7 @@ from engine.runner.features import (
     extract_features,
     read_cells,
 )
-from engine.runner.generated import check_generated, make_generated_artifact
+from engine.runner.generated import check_generated, make_generated_artifact, summarise_checks
 from engine.runner.judge import Judge
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec
@@ -66,9 +66,11 @@ class RunRecord:
     probability: list[np.ndarray] = field(default_factory=list)
     truth: list[np.ndarray] = field(default_factory=list)
     norms: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
+    factors: list[np.ndarray | None] = field(default_factory=list)
     gaps: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
     features: dict[str, np.ndarray] = field(default_factory=dict)
     generated: dict[str, np.ndarray] = field(default_factory=dict)
+    checks: list[dict[str, Any]] = field(default_factory=list)
     gap_draws: dict[str, np.ndarray] = field(default_factory=dict)
     lengths: list[Tensor] = field(default_factory=list)
     points: list[dict[str, np.ndarray]] = field(default_factory=list)
@@ -116,9 +118,12 @@ class RunRecord:
             self.truth.append(y[r][mask[r]])
         if (first := task.replicates[0].number) == 0:
             self.frames[first] = camera.thin(self.frames[first])
+        heads: dict[str, np.ndarray] = {}
         for name, net in (("before", fitted.earlier or fitted.net), ("after", fitted.net)):
-            norms = weight_norms(net.head_weights().cpu().numpy())
+            heads[name] = net.head_weights().cpu().numpy()
+            norms = weight_norms(heads[name])
             self.norms[name].append(np.full_like(norms, np.nan) if net.cosine else norms)
+        self.factors.append(class_factors(heads["before"], heads["after"]))
         for r, one in enumerate(extract_features(task, fitted)):
             measured = compute_gaps(one, classes, equal_size_stream(task, r))
             measured |= compute_deviations(one, classes, equal_size_stream(task, r, "deviation"))
@@ -147,14 +152,16 @@ class RunRecord:
         axes = [] if camera.features else [view.plane.axes for view in camera.views]
         self.points.extend(contributions.measure_run(task, fitted, camera.drawn, axes) or [{} for _ in task.replicates])
 
-    def add_checks(self, task: Task, fitted: Fitted, judge: Judge) -> None:
-        """Measures the first replicate's generated images. judge: see `engine.runner.judge`."""
-        checks, judged = check_generated(task, fitted, 0, judge)
-        self.generated |= {"judged": judged, "checks": np.array(json.dumps(checks))}
+    def add_checks(self, task: Task, fitted: Fitted, r: int, judge: Judge) -> None:
+        """Measures replicate r's generated images. judge: see `engine.runner.judge`."""
+        checks, judged = check_generated(task, fitted, r, judge)
+        self.checks.append(checks)
+        if task.replicates[r].number == 0:
+            self.generated["judged"] = judged
 
-    def artifacts(self) -> dict[str, bytes]:
+    def artifacts(self, test_share: float) -> dict[str, bytes]:
         """Every replicate's pictures and its points' contributions, and of the first its features and generated rows; nothing where they
-        are not kept.
+        are not kept. test_share: of the result, for intervals over replicates.
         """
         if not self.keeps_artifacts:
             return {}
@@ -164,6 +171,9 @@ class RunRecord:
             for r, one in enumerate(self.points)
             if len(one.get("number", ()))
         }
+        if self.checks:
+            found = self.checks[0] | ({"over": summarise_checks(self.checks, test_share)} if len(self.checks) > 1 else {})
+            self.generated["checks"] = np.array(json.dumps(found))
         generated = {"generated/0": pack(self.generated)} if self.generated else {}
         return films | points | generated | {"features/0": pack(self.features)}
 
@@ -251,9 +261,11 @@ class RunRecord:
         return per_class, averages
 
     def _curves(self, classes: int) -> dict[str, np.ndarray]:
-        """Precision on a grid of recalls, over all and per class; norms of the output weights; the chosen epochs."""
+        """Precision on a grid of recalls, over all and per class; norms and factors of the output weights; the chosen epochs."""
         pairs = list(zip(self.probability, self.truth, strict=True))
-        return {
+        factors = [one for one in self.factors if one is not None]
+        scaled = {"factors": np.concatenate(factors)} if factors and len(factors) == len(self.factors) else {}
+        return scaled | {
             "pr_recall": curves.GRID,
             "pr_precision": np.stack([curves.precision_recall(p, y) for p, y in pairs]),
             "weight_norms": np.concatenate(self.norms["after"]),

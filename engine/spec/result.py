@@ -87,6 +87,7 @@ class Result:
         history/<phase>/<name> [R, E]           per epoch; NaN after a replicate stopped. names as in events.Epoch
         history/<phase>/step [E]                optimiser steps since the run began
         weight_norms [R, C]                     L2 norm of each class's output weights, as `weight_norms` after
+        factors [R, C]                          where each class's output weights are the earlier ones times a factor
         pr_class [R, C, G]                      each class's curve against the rest
         bootstrap/<metric> [B]                  only for n = 1: the metric on draws of the test rows (same draws for every method), of
                                                 the kind that `interval` names

@@ -84,3 +84,12 @@ class Abilities:
         if self.datasets is not None and on_data and job.fingerprint not in self.datasets:
             return f"lacks the data of {quote(job.dataset or 'this')}, or has another version of it"
         return ""
+
+
+@dataclass(frozen=True)
+class Taker:
+    """An engine that takes jobs: its slots, and what it can run."""
+
+    id: str
+    slots: int
+    able: Abilities

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engine.store.database import Part, repeat_on_conflict
+from engine.store.database import Database, Part, repeat_on_conflict
 from engine.store.forgetting import Forgotten, delete_owner, purge, request_purge
 from engine.store.jobs import ACTIVE, KINDS, TURN
 from engine.store.people import name_person, require_admin
@@ -72,7 +72,7 @@ class PersonCounts:
 
 @dataclass(frozen=True)
 class Act:
-    """A row of the audit log. at: unix seconds; admin: `name_person` of who did it."""
+    """A row of the audit log. at: unix seconds; admin: `name_person` of who did it, an admin but for what a person did with their own."""
 
     at: float
     admin: str
@@ -168,7 +168,9 @@ class Administration(Part):
         whose = require_admin(admin)
         with self.database.writing() as connection:
             stopped = cancel_jobs(self.database, connection, sa.and_(JOBS.c.id == job, JOBS.c.kind.in_(KINDS))) > 0
-            self._record(connection, whose, "cancel", f"job {job}", "cancelled" if stopped else "nothing to cancel")
+            record_act(
+                self.database, connection, whose, "cancel", f"job {job}", "cancelled" if stopped else "nothing to cancel"
+            )
         return stopped
 
     def forget_for(self, admin: str | None, person: str) -> Forgotten:
@@ -179,14 +181,16 @@ class Administration(Part):
         whose = require_admin(admin)
         owner = self._find_owner(person)
         with self.database.writing() as connection:
-            self._record(connection, whose, "forget", f"person {person}", "begun")
+            record_act(self.database, connection, whose, "forget", f"person {person}", "begun")
             connection.execute(ASKERS.delete().where(ASKERS.c.person == person))
             if owner is not None:
                 connection.execute(BOOKMARKS.delete().where(BOOKMARKS.c.owner == owner))
                 request_purge(self.database, connection)
         tables, jobs = (0, 0) if owner is None else delete_owner(self.database, owner)
         with self.database.writing() as connection:
-            self._record(connection, whose, "forget", f"person {person}", f"{tables} tables and {jobs} jobs deleted")
+            record_act(
+                self.database, connection, whose, "forget", f"person {person}", f"{tables} tables and {jobs} jobs deleted"
+            )
         return Forgotten(tables, jobs, purge(self.database))
 
     def drain_for(self, admin: str | None, engine: str, drain: Callable[[str], object]) -> None:
@@ -196,7 +200,7 @@ class Administration(Part):
         """
         whose = require_admin(admin)
         with self.database.writing() as connection:
-            self._record(connection, whose, "drain", f"engine {engine}", "asked")
+            record_act(self.database, connection, whose, "drain", f"engine {engine}", "asked")
         drain(engine)
 
     def _find_owner(self, person: str) -> str | None:
@@ -213,7 +217,9 @@ class Administration(Part):
                     return str(owner)
         return None
 
-    def _record(self, connection: Connection, admin: str, act: str, subject: str, outcome: str) -> None:
-        words = {"act": one_line(act, _ACT), "subject": one_line(subject, _SUBJECT), "outcome": one_line(outcome, _OUTCOME)}
-        last = sa.select(sa.func.coalesce(sa.func.max(AUDIT.c.id), 0) + 1).scalar_subquery()
-        connection.execute(AUDIT.insert().values(id=last, at=self.database.clock, admin=name_person(admin), **words))
+
+def record_act(database: Database, connection: Connection, who: str, act: str, subject: str, outcome: str) -> None:
+    """Add a row to the audit log, in the transaction that does what it says. who: the owner who acts."""
+    words = {"act": one_line(act, _ACT), "subject": one_line(subject, _SUBJECT), "outcome": one_line(outcome, _OUTCOME)}
+    last = sa.select(sa.func.coalesce(sa.func.max(AUDIT.c.id), 0) + 1).scalar_subquery()
+    connection.execute(AUDIT.insert().values(id=last, at=database.clock, admin=name_person(who), **words))

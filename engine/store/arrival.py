@@ -71,7 +71,8 @@ class UploadWriter:
             raise TooSlow(too_slow())
         data = bytes(self._piece)
         self._piece.clear()
-        with self._database.writing() as connection:
+
+        def save(connection: Connection) -> None:
             check_room(connection, len(data))
             check_bytes(connection, self._owner, len(data))
             values = {"size": self._size, "whole": int(whole), "digest": self._digest.hexdigest() if whole else ""}
@@ -80,6 +81,8 @@ class UploadWriter:
             pad = self._database.pad_private(b"", self._owner)
             sealed = self._database.seal_data(connection, data, self.id, ("pieces", "data", self.id, self._pieces))
             connection.execute(PIECES.insert(), {"upload": self.id, "n": self._pieces, "pad": pad, "data": sealed})
+
+        self._database.write(save)
         self._pieces += 1
 
 

@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
-from engine.store.abilities import Abilities
-from engine.store.database import Database, Part, private_key, repeat_on_conflict
+from engine.store.abilities import Abilities, Taker
+from engine.store.database import ENGINES_TOPIC, Database, Part, private_key, repeat_on_conflict
 from engine.store.jobs import (
     ACTIVE,
     ANEW,
@@ -47,23 +47,21 @@ class Claims(Part):
         choose: Callable[[Sequence[Job]], Job] | None = None,
         private: bool | None = None,
         able: Abilities | None = None,
-        most_sweeps: int | None = None,
+        takers: Sequence[Taker] = (),
     ) -> Job | None:
         """Take the next queued job (lowest priority number, then oldest), or None. One transaction: no job goes twice.
 
         None also where others are just taking those that are queued: ask again.
 
         choose: takes one of the next jobs of the same priority, at most AHEAD; the first by default. private: of those that are, or
-        that are not; None for all. able: of those that it can run. most_sweeps: no cell of a sweep where
-        so many run already, on whatever engine.
+        that are not; None for all. able: of those that it can run. takers: the engines that take
+        jobs, this one too; no cell of a sweep that would fill the last slot of those that can run it, unless they have only one.
         """
         queued = sa.and_(JOBS.c.state == "queued", JOBS.c.kind.in_(kinds), _is_private(private))
         if able is not None:
             queued = sa.and_(queued, able.can_run)
-        if most_sweeps is not None:
-            others = JOBS.alias("others")
-            cells = sa.select(sa.func.count()).where(others.c.state == "running", others.c.priority >= PRIORITY_SWEEP)
-            queued = sa.and_(queued, sa.or_(JOBS.c.priority < PRIORITY_SWEEP, cells.scalar_subquery() < most_sweeps))
+        if takers:
+            queued = sa.and_(queued, sa.or_(JOBS.c.priority < PRIORITY_SWEEP, _leaves_a_slot(takers)))
         if max_priority is not None:
             queued = sa.and_(queued, JOBS.c.priority <= max_priority)
         with self.database.reading() as connection:  # an idle engine asks twenty times a second: no write lock for that
@@ -135,6 +133,7 @@ class Claims(Part):
             if connection.execute(query).rowcount != 1:
                 return False
             delete_outcome(self.database, connection, id)
+            self.database.announce(connection, ENGINES_TOPIC)
             return True
 
     @repeat_on_conflict
@@ -161,6 +160,20 @@ class Claims(Part):
 def _is_private(private: bool | None) -> sa.ColumnElement[bool]:
     """The jobs that are somebody's own, or that are nobody's; all for None."""
     return sa.true() if private is None else JOBS.c.owner.is_not(None) if private else JOBS.c.owner.is_(None)
+
+
+def _leaves_a_slot(takers: Sequence[Taker]) -> sa.ColumnElement[bool]:
+    """The jobs that leave a slot free on the engines that can run them, however many cells of sweeps these run, or find only one slot."""
+    cells = JOBS.alias("cells")
+    running = sa.select(sa.func.count()).where(cells.c.state == "running", cells.c.priority >= PRIORITY_SWEEP)
+    slots: sa.ColumnElement[int] = sa.literal(0)
+    taken: sa.ColumnElement[int] = sa.literal(0)
+    for able in dict.fromkeys(one.able for one in takers):  # engines of one kind, of which there are few
+        alike = [one for one in takers if one.able == able]
+        theirs = running.where(cells.c.engine.in_([one.id for one in alike])).scalar_subquery()
+        slots += sa.case((able.can_run, sum(one.slots for one in alike)), else_=0)
+        taken += sa.case((able.can_run, theirs), else_=0)
+    return taken < sa.case((slots > 2, slots - 1), else_=1)
 
 
 def _choose(

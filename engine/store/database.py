@@ -25,6 +25,8 @@ OF_A_PAGE, OF_AN_ENGINE = (5, 10), (2, 3)
 """Connections of a process that stay open, and those beside them at most, on a database that counts them."""
 POSTGRES = "postgresql+psycopg"
 """How the URL of a store on PostgreSQL begins."""
+ENGINES_TOPIC, PREVIEWS_TOPIC = "engines", "previews"
+"""What `Database.announce` tells of: something to do or to stop for engines; news of the preview whose id it names."""
 _NOT_A_FILE = "the store's URL {url} must name a SQLite file, such as sqlite:////folder/lab.db."
 _NO_URL = "{url} is no store's URL; it must look like sqlite:////folder/lab.db."
 
@@ -164,6 +166,25 @@ class Database(ABC):
         """Close all connections. The next transaction opens one again."""
 
     @abstractmethod
+    def announce(self, connection: Connection, topic: str, about: str = "") -> None:
+        """Tell those who subscribed to a topic, in whatever process, as soon as this transaction, which writes, is committed.
+
+        about: an id, or nothing; never what somebody stored.
+        """
+
+    @abstractmethod
+    def subscribe(self, topic: str, hear: Callable[[str], object]) -> Callable[[], None]:
+        """Call `hear` with the id that each `announce` of a topic names, on another thread; with '' where some may have been lost.
+
+        Returns what ends it; `close` does so too. It is never called where databases do not tell: `hears` is False then.
+        """
+
+    @property
+    @abstractmethod
+    def hears(self) -> bool:
+        """Whether what is announced arrives just here and now, so that one may look less often by oneself."""
+
+    @abstractmethod
     def refuse_private(self) -> None:
         """Raise StoreError where this database cannot keep what people send as private as it must be."""
 
@@ -213,6 +234,10 @@ class Database(ABC):
         """`clock` as a number."""
 
     @abstractmethod
+    def read_uptime(self, connection: Connection) -> float:
+        """Seconds for which the database's server has run and this process has lost no connection to it; inf where it has none."""
+
+    @abstractmethod
     def pad_private(self, text: AnyStr, owner: str | None) -> AnyStr:
         """Text or bytes as a row of that owner stores them, behind padding where deleting must leave no copy.
 
@@ -252,8 +277,9 @@ class Database(ABC):
         """A column of text, '' for NULL, written so that no index on it is used."""
 
     @abstractmethod
-    def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
-        """Insert a row, or update the one that has its primary key."""
+    def upsert(self, connection: Connection, table: sa.Table, *rows: dict[str, Any]) -> None:
+        """Insert rows, one or more, or update those that have their primary keys. All name the same columns. A value may be an expression
+        where there is one row."""
 
     @abstractmethod
     def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
@@ -301,11 +327,12 @@ class Part:
         self.database = database
 
 
-def upsert_by(insert: Any, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
-    """Insert a row, or update the one that has its primary key. insert: the dialect's, which has `on_conflict_do_update`."""
+def upsert_by(insert: Any, connection: Connection, table: sa.Table, rows: Sequence[dict[str, Any]]) -> None:
+    """`Database.upsert`. insert: the dialect's, which has `on_conflict_do_update`."""
     keys = [column.name for column in table.primary_key]
-    computed = {name: value for name, value in values.items() if isinstance(value, sa.ClauseElement)}
+    computed = {name: value for row in rows for name, value in row.items() if isinstance(value, sa.ClauseElement)}
+    assert not computed or len(rows) == 1, "each row would take the expressions of the last"
     adding = insert(table).values(computed) if computed else insert(table)
-    changed = {name: adding.excluded[name] for name in values if name not in keys}
-    plain = {name: value for name, value in values.items() if name not in computed}
-    connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), plain)
+    changed = {name: adding.excluded[name] for name in rows[0] if name not in keys}
+    plain = [{name: value for name, value in row.items() if name not in computed} for row in rows]
+    connection.execute(adding.on_conflict_do_update(index_elements=keys, set_=changed), plain if len(plain) > 1 else plain[0])

@@ -12,7 +12,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from engine.store.database import Database, Part, repeat_on_conflict
+from engine.store.database import ENGINES_TOPIC, Database, Part, repeat_on_conflict
 from engine.store.jobs import ANEW, INTERRUPTED, LOST_MOST, PREVIEW, delete_outcome
 from engine.store.schema import CATALOG, ENGINES, JOBS
 
@@ -26,6 +26,7 @@ class EngineInfo:
 
     device: the one `auto` would take, as a worker reported it ('' while none has). devices: those that can be asked for.
     slots: runs at a time; ready: workers that are up; busy: slots in use. trouble: why its workers do not start, '' while they do.
+    troubles: the same of each slot of a cluster that is not ready, such as another version on its machine.
     previews: whether it computes previews, in a worker beside the slots. catalog: the first 16 digits of a digest of its catalog. version:
     of the program, '' where it is not installed as a package; numerics: `engine.version.NUMERICS`, 0 for programs of before.
     device_memory: MiB of each device; share: percent of a GPU's memory for each worker; mps: the folder of NVIDIA's Multi-Process Service,
@@ -52,6 +53,7 @@ class EngineInfo:
     share: int = 0
     mps: str = ""
     draining: bool = False
+    troubles: list[str] = dataclasses.field(default_factory=list)
 
     def alive(self, now: float | None = None, limit: float = STALE) -> bool:
         """Whether the heartbeat lies within `limit` seconds of `now`, on either side, since a clock may be set back."""
@@ -119,7 +121,8 @@ class Engines(Part):
         have ended by what it ran, so nobody begins that again unasked.
 
         Engine and page may both call it, at any rate. After the machine slept or its clock was set, every heartbeat of a store on this
-        machine looks old: then nothing is marked for `stale_after` seconds, in which a living engine sends a new one.
+        machine looks old: then nothing is marked for `stale_after` seconds, in which a living engine sends a new one. So it is
+        after the database's server started, or could not be reached from here: others may have had no server either.
         """
         stale_after = self.database.silence if stale_after is None else stale_after
         offset = time.time() - time.monotonic()
@@ -132,6 +135,8 @@ class Engines(Part):
         orphan = sa.and_(JOBS.c.state == "running", JOBS.c.engine.not_in(living))
         with self.database.reading() as connection:
             if connection.execute(sa.select(JOBS.c.id).where(orphan).limit(1)).first() is None:
+                return []
+            if self.database.read_uptime(connection) < stale_after:
                 return []
         began = time.monotonic()
         with self.database.writing() as connection:
@@ -163,4 +168,6 @@ class Engines(Part):
         ids = [str(id) for id in connection.execute(queued.returning(JOBS.c.id)).scalars()]
         for id in ids:
             delete_outcome(self.database, connection, id)
+        if ids:
+            self.database.announce(connection, ENGINES_TOPIC)
         return ids

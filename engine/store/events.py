@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from engine.events import Event, Progress, decode, encode
-from engine.store.database import Part, private_key
-from engine.store.jobs import is_running, visible_to
+from engine.store.database import PREVIEWS_TOPIC, Part, private_key
+from engine.store.jobs import PREVIEW, is_running, visible_to
 from engine.store.schema import EVENTS, JOBS
 
 Encoded = tuple[str, str, bytes | None]
@@ -70,6 +70,8 @@ class Events(Part):
             return False
         key, start = private_key(row.owner, row.upload, id), row.last_seq - len(rows) + 1
         insert_events(connection, id, [self._seal(connection, id, key, n, one) for n, one in enumerate(rows, start)], start)
+        if id.startswith(PREVIEW):  # a page waits for each; of runs it shows what is new about once a second
+            self.database.announce(connection, PREVIEWS_TOPIC, id)
         return True
 
     def _seal(self, connection: Connection, id: str, key: str | None, seq: int, event: Encoded) -> Encoded:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from engine.store.abilities import Abilities
+from engine.store.abilities import Abilities, Taker
 from engine.store.database import Part, repeat_on_conflict
-from engine.store.engines import read_info
+from engine.store.engines import EngineInfo, read_info
 from engine.store.jobs import visible_to
 from engine.store.schema import ENGINES, JOBS
 
@@ -35,6 +35,10 @@ class Fleet(Part):
         with self.database.reading() as connection:
             return connection.execute(sa.select(ENGINES.c.drain).where(ENGINES.c.id == engine_id)).scalar() is not None
 
+    def list_takers(self) -> list[Taker]:
+        """The engines that live and take jobs."""
+        return [Taker(info.id, info.slots, able) for info, able, takes in self._list_living() if takes]
+
     def explain_waiting(self, id: str, owner: str | None = None) -> str:
         """Why no engine that lives can run a queued job, a sentence; '' where one can, none lives, or the job is not queued.
 
@@ -46,16 +50,23 @@ class Fleet(Part):
             job = connection.execute(query).first()
             if job is None:
                 return ""
-            rows = connection.execute(sa.select(ENGINES)).all()
-            now = self.database.read_clock(connection)
-        living = [(info, row) for row in rows if (info := read_info(row)).alive(now, self.database.silence)]
+        living = self._list_living()
         alone = len(living) == 1 and self.database.on_this_machine
         why: dict[str, None] = {}
-        for info, row in living:
-            able = Abilities.from_json(row.abilities) or Abilities(info.numerics)
-            lack = "takes nothing new" if row.drain is not None or info.draining else ""
-            lack = lack or (able.without_lists() if alone else able).name_lack(job)
+        for info, able, takes in living:
+            lack = (able.without_lists() if alone else able).name_lack(job) if takes else "takes nothing new"
             if not lack:
                 return ""
             why[f"{info.host} {lack}"] = None
         return NOBODY.format(why="; ".join(why)) if why else ""
+
+    def _list_living(self) -> list[tuple[EngineInfo, Abilities, bool]]:
+        """Each engine that lives, what it can run, and whether it takes jobs."""
+        with self.database.reading() as connection:
+            rows = connection.execute(sa.select(ENGINES)).all()
+            now = self.database.read_clock(connection)
+        return [
+            (info, Abilities.from_json(row.abilities) or Abilities(info.numerics), row.drain is None and not info.draining)
+            for row in rows
+            if (info := read_info(row)).alive(now, self.database.silence)
+        ]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from functools import partial
 from typing import NamedTuple
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import StoreError
 from engine.settings import read_setting
-from engine.store.database import Database, Part, private_key, repeat_on_conflict
+from engine.store.database import ENGINES_TOPIC, Database, Part, private_key, repeat_on_conflict
 from engine.store.schema import ASKERS, BOOKMARKS, FACTS, JOB_TABLES, JOBS, OWNERS, PIECES, UPLOADS
 
 FORGET_AFTER = 30 * 60
@@ -99,8 +100,7 @@ class Forgetting(Part):
             deleted = delete_owner(self.database, owner, unless=recent)
             tables, jobs = tables + deleted[0], jobs + deleted[1]
         if is_stuck:
-            with self.database.writing() as connection:
-                tables += _delete(self.database, connection, stuck, sa.false())[0]
+            tables += self.database.write(lambda connection: _delete(self.database, connection, stuck, sa.false()))[0]
         return Forgotten(tables, jobs, self.purge() if is_requested or tables or jobs else True)
 
     def has_lost_key(self, owner: str | None) -> bool:
@@ -129,8 +129,7 @@ def purge(database: Database, patience: float = 0.0) -> bool:
             if request is None:
                 return True
             if database.pay_debt(request):
-                with database.writing() as connection:  # the request stays if more was deleted meanwhile
-                    connection.execute(FACTS.delete().where(FACTS.c.key == _REQUEST, FACTS.c.value == request))
+                database.write(partial(_remove_request, request=request))
             elif time.monotonic() >= end:
                 return False
             else:
@@ -162,21 +161,28 @@ def delete_owner(database: Database, owner: str, unless: sa.ColumnElement[bool] 
 
     One table at a time: overwriting a large one takes about a second, in which nobody else can write.
     """
-    tables = jobs = 0
     spared = sa.select(OWNERS.c.owner).where(OWNERS.c.owner == owner, sa.false() if unless is None else unless)
-    while True:
-        with database.writing() as connection:
-            connection.execute(sa.select(OWNERS.c.owner).where(OWNERS.c.owner == owner).with_for_update()).first()
-            if connection.execute(spared).first() is not None:
-                return tables, jobs
-            upload = connection.execute(sa.select(UPLOADS.c.id).where(UPLOADS.c.owner == owner).limit(1)).scalar()
-            if upload is None:
-                jobs += _delete(database, connection, sa.false(), JOBS.c.owner == owner)[1]
-                connection.execute(OWNERS.delete().where(OWNERS.c.owner == owner))
-                clear_loss(connection, owner)
-                return tables, jobs
-            deleted = _delete(database, connection, UPLOADS.c.id == upload, _made_from(database, connection, owner, upload))
-            tables, jobs = tables + deleted[0], jobs + deleted[1]
+
+    def delete_next(connection: Connection) -> tuple[int, int, bool]:
+        """(tables, jobs, whether it was the last of theirs)."""
+        connection.execute(sa.select(OWNERS.c.owner).where(OWNERS.c.owner == owner).with_for_update()).first()
+        if connection.execute(spared).first() is not None:
+            return 0, 0, True
+        upload = connection.execute(sa.select(UPLOADS.c.id).where(UPLOADS.c.owner == owner).limit(1)).scalar()
+        if upload is not None:
+            made = _made_from(database, connection, owner, upload)
+            return *_delete(database, connection, UPLOADS.c.id == upload, made), False
+        deleted = _delete(database, connection, sa.false(), JOBS.c.owner == owner)
+        connection.execute(OWNERS.delete().where(OWNERS.c.owner == owner))
+        clear_loss(connection, owner)
+        return *deleted, True
+
+    tables = jobs = 0
+    is_last = False
+    while not is_last:
+        more_tables, more_jobs, is_last = database.write(delete_next)
+        tables, jobs = tables + more_tables, jobs + more_jobs
+    return tables, jobs
 
 
 def forget_keyless(database: Database, connection: Connection, keys: sa.Select[tuple[str]]) -> tuple[int, int]:
@@ -233,6 +239,11 @@ def _read_request(connection: Connection) -> str | None:
     return value
 
 
+def _remove_request(connection: Connection, request: str) -> None:
+    # it stays if more was deleted meanwhile
+    connection.execute(FACTS.delete().where(FACTS.c.key == _REQUEST, FACTS.c.value == request))
+
+
 def _made_from(database: Database, connection: Connection, owner: str, upload: str) -> sa.ColumnElement[bool]:
     """Jobs of the owner on this upload, and scorings by a model that came from it."""
     scored = sa.and_(JOBS.c.kind == "score", database.field(JOBS.c.spec, "origin") == upload)
@@ -261,4 +272,5 @@ def _delete(
     )
     if any(deleted):
         request_purge(database, connection)
+        database.announce(connection, ENGINES_TOPIC)  # workers that hold such data end
     return deleted

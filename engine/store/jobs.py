@@ -16,9 +16,9 @@ from sqlalchemy.engine import Connection, Row
 
 from engine.errors import UnknownName
 from engine.spec import embedding
-from engine.store.database import Database, insert_row, private_key
+from engine.store.database import ENGINES_TOPIC, Database, insert_row, private_key
 from engine.store.forgetting import request_purge, touch_owner
-from engine.store.quotas import count_job
+from engine.store.quotas import count_job, count_jobs
 from engine.store.schema import ARTIFACTS, ASKERS, BOOKMARKS, JOB_TABLES, JOBS, RESULTS
 from engine.text import quote
 
@@ -232,6 +232,8 @@ def delete_job(database: Database, connection: Connection, id: str) -> bool:
     database.drop_keys(connection, [id])
     if row is not None and row.owner is not None:
         request_purge(database, connection)
+    if row is not None and row.state == "running":
+        database.announce(connection, ENGINES_TOPIC)
     return row is not None
 
 
@@ -249,19 +251,7 @@ def enqueue_job(
     key: id, kind, spec (padded), fingerprint, owner, upload. values: priority, device, timeout_s, and what else is to differ.
     asker: who asks for a public job. Raises QuotaReached where it would be queued, and is one too many for them.
     """
-    fresh = {
-        "state": "queued",
-        "reason": "",
-        "done": 0,
-        "total": 0,
-        "created": database.clock,
-        "started": None,
-        "finished": None,
-        "engine": None,
-        "cancel": 0,
-        "last_seq": 0,
-        "lost": 0,
-    } | dict(values)
+    fresh = make_queued({"created": database.clock, **values})
     if key["owner"] is not None:
         touch_owner(database, connection, key["owner"])
     one = JOBS.c.id == key["id"]
@@ -270,6 +260,7 @@ def enqueue_job(
     if row is None:
         count_job(database, connection, key["id"], whose)
         insert_row(connection, JOBS, {**key, **fresh, "attempt": 1})
+        database.announce(connection, ENGINES_TOPIC)
     elif (row.state in ACTIVE and not row.cancel) or (row.state == "done" and not again):
         if values["priority"] < row.priority:
             connection.execute(JOBS.update().where(one).values(priority=values["priority"]))
@@ -277,7 +268,21 @@ def enqueue_job(
         count_job(database, connection, key["id"], whose)
         delete_outcome(database, connection, key["id"])
         connection.execute(JOBS.update().where(one).values(**fresh, attempt=JOBS.c.attempt + 1))
+        database.announce(connection, ENGINES_TOPIC)
     return job_from_row(database, connection, connection.execute(sa.select(*COLUMNS).where(one)).one())
+
+
+def make_queued(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The columns of a job that waits, without its key and attempt. values: what differs, and `created`."""
+    waiting = {"state": "queued", "reason": "", "started": None, "finished": None, "engine": None}
+    return {**waiting, **dict.fromkeys(("done", "total", "cancel", "last_seq", "lost"), 0), **values}
+
+
+def insert_jobs(database: Database, connection: Connection, rows: Sequence[Mapping[str, Any]], asker: str | None) -> None:
+    """Queue new public jobs, as rows without attempt, in few statements. Raises QuotaReached where they are too many for the asker."""
+    if rows:
+        count_jobs(database, connection, [row["id"] for row in rows], asker)
+        connection.execute(JOBS.insert(), [{**row, "attempt": 1} for row in rows])
 
 
 def complete_job(database: Database, connection: Connection, key: Mapping[str, Any]) -> Job:

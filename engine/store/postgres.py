@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, AnyStr
+from typing import TYPE_CHECKING, Any, AnyStr
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
@@ -42,9 +42,14 @@ from engine.store.schema import ARTIFACTS, FACTS, JOBS, METADATA, TEXT, PublicSp
 from engine.store.sealing import KEY_GONE, MARK, Place
 from engine.text import is_storable, make_storable, quote
 
+if TYPE_CHECKING:
+    from engine.store.listening import Listener
+
 log = logging.getLogger(__name__)
 LOCK_S = 10
 """Seconds that a statement waits for another's lock, and that a stopped client may hold one."""
+LISTENS, CONNECT_S = "imbalance-lab listens", 3
+"""The name of the connection for notifications in the server's lists, and seconds that it may take to be made."""
 OLDEST = 15
 """The major version of the server that this needs."""
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('imbalance-lab ' || current_schema(), 0))"
@@ -121,7 +126,10 @@ class PostgresDatabase(Database):
             ) from None
         self._reader = self.sql_engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
         self._keys: WeakKeyDictionary[Connection, dict[str, bytes]] = WeakKeyDictionary()
+        self._news: WeakKeyDictionary[Connection, dict[tuple[str, str], None]] = WeakKeyDictionary()
+        self._listener: Listener | None = None
         self._is_checked, self._checking = False, threading.Lock()
+        self._lost = float("-inf")  # when a connection was lost or refused last (monotonic)
         sa.event.listen(self.sql_engine, "connect", self._doubt_keys)
         sa.event.listen(self.sql_engine, "before_cursor_execute", _replace_unstorable, retval=True)
         try:
@@ -147,6 +155,7 @@ class PostgresDatabase(Database):
             if alone:
                 connection.exec_driver_sql(LOCK)
             yield connection
+            self._send_news(connection)
 
     def _connect(self, engine: sa.Engine) -> Connection:
         """A connection to a server whose keys were looked at since it was made, in most cases."""
@@ -170,10 +179,49 @@ class PostgresDatabase(Database):
         with _opening:
             if _handles.get(key := (os.getpid(), self.url)) is self:
                 del _handles[key]
+            listener, self._listener = self._listener, None
+        if listener is not None:
+            listener.close()
         self.sql_engine.dispose()
 
     def empty_log(self, *, wait: bool = True) -> bool:
         return True  # its write-ahead log is the server's own
+
+    # ---- notifications
+
+    def announce(self, connection: Connection, topic: str, about: str = "") -> None:
+        self._news.setdefault(connection, {})[_name_channel(self.schema, topic), about] = None
+
+    def _send_news(self, connection: Connection) -> None:
+        """One statement at the end of a transaction, however much it announced."""
+        if news := self._news.pop(connection, None):
+            values = {f"{part}{n}": word for n, pair in enumerate(news) for part, word in zip("cp", pair, strict=True)}
+            calls = ", ".join(f"pg_notify(%(c{n})s, %(p{n})s)" for n in range(len(news)))
+            connection.exec_driver_sql(f"SELECT {calls}", values)
+
+    def subscribe(self, topic: str, hear: Callable[[str], object]) -> Callable[[], None]:
+        from engine.store.listening import Listener
+
+        with _opening:
+            if self._listener is None:
+                self._listener = Listener(self._connect_alone, self.place)
+            return self._listener.subscribe(_name_channel(self.schema, topic), hear)
+
+    @property
+    def hears(self) -> bool:
+        return self._listener is not None and self._listener.is_alive
+
+    def _connect_alone(self) -> Any:
+        """A connection of the driver beside the pool, which commits each statement and notices a peer that is gone."""
+        url = sa.make_url(self.url)
+        _, arguments = self.sql_engine.dialect.create_connect_args(url)
+        ours = _settings(url) | {
+            "connect_timeout": CONNECT_S,
+            "tcp_user_timeout": 1000 * LOCK_S,
+            "autocommit": True,
+            "application_name": LISTENS,
+        }
+        return self.sql_engine.dialect.loaded_dbapi.connect(**{**arguments, **ours})
 
     # ---- keys
 
@@ -246,6 +294,7 @@ class PostgresDatabase(Database):
         with self.sql_engine.begin() as connection:
             connection.exec_driver_sql(LOCK)
             yield connection
+            self._send_news(connection)
 
     def _forget_keyless(self) -> None:
         from engine.store.forgetting import forget_keyless
@@ -295,6 +344,13 @@ class PostgresDatabase(Database):
     def read_clock(self, connection: Connection) -> float:
         return float(connection.execute(sa.select(self.clock)).scalar_one())
 
+    def read_uptime(self, connection: Connection) -> float:
+        started = sa.cast(sa.extract("epoch", sa.func.pg_postmaster_start_time()), sa.Double)
+        uptime = float(connection.execute(sa.select(self.clock - started)).scalar_one())
+        return min(
+            uptime, time.monotonic() - self._lost
+        )  # its processes may crash, and the network fail, while the first one runs on
+
     # ---- padding: none, since a page of this database keeps what was deleted until it is vacuumed; private rows are sealed
 
     def pad_private(self, text: AnyStr, owner: str | None) -> AnyStr:
@@ -338,8 +394,8 @@ class PostgresDatabase(Database):
     def unindexed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return sa.func.coalesce(column, "")
 
-    def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
-        upsert_by(insert, connection, table, values)
+    def upsert(self, connection: Connection, table: sa.Table, *rows: dict[str, Any]) -> None:
+        upsert_by(insert, connection, table, rows)
 
     def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
         # all in one order, so that two never wait for each other
@@ -377,6 +433,7 @@ class PostgresDatabase(Database):
         """Raise StoreError where the server is too old, or the database has no place for these tables."""
         facts = "SELECT current_setting('server_version_num')::int, current_setting('server_encoding'), current_schema()"
         number, encoding, schema = connection.exec_driver_sql(facts).one()
+        self.schema = str(schema)
         if number < OLDEST * 10_000:
             raise StoreError(f"the store {self.place} is PostgreSQL {number // 10_000}; version {OLDEST} or later is needed.")
         if encoding != "UTF8":
@@ -421,6 +478,7 @@ class PostgresDatabase(Database):
             return StoreError(f"the server of the store {place} has no room for another connection or for its work; try again.")
         is_cut = not state and isinstance(error, (sa.exc.OperationalError, sa.exc.InterfaceError))
         if is_cut or error.connection_invalidated or state.startswith(("08", "57")):
+            self._lost = time.monotonic()
             return StoreError(
                 f"the connection to the store {place} was lost or refused; check that its server runs, "
                 "and the user, the password and the database's name in LAB_STORE."
@@ -444,6 +502,11 @@ def check_postgres_url(url: sa.URL) -> None:
 def _name_place(url: sa.URL) -> str:
     host = url.host or "this machine"
     return f"{quote(url.database or '').strip(chr(39))} on {host}" + (f":{url.port}" if url.port else "")
+
+
+def _name_channel(schema: str, topic: str) -> str:
+    """Channels belong to the database: two schemas have two of each topic."""
+    return f"lab_{topic}_{hashlib.sha256(schema.encode()).hexdigest()[:16]}"
 
 
 def _settings(url: sa.URL) -> dict[str, Any]:

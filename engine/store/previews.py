@@ -18,7 +18,7 @@ from sqlalchemy.engine import Connection
 from engine.events import Event, decode
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json
-from engine.store.database import Database, Part, insert_row, repeat_on_conflict
+from engine.store.database import ENGINES_TOPIC, PREVIEWS_TOPIC, Database, Part, insert_row, repeat_on_conflict
 from engine.store.jobs import ACTIVE, PREVIEW, PRIORITY_INTERACTIVE, is_running
 from engine.store.schema import EVENTS, JOB_TABLES, JOBS, RESULTS
 
@@ -80,6 +80,7 @@ class Previews(Part):
             _end(self.database, connection, mine)
             turn = min((row.created for row in rows if row.state == "queued"), default=self.database.clock)
             insert_row(connection, JOBS, {**values, "created": turn})
+            self.database.announce(connection, ENGINES_TOPIC)
         return id
 
     def preview_news(self, id: str, after: int = 0) -> PreviewNews | None:
@@ -117,6 +118,7 @@ class Previews(Part):
                 _delete(self.database, connection, sa.and_(is_running(id, attempt), JOBS.c.kind == PREVIEW))
             elif facts is not None:
                 self.database.upsert(connection, RESULTS, {"job": id, "words": facts, "arrays": b""})
+            self.database.announce(connection, PREVIEWS_TOPIC, id)
 
     @repeat_on_conflict
     def sweep_previews(self) -> None:
@@ -135,7 +137,11 @@ class Previews(Part):
 def _end(database: Database, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
     """Stops those of these previews that run, which the engine then deletes, and deletes the others."""
     _delete(database, connection, sa.and_(jobs, JOBS.c.state != "running"))
-    connection.execute(JOBS.update().where(jobs, JOBS.c.state == "running").values(cancel=1))  # also what was claimed meanwhile
+    running = connection.execute(
+        JOBS.update().where(jobs, JOBS.c.state == "running").values(cancel=1)
+    )  # also claimed meanwhile
+    if running.rowcount:
+        database.announce(connection, ENGINES_TOPIC)
 
 
 def _delete(database: Database, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:

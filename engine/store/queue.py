@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import statistics
-from collections.abc import Collection, Iterable, Iterator, Sequence
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,7 +13,7 @@ from sqlalchemy.engine import Connection
 
 from engine.spec import RunSpec
 from engine.spec.run import canonical_json, upload_id
-from engine.store.database import Database, Part, repeat_on_conflict
+from engine.store.database import ENGINES_TOPIC, Database, Part, repeat_on_conflict
 from engine.store.forgetting import purge
 from engine.store.jobs import (
     ACTIVE,
@@ -25,14 +26,17 @@ from engine.store.jobs import (
     Job,
     delete_job,
     enqueue_job,
+    insert_jobs,
     job_from_row,
     job_from_values,
+    make_queued,
     method_of,
     open_results,
     read_job,
     seal_spec,
     visible_to,
 )
+from engine.store.quotas import check_quota
 from engine.store.schema import JOBS, RESULTS
 from engine.store.sealing import MARK
 from engine.store.uploads import require_upload
@@ -41,6 +45,10 @@ PRIVATE_S = 3600.0
 """Seconds a run on a person's own table may take where it names no limit."""
 STEP = 1e-5
 """Seconds between two jobs that are queued at once: enough to be told apart beside the seconds since 1970."""
+PORTION = 500
+"""Ids in one statement, and jobs that are queued in one transaction."""
+PAUSE = 0.05
+"""Seconds between two such transactions: writers that wait for SQLite look again at most a tenth of a second apart."""
 PACE = 20
 """Latest finished runs that tell how long one takes here."""
 
@@ -85,7 +93,6 @@ class Queue(Part):
             values = {"priority": priority, "device": device, "timeout_s": timeout_s}
             return enqueue_job(self.database, connection, key, values, again=again, asker=asker)
 
-    @repeat_on_conflict
     def submit_missing(
         self,
         runs: Sequence[tuple[RunSpec, str]],
@@ -94,29 +101,57 @@ class Queue(Part):
         device: str = "auto",
         asker: str | None = None,
     ) -> list[Job]:
-        """Ask for many public runs, (completed spec, fingerprint) each, in one transaction; those that this queued.
+        """Ask for many public runs, (completed spec, fingerprint) each; those that this queued.
 
         They go in the order given. What is queued, running or done stays as it is, its priority too; what ended without a result
         is queued anew. asker: who asks; where they are too many for them, none is queued. Raises QuotaReached.
+
+        Each PORTION of them is a transaction, so that other writers wait for one at most. Where one fails, those before it stay
+        queued; asking again queues the rest.
         """
-        ids = {spec.run_id(fingerprint): (spec, fingerprint) for spec, fingerprint in runs}
-        out: list[Job] = []
-        with self.database.writing() as connection:
-            for some in _split(ids):
-                self.database.lock_jobs(connection, JOBS.c.id.in_(some))
-            states = sa.select(JOBS.c.id, JOBS.c.state, JOBS.c.cancel)
-            known = {row.id: row for some in _split(ids) for row in connection.execute(states.where(JOBS.c.id.in_(some)))}
-            now = self.database.read_clock(connection)
-            for id, (spec, fingerprint) in ids.items():
-                row = known.get(id)
-                if row is not None and (row.state == "done" or (row.state in ACTIVE and not row.cancel)):
-                    continue
-                key = {"id": id, "kind": "run", "fingerprint": fingerprint, "owner": None, "upload": None}
-                key |= {"spec": canonical_json(spec.to_json())}
-                values = {"priority": priority, "device": device, "timeout_s": None}
-                values |= {"created": now + STEP * len(out)}  # the older job goes first
-                out.append(enqueue_job(self.database, connection, key, values, again=False, asker=asker))
-        return out
+        keys: dict[str, dict[str, Any]] = {}  # made before the transactions, which keep other writers waiting
+        for spec, fingerprint in runs:
+            id = spec.run_id(fingerprint)
+            keys[id] = {"id": id, "kind": "run", "fingerprint": fingerprint, "owner": None, "upload": None}
+            keys[id]["spec"] = canonical_json(spec.to_json())
+        values = {"priority": priority, "device": device, "timeout_s": None}
+        if asker is not None:
+            self._require_room(list(keys), asker)
+        jobs: list[Job] = []
+        for some in _split(keys):
+            if jobs:
+                time.sleep(PAUSE)
+                values["created"] = jobs[-1].created + STEP  # the older job goes first
+            own = [keys[id] for id in some]
+            jobs += self.database.write(lambda connection, own=own: self._queue_missing(connection, own, values, asker))  # type: ignore[misc]
+        return jobs
+
+    def _queue_missing(
+        self, connection: Connection, keys: Sequence[dict[str, Any]], values: Mapping[str, Any], asker: str | None
+    ) -> list[Job]:
+        """Queue those of these jobs that are missing. values: as of `enqueue_job`, `created` of the first, the clock's where it lacks."""
+        ids = [key["id"] for key in keys]
+        self.database.lock_jobs(connection, JOBS.c.id.in_(ids))
+        missing = _find_missing(connection, ids)
+        created = values.get("created") or self.database.read_clock(connection)
+        fresh: list[dict[str, Any]] = []
+        for n, key in enumerate(key for key in keys if key["id"] in missing):
+            own = {**values, "created": created + STEP * n}
+            if missing[key["id"]]:
+                enqueue_job(self.database, connection, key, own, again=False, asker=asker)
+            else:
+                fresh.append({**key, **make_queued(own)})
+        insert_jobs(self.database, connection, fresh, asker)
+        rows = connection.execute(sa.select(*COLUMNS).where(JOBS.c.id.in_(list(missing))))
+        jobs = {row.id: job_from_row(self.database, connection, row) for row in rows}
+        return [jobs[id] for id in ids if id in missing]
+
+    def _require_room(self, ids: Sequence[str], asker: str) -> None:
+        """Raises QuotaReached where those of these jobs that are missing are too many for the asker."""
+        with self.database.reading() as connection:
+            missing = sum(len(_find_missing(connection, some)) for some in _split(ids))
+            if missing:
+                check_quota(self.database, connection, missing, asker)
 
     @repeat_on_conflict
     def cancel(self, id: str) -> None:
@@ -249,6 +284,13 @@ class Queue(Part):
         return statistics.median(seconds) if seconds else None
 
 
+def _find_missing(connection: Connection, ids: Sequence[str]) -> dict[str, bool]:
+    """Those of these jobs that are neither queued, running nor done -> whether there is a row of them, which ended otherwise."""
+    query = sa.select(JOBS.c.id, JOBS.c.state, JOBS.c.cancel).where(JOBS.c.id.in_(ids))
+    known = {row.id: row.state == "done" or (row.state in ACTIVE and not row.cancel) for row in connection.execute(query)}
+    return {id: id in known for id in ids if not known.get(id)}
+
+
 def cancel_jobs(database: Database, connection: Connection, jobs: sa.ColumnElement[bool]) -> int:
     """How many of these jobs were queued, which are cancelled, or running, which are asked to stop.
 
@@ -263,7 +305,10 @@ def cancel_jobs(database: Database, connection: Connection, jobs: sa.ColumnEleme
     }
     active = sa.or_(queued, sa.and_(JOBS.c.state == "running", JOBS.c.cancel == 0))
     database.lock_jobs(connection, sa.and_(jobs, active))
-    return connection.execute(JOBS.update().where(jobs, active).values(**values)).rowcount
+    count = connection.execute(JOBS.update().where(jobs, active).values(**values)).rowcount
+    if count:
+        database.announce(connection, ENGINES_TOPIC)
+    return count
 
 
 def _pick(results: dict[str, dict[str, Any]], fields: bool | Sequence[str]) -> dict[str, dict[str, Any]]:
@@ -276,5 +321,5 @@ def _pick(results: dict[str, dict[str, Any]], fields: bool | Sequence[str]) -> d
 def _split(ids: Iterable[str]) -> Iterator[list[str]]:
     """Ids without repeats, in lists short enough for one statement of any SQLite."""
     distinct = list(dict.fromkeys(ids))
-    for first in range(0, len(distinct), 500):
-        yield distinct[first : first + 500]
+    for first in range(0, len(distinct), PORTION):
+        yield distinct[first : first + PORTION]

@@ -7,6 +7,7 @@ hours). A person is an owner: who signed in, or a browser. Jobs that a terminal 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import sqlalchemy as sa
@@ -68,12 +69,17 @@ def read_quota() -> Quota:
     )
 
 
-def check_tables(connection: Connection, owner: str) -> None:
-    """Raises QuotaReached where one more table would be too many for the owner."""
+def check_tables(connection: Connection, owner: str, more: int = 1) -> None:
+    """Raises QuotaReached where `more` tables would be too many for the owner."""
     most = read_quota().tables
-    if connection.execute(sa.select(sa.func.count()).where(UPLOADS.c.owner == owner)).scalar_one() >= most:
-        tables = "1 table" if most == 1 else f"{most} tables"
-        raise QuotaReached(f"You have {tables} here, and no more are kept at a time: forget one first.")
+    kept = connection.execute(sa.select(sa.func.count()).where(UPLOADS.c.owner == owner)).scalar_one()
+    if kept + more > most:
+        tables = "1 table" if kept == 1 else f"{kept} tables"
+        raise QuotaReached(
+            f"You have {tables} here, and no more are kept at a time: forget one first."
+            if kept >= most
+            else f"You have {tables} here, and with {more} more there would be more than {most}: forget some first."
+        )
 
 
 def check_bytes(connection: Connection, owner: str, size: int) -> None:
@@ -86,21 +92,40 @@ def check_bytes(connection: Connection, owner: str, size: int) -> None:
         raise QuotaReached(f"Your tables may have {most:,} MiB together here, and this one is too many: forget one first.")
 
 
+def check_queued(connection: Connection, person: str, more: int = 1) -> None:
+    """Raises QuotaReached where `more` waiting jobs would be too many for a person."""
+    most = read_quota().queued
+    if most and more and (waiting := count_queued(connection, person)) + more > most:
+        jobs = "1 job" if waiting == 1 else f"{waiting:,} jobs"
+        if waiting < most:
+            raise QuotaReached(
+                f"With these {more:,} jobs you would have {waiting + more:,} waiting here, and {most:,} may wait at a time."
+            )
+        raise QuotaReached(f"You have {jobs} waiting here, and no more may wait at a time: try again when some have begun.")
+
+
 def count_job(database: Database, connection: Connection, job: str, owner: str | None) -> None:
     """Record who asks for a job that is about to be queued, in that transaction. Raises QuotaReached where it is one too many."""
-    quota = read_quota()
-    if owner is None or not (quota.counts_jobs or is_person(owner)):
-        return
-    person = name_person(owner)
-    if quota.queued and (waiting := count_queued(connection, person)) >= quota.queued:
-        jobs = "1 job" if waiting == 1 else f"{waiting} jobs"
-        raise QuotaReached(f"You have {jobs} waiting here, and no more may wait at a time: try again when some have begun.")
+    count_jobs(database, connection, [job], owner)
+
+
+def count_jobs(database: Database, connection: Connection, jobs: Sequence[str], owner: str | None) -> None:
+    """`count_job` of many at once. Raises QuotaReached where not all of them may wait; then none is to be queued."""
+    if owner is not None and (read_quota().counts_jobs or is_person(owner)):
+        check_quota(database, connection, len(jobs), owner)
+        person = name_person(owner)
+        database.upsert(connection, ASKERS, *({"job": job, "person": person} for job in jobs))
+
+
+def check_quota(database: Database, connection: Connection, jobs: int, owner: str) -> None:
+    """Raises QuotaReached where so many more jobs may not wait for the owner."""
+    quota, person = read_quota(), name_person(owner)
+    check_queued(connection, person, jobs)
     if quota.seconds and (spent := count_seconds(database, connection, person)) >= quota.seconds:
         raise QuotaReached(
             f"You have used {spent:,.0f} s of the engines in the last 24 hours, and {quota.seconds:,} s is what one person may: "
             "try again later."
         )
-    database.upsert(connection, ASKERS, {"job": job, "person": person})
 
 
 def count_queued(connection: Connection, person: str) -> int:

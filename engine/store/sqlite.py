@@ -162,6 +162,16 @@ class SqliteDatabase(Database):
 
     # ---- private rows: padded, never sealed
 
+    def announce(self, connection: Connection, topic: str, about: str = "") -> None:
+        pass
+
+    def subscribe(self, topic: str, hear: Callable[[str], object]) -> Callable[[], None]:
+        return lambda: None
+
+    @property
+    def hears(self) -> bool:
+        return False
+
     def refuse_private(self) -> None:
         """Nothing: deleting leaves no copy here."""
 
@@ -197,6 +207,9 @@ class SqliteDatabase(Database):
                 self._page_size = int(driver.execute("PRAGMA page_size").fetchone()[0])
         return self._page_size
 
+    def read_uptime(self, connection: Connection) -> float:
+        return float("inf")
+
     def pad_private(self, text: AnyStr, owner: str | None) -> AnyStr:
         if owner is None:
             return text
@@ -228,8 +241,8 @@ class SqliteDatabase(Database):
     def unindexed(self, column: sa.ColumnElement[Any]) -> sa.ColumnElement[Any]:
         return sa.func.coalesce(column, "")
 
-    def upsert(self, connection: Connection, table: sa.Table, values: dict[str, Any]) -> None:
-        upsert_by(insert, connection, table, values)
+    def upsert(self, connection: Connection, table: sa.Table, *rows: dict[str, Any]) -> None:
+        upsert_by(insert, connection, table, rows)
 
     def lock_jobs(self, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
         pass  # there is no writer beside it

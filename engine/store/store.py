@@ -15,6 +15,7 @@ from engine.store.engines import Engines
 from engine.store.events import Events
 from engine.store.fleet import Fleet
 from engine.store.forgetting import Forgetting
+from engine.store.handover import Handover
 from engine.store.library import Library
 from engine.store.maps import Maps
 from engine.store.people import People
@@ -47,6 +48,7 @@ class Store(
     People,
     Quotas,
     Administration,
+    Handover,
 ):
     """A handle on the database; cheap to keep, safe to share between threads, to be opened anew in a child process.
 

@@ -20,7 +20,7 @@ from sqlalchemy.engine import Connection
 from engine.errors import BadInput, UnknownName, WrongType
 from engine.spec import table_reading
 from engine.store.arrival import UploadWriter, check_room, check_size
-from engine.store.database import Database, Part, insert_row
+from engine.store.database import Database, Part, insert_row, repeat_on_conflict
 from engine.store.forgetting import clear_loss, find_loss, touch_owner
 from engine.store.quotas import check_bytes, check_tables
 from engine.store.schema import PIECES, UPLOADS
@@ -57,6 +57,7 @@ class Uploads(Part):
         writer.write(data)
         return writer.finish()
 
+    @repeat_on_conflict
     def begin_upload(self, owner: str | None, name: str, size: int | None = None) -> UploadWriter:
         """Begin to take in a table. size: bytes, where it is known.
 

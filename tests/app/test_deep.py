@@ -259,6 +259,26 @@ def test_the_map_is_sent_once_and_again_where_the_browser_lacks_it(store: Store,
     assert "y" in seen(page)[1]
 
 
+def test_the_map_is_sent_what_rows_take_of_a_memory(store: Store, look: Look) -> None:
+    run = fabricate.deep(store)
+    shares = np.random.default_rng(0).dirichlet(np.ones(10), 380).astype(np.float32)
+    store.put_artifact(run.id, FEATURES, pack(fabricate.features() | {"attention": shares}))
+    head, arrays = seen(look(run=run.id))
+    assert np.array_equal(arrays["attention"].reshape(380, 10), shares) and len(head["classes"]) == 10
+
+
+def test_factors_of_the_output_weights_are_drawn_and_said(store: Store, look: Look) -> None:
+    answer = fabricate.result(fabricate.DIGITS)
+    factors = np.linspace(-0.5, 3.0, 10) + np.zeros((len(answer.arrays["weight_norms"]), 1))
+    answer.arrays["factors"] = factors
+    page = look(run=fabricate.deep(store, answer=answer).id)
+    low, high = json.loads(chart(page, "chart-factors-deep").spec)["layout"]["yaxis"]["range"]
+    assert low < -0.5 and high > 3.0
+    assert any("multiplied by 3.00" in one.value and "−0.50" in one.value for one in page.markdown)
+    other = look(run=fabricate.deep(store, fabricate.DIGITS.with_(seed=3)).id)
+    assert not any("multiplied by" in one.value for one in other.markdown)
+
+
 def test_pca_is_there_without_an_engine_and_is_the_engines(store: Store, look: Look) -> None:
     run = fabricate.deep(store, maps=())
     page = look(run=run.id)

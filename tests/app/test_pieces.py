@@ -10,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.frame import address
+from app.frame.pages import find_pages
 from app.frame.pieces import Piece, find_pieces
 from tests.one_file import copied_tree, run_in
 
@@ -37,6 +38,41 @@ def test_a_file_that_is_dropped_into_a_page_is_a_tab(tmp_path: Path) -> None:
     (tree / "app" / "views" / "compare" / "ranks_added.py").write_text(EXTRA)
     said = run_in(tree, "-c", OPEN, LAB_STORE=f"sqlite:///{tmp_path / 'lab.db'}")
     assert "'Ranks', 'Added', 'Cost'" in said and "The added view is drawn." in said
+
+
+PAGE = '''"""A page that a test adds."""
+
+import streamlit as st
+
+from app.frame.pages import MenuEntry
+
+MENU = MenuEntry(2, "Added")
+
+
+def page() -> None:
+    st.markdown("The added page is drawn.")
+'''
+HIDDEN = PAGE.replace('"Added"', '"Hidden", is_open=lambda: False')
+OPEN_PAGE = """
+from tests.app.conftest import opened
+page = opened("added")
+print(list(page.session_state["pages"]), [one.value for one in page.markdown])
+"""
+
+
+@pytest.mark.long
+@pytest.mark.timeout(240)
+def test_a_file_that_is_dropped_into_the_pages_is_a_page(tmp_path: Path) -> None:
+    tree = copied_tree(tmp_path)
+    for name, text in (("added", PAGE), ("hidden", HIDDEN)):
+        (tree / "app" / "views" / f"{name}.py").write_text(text)
+    said = run_in(tree, "-c", OPEN_PAGE, LAB_STORE=f"sqlite:///{tmp_path / 'lab.db'}")
+    assert "['lab', 'added', 'compare', 'deep', 'data', 'papers', 'gallery', 'runs']" in said
+    assert "The added page is drawn." in said
+
+
+def test_the_pages_are_in_their_order() -> None:
+    assert list(find_pages("app.views")) == ["lab", "compare", "deep", "data", "papers", "gallery", "runs", "admin"]
 
 
 def test_the_views_of_compare_are_in_their_order() -> None:

@@ -22,12 +22,16 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
 from app import api, launch, server, sign_in
-from app.session import visitor
-from engine.errors import BadInput
+from app.session import uploads, visitor
+from app.words.text import escape
+from engine.errors import BadInput, NotAllowed
 from engine.store import Store
+from engine.store.engines import EngineInfo
+from engine.store.people import name_person
 from tests.app.conftest import opened
+from tests.app.test_lab import keys, words
 from tests.app.test_server import ROOT
-from tests.engine.test_store import SPEC
+from tests.engine.test_store import SPEC, info
 
 SECRET, PROXY = "c" * 40, "p" * 40
 ISSUER, ADDRESS = "https://id.example.org", "https://lab.example.org"
@@ -240,6 +244,13 @@ def test_no_cookie_of_a_browser_names_a_person_and_no_person_is_a_token(provider
     assert visitor.parse_owner(f"lab_owner={BROWSER}") == BROWSER and ":" not in BROWSER
 
 
+@pytest.mark.parametrize("other", ["name=Ben Okafor", 'set={"a": 1, "b"}', "odd", "=", "a=b=c", "é=ü", "lab_owner_of=x"])
+def test_odd_cookies_of_other_programs_leave_a_browser_its_own(other):
+    for header in (f"{other}; lab_owner={BROWSER}", f"lab_owner={BROWSER}; {other}", f"{other};lab_owner={BROWSER};{other}"):
+        assert visitor.parse_owner(header) == BROWSER
+    assert visitor.parse_owner(other) is None and visitor.parse_owner("") is None
+
+
 def test_a_forged_owner_cookie_reads_nothing_of_a_person(provider, store, monkeypatch):
     monkeypatch.setattr(api, "get_store", lambda: store)
     person = sign_in.identify(cookie(), {})
@@ -323,6 +334,18 @@ def test_the_server_drops_a_header_without_its_secret(proxy, sent, kept, kind):
     assert (dict(scope["headers"]).get(b"x-forwarded-user") == b"ann") is kept
     assert (b"host", b"a") in scope["headers"]
     assert sign_in.drop_untrusted(scope, None) is scope
+
+
+@pytest.mark.parametrize(
+    ("address", "kept"),
+    [("127.0.0.1", True), ("::1", True), ("10.0.0.7", True), ("fd00::7", True), ("8.8.8.8", False), ("2001:4860:4860::8888", False),
+     ("::ffff:8.8.8.8", False), ("/run/lab.sock", True)],
+)  # fmt: skip
+def test_the_header_does_not_count_at_a_public_address(proxy, address, kept):
+    """Whatever the server was bound to: all addresses at once, too."""
+    headers = [(b"x-forwarded-user", b"ann"), (b"x-lab-proxy-secret", PROXY.encode())]
+    scope = sign_in.drop_untrusted({"type": "http", "headers": headers, "server": (address, 80)}, proxy)
+    assert (scope["headers"] == headers) is kept and (kept or scope["headers"] == [])
 
 
 # ---- the way back, and cookies under https
@@ -420,10 +443,35 @@ def test_admins_alone_have_the_page(admin, monkeypatch):
     page = opened("admin")
     assert draws_admin(page) and len(page.dataframe) == 1  # of people: nothing waits, no engine, no act
     monkeypatch.setattr(visitor, "read_person", lambda: sign_in.Person(BEN, "Ben"))
-    assert not draws_admin(opened("admin"))
+    page = opened("admin")
+    assert "This page is for the people whom LAB_ADMINS names" in page.error[0].value and len(page.dataframe) == 0
     monkeypatch.setattr(visitor, "is_admin", lambda: True)  # even where the page is reached, the store's verbs refuse
     page = opened("admin")
     assert "This is for the people" in page.error[0].value and len(page.dataframe) == 0
+    monkeypatch.delenv("LAB_PROXY_HEADER")
+    assert "admin" not in opened("admin").session_state["pages"], "where nobody signs in there is no such page"
+
+
+def test_an_admin_sees_every_slot_of_a_cluster_that_is_not_ready(admin, monkeypatch):
+    monkeypatch.setattr(type(admin.database), "silence", 90.0)  # however long the page takes
+    lacks = "The machine of slot 2 on the cluster has <b>torch</b> 1 where the engine has torch 2; install the same there."
+    now = time.time()
+    admin.record_heartbeat(EngineInfo("e", "here", 1, now, now, ready=1, trouble="first", troubles=["first", lacks]))
+    admin.record_heartbeat(EngineInfo("gone", "there", 2, now - 999, now - 999, troubles=["of an engine that is gone"]))
+    said = [one.value for one in opened("admin").warning]
+    assert said == [escape(f"Engine on here: {why}", 300) for why in ("first", lacks)] and "<b>" not in said[1]
+
+
+@pytest.mark.parametrize(("silence", "lives"), [(3.0, False), (90.0, True)])
+def test_an_engine_is_silent_by_the_databases_limit(admin, monkeypatch, silence, lives):
+    """As on SQLite, and as on PostgreSQL."""
+    monkeypatch.setattr(type(admin.database), "silence", silence)
+    admin.record_heartbeat(info(heartbeat=time.time() - 8.2))
+    page = opened("admin")
+    (state,) = page.dataframe[0].value["State"]
+    assert state == "ready" if lives else state.startswith("silent for")
+    helps = [one.proto.help for one in page.markdown]
+    assert any(f"no heartbeat for more than {silence:.0f} s" in help for help in helps)
 
 
 def test_an_admin_cancels_and_forgets_on_the_page(admin):
@@ -440,11 +488,95 @@ def test_an_admin_cancels_and_forgets_on_the_page(admin):
     assert list(acts["Act"]) == ["forget", "forget", "cancel"]
 
 
-def test_a_reached_quota_is_a_sentence_on_the_page(store, monkeypatch):
-    monkeypatch.setenv("LAB_MOST_QUEUED", "1")
-    monkeypatch.setattr(visitor, "read_owner", lambda: BROWSER)
+def one_table(store: Store) -> None:
+    store.begin_upload(BROWSER, "arriving.csv")
+
+
+def nearly_a_mebibyte(store: Store) -> None:
+    store.begin_upload(BROWSER, "arriving.csv").write(bytes(1 << 20))
+
+
+def one_waiting_job(store: Store) -> None:
     store.submit(SPEC, asker=BROWSER)
+
+
+def a_minute_of_an_engine(store: Store) -> None:
+    store.record_spent(name_person(BROWSER), 61.0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "most", "before", "press", "said"),
+    [
+        ("LAB_MOST_TABLES", "1", one_table, ("data", "data.sample"), "You have 1 table here, and no more are kept at a time"),
+        ("LAB_MOST_MB", "1", nearly_a_mebibyte, ("data", "data.sample"), "Your tables may have 1 MiB together here"),
+        (
+            "LAB_MOST_QUEUED",
+            "1",
+            one_waiting_job,
+            ("lab", "run"),
+            "You have 1 job waiting here, and no more may wait at a time",
+        ),
+        (
+            "LAB_MOST_SECONDS",
+            "60",
+            a_minute_of_an_engine,
+            ("lab", "run"),
+            "You have used 61 s of the engines in the last 24 hours",
+        ),
+    ],
+)
+def test_a_reached_quota_is_a_sentence_on_the_page(store, monkeypatch, setting, most, before, press, said):
+    monkeypatch.setattr(visitor, "read_owner", lambda: BROWSER)
+    monkeypatch.setenv(setting, most)
+    before(store)
+    jobs = len(store.jobs())
+    page = opened(press[0])
+    page.button(key=press[1]).click().run()
+    assert not page.exception and [said in one.value for one in page.error] == [True]
+    assert len(store.jobs()) == jobs and store.uploads(BROWSER) == [], "nothing was queued or kept"
+
+
+@pytest.fixture
+def signed_in(store: Store, monkeypatch: pytest.MonkeyPatch) -> Store:
+    """Ben has signed in where his browser sent a table before."""
+    monkeypatch.setenv("LAB_PROXY_HEADER", "X-Forwarded-User")
+    monkeypatch.setattr(visitor, "read_person", lambda: sign_in.Person(BEN, "Ben"))
+    monkeypatch.setattr(visitor, "read_browser", lambda: BROWSER)
+    store.add_upload(BROWSER, "before.csv", b"a,b\n1,2\n")
+    store.add_upload("o" * 43, "others.csv", b"a,b\n1,2\n")
+    return store
+
+
+def test_tables_of_before_signing_in_are_taken_along_by_one_press(signed_in):
+    page = opened("data")
+    assert "before.csv" not in words(page) and "This browser sent 1 table before you signed in" in words(page)
+    page.button(key="account.take.data").click().run()
+    assert not page.exception and "1 table and 0 pieces of work belong to you" in page.success[0].value
+    assert [one.name for one in signed_in.uploads(BEN)] == ["before.csv"] and signed_in.uploads(BROWSER) == []
+    assert [one.name for one in signed_in.uploads("o" * 43)] == ["others.csv"]
+    assert page.session_state["data.words"] == {"data": signed_in.uploads(BEN)[0].id}, "the table is shown"
+    page.run()
+    assert "account.take.data" not in keys(page) and "account.take.menu" not in keys(page) and not page.success
+
+
+def test_what_the_quota_has_no_room_for_stays_and_says_why(signed_in, monkeypatch):
+    monkeypatch.setenv("LAB_MOST_TABLES", "1")
+    signed_in.add_upload(BEN, "mine.csv", b"a,b\n1,2\n")
     page = opened("lab")
-    page.button(key="run").click().run()
-    assert not page.exception and any("1 job waiting" in one.value for one in page.error)
-    assert len(store.jobs()) == 1
+    page.button(key="account.take.menu").click().run()
+    assert not page.exception and "forget one first" in page.error[0].value
+    assert [one.name for one in signed_in.uploads(BROWSER)] == ["before.csv"]
+
+
+@pytest.mark.parametrize("browser", [BEN, None, "n" * 43])
+def test_nothing_is_offered_where_this_browser_sent_nothing(signed_in, monkeypatch, browser):
+    monkeypatch.setattr(visitor, "read_browser", lambda: None if browser is None else visitor._token(browser))
+    assert "account.take.data" not in keys(opened("data"))
+
+
+def test_nothing_is_offered_to_who_has_not_signed_in(signed_in, monkeypatch):
+    monkeypatch.setattr(visitor, "read_person", lambda: None)
+    page = opened("data")
+    assert "account.take.data" not in keys(page)
+    with pytest.raises(NotAllowed):
+        uploads.take_along()

@@ -37,11 +37,29 @@ METHODS = (
     "shows",
     "limited",
 )
-METHODS += ("loaded", "memory", "allocates", "torch_memory", "exhausts", "bad", "missing", "bug", "noisy", "counts")
+METHODS += (
+    "loaded",
+    "memory",
+    "allocates",
+    "torch_memory",
+    "exhausts",
+    "bad",
+    "missing",
+    "bug",
+    "noisy",
+    "counts",
+    "tells",
+    "awaits",
+)
 
 
 def catalog(live: bool = False) -> dict[str, Any]:
     return {"numerics": 1, "device": "a fake", "devices": ["cpu"], "methods": [], "datasets": [], "live": live}
+
+
+def named_catalog(live: bool = False) -> dict[str, Any]:
+    """That of FAKE_CATALOG, JSON."""
+    return catalog(live) | json.loads(os.environ["FAKE_CATALOG"])
 
 
 def slow_catalog(live: bool = False) -> dict[str, Any]:
@@ -128,6 +146,23 @@ def _steady(seconds=60.0, pause=0.01):
         n += 1
         yield Progress(n, total)
         time.sleep(pause)
+
+
+def _tells(steps=30, pause=0.05):
+    """Says its number at each of so many steps."""
+    for n in range(1, steps + 1):
+        yield Note(f"step {n}")
+        yield Progress(n, steps)
+        time.sleep(pause)
+    return {"note": f"{steps} steps".encode()}
+
+
+def _awaits(path, seconds=60.0):
+    """Goes on until a file is there."""
+    end = time.monotonic() + seconds
+    while not Path(path).exists() and time.monotonic() < end:
+        yield Progress(0, 1)
+        time.sleep(0.02)
 
 
 def _late():

@@ -14,7 +14,7 @@ from engine.errors import BadInput
 from engine.events import Epoch, Note, Phase, Running
 from engine.methods.bagan import BAGAN as Method
 from engine.models.generators import bagan
-from engine.models.generators.adversarial import Streams, draw_balanced
+from engine.models.generators.adversarial import Shuffled, Streams, draw_balanced
 from engine.seeds import numpy_stream, torch_stream
 from engine.training import network_cache
 from engine.training.camera import Camera
@@ -57,8 +57,13 @@ def test_the_nets_have_the_released_parameters(case: dict[str, Any]) -> None:
     assert [sum(p.numel() for p in net.parameters()) for net in nets] == case["value"]
 
 
-@pytest.mark.parametrize("case", read_cases("bagan", "mean", "covariance", "drawn"))
+@pytest.mark.parametrize("case", read_cases("bagan", "mean", "covariance", "drawn", "rank"))
 def test_latents_are_drawn_from_the_gaussian_of_the_class(case: dict[str, Any]) -> None:
+    if case["what"] == "rank":
+        n, width = case["input"]["rows"], case["input"]["width"]
+        latents, normal = (torch.randn(*of, generator=torch_stream(0, "test"), dtype=F64) for of in ((n, width), (300, n)))
+        assert torch.linalg.matrix_rank(torch.cov(bagan.draw_gaussian(latents, normal).T)) == case["value"]
+        return
     latents = torch.tensor(case["input"]["latents"], dtype=F64)
     n = len(latents)
     if case["what"] == "mean":
@@ -85,8 +90,15 @@ def test_the_discriminator_has_one_output_more_than_classes(case: dict[str, Any]
     assert_close(found, case["value"])
 
 
-@pytest.mark.parametrize("case", read_cases("bagan", "fakes", "fakes per class"))
+@pytest.mark.parametrize("case", read_cases("bagan", "fakes", "fakes per class", "rarest"))
 def test_a_batch_holds_few_generated_rows(case: dict[str, Any]) -> None:
+    if case["what"] == "rarest":  # over a pass of whole batches; the card has two digits
+        given = case["input"]
+        batches = Shuffled(given["rows"], given["batch"], torch_stream(0, "test"), least=given["batch"])
+        taken = [batches.take() for _ in range(given["rows"] // given["batch"])]
+        of_rarest = sum(int((one < given["rarest"]).sum()) for one in taken)
+        assert_close(of_rarest / len(taken), case["value"], 0.005 + given["batch"] / given["rows"])
+        return
     fakes = bagan.count_fakes(case["input"]["rows"], case["input"]["classes"])
     assert_close(fakes if case["what"] == "fakes" else fakes / case["input"]["classes"], case["value"])
 

@@ -56,9 +56,15 @@ def test_the_nets_have_the_cards_parameters(case: dict[str, Any]) -> None:
     assert [sum(p.numel() for p in net.parameters()) for net in nets] == case["value"]
 
 
-@pytest.mark.parametrize("case", read_cases("cgan", "discriminator", "generator", "slope"))
+@pytest.mark.parametrize("case", read_cases("cgan", "discriminator", "generator", "slope", "minimax", "minimax slope"))
 def test_losses_are_those_of_the_card(case: dict[str, Any]) -> None:
     logit = torch.tensor([case["input"]["logit"]], dtype=F64, requires_grad=True)
+    if "minimax" in case["what"]:  # minus the discriminator's loss on generated rows; of real rows it is sure
+        sure = torch.full_like(logit, 800.0)
+        value = -cgan.discriminator_loss(sure, logit, "logistic")
+        found = value.detach() if case["what"] == "minimax" else torch.autograd.grad(value, logit)[0].squeeze()
+        assert_close(found, case["value"])
+        return
     loss = case["input"]["loss"]
     if case["what"] == "discriminator":
         assert_close(cgan.discriminator_loss(logit, logit, loss).detach(), case["value"])

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from engine.events import Note
 from engine.executors import WorkFinished
 from engine.service import Engine
-from engine.store.abilities import Abilities
+from engine.store.abilities import Abilities, Taker
 from engine.store.jobs import PRIORITY_SWEEP
 from engine.store.schema import ENGINES, JOBS
 from engine.version import NUMERICS
@@ -227,14 +227,16 @@ def test_what_has_not_ended_in_time_is_queued_anew(store, engine):
     assert (store.job(id).state, store.job(id).attempt, store.job(id).engine) == ("queued", 2, None)
 
 
-def test_an_engine_that_stops_at_once_interrupts(store, engine):
+@pytest.mark.parametrize(("drains", "state"), [(False, "interrupted"), (True, "queued")])
+def test_an_engine_that_stops_at_once_queues_anew_where_it_drains(store, engine, drains, state):
     id = store.submit(SPEC).id
     engine.work(Turns(1))
     draining = threading.Event()
-    draining.set()
+    if drains:
+        draining.set()
     engine.work(Turns(3), draining, 60.0)
     engine.stop()
-    assert store.job(id).state == "interrupted"
+    assert store.job(id).state == state
 
 
 # ---- the slot kept for people
@@ -244,14 +246,66 @@ def test_one_slot_of_all_engines_is_kept_for_people(store, engine):
     add_engine(store, "other", slots=1)
     for n in range(3):
         store.submit(SPEC.with_(seed=n), priority=PRIORITY_SWEEP)
-    assert store.claim("other", most_sweeps=2) is not None
+    assert store.claim("other", takers=store.list_takers()) is not None
     engine.executor.idle = 2
     engine.work(Turns(2))
     assert len(store.list_running(engine.id)) == 1, "three slots, two cells"
-    assert store.claim("other", most_sweeps=2) is None
+    assert store.claim("other", takers=store.list_takers()) is None
     person = store.submit(SPEC.with_(seed=9)).id
     engine.work(Turns(1))
     assert store.job(person).engine == engine.id
+
+
+def count_cells(store, takers: list[Taker], id: str, able: Abilities) -> int:
+    """How many of the queued cells an engine takes."""
+    return sum(store.claim(id, able=able, takers=takers) is not None for _ in range(10))
+
+
+def test_the_slot_kept_for_people_is_one_that_can_take_the_job(store):
+    takers = [Taker("small", 4, SMALL), Taker("large", 3, LARGE)]
+    for n in range(5):
+        store.submit(SPEC.with_(seed=n, method="smote"), fingerprint="here", priority=PRIORITY_SWEEP)
+    assert count_cells(store, takers, "small", SMALL) == 0
+    assert count_cells(store, takers, "large", LARGE) == 2, "of the three slots that have the method"
+    assert store.claim("large", able=LARGE, takers=()) is not None, "without the reserve"
+    for n in range(10):
+        store.submit(SPEC.with_(seed=n), fingerprint="here", priority=PRIORITY_SWEEP)
+    assert count_cells(store, takers, "small", SMALL) == 3, "of seven slots that can run them three have cells, and one is kept"
+    person = store.submit(SPEC.with_(seed=99), fingerprint="here").id
+    assert store.claim("small", able=SMALL, takers=takers).id == person
+
+
+@pytest.mark.parametrize(("slots", "cells"), [(1, 1), (2, 1), (3, 2)])
+def test_the_only_slot_that_can_take_a_cell_is_not_kept(store, slots, cells):
+    takers = [Taker("small", 8, SMALL), Taker("large", slots, LARGE)]
+    for n in range(4):
+        store.submit(SPEC.with_(seed=n), device="cuda", fingerprint="here", priority=PRIORITY_SWEEP)
+    assert count_cells(store, takers, "large", LARGE) == cells
+
+
+def test_engines_that_take_jobs_are_those_that_live_and_do_not_drain(store):
+    add_engine(store, "small", SMALL, slots=2)
+    add_engine(store, "silent about itself", slots=1)
+    add_engine(store, "asked to end", LARGE)
+    add_engine(store, "ends by itself", LARGE, draining=True)
+    add_engine(store, "gone", LARGE)
+    store.drain("asked to end")
+    fall_silent(store, "gone")
+    takers = {one.id: one for one in store.list_takers()}
+    assert takers == {
+        "small": Taker("small", 2, SMALL),
+        "silent about itself": Taker("silent about itself", 1, Abilities(NUMERICS)),
+    }
+
+
+def test_an_engine_keeps_a_slot_among_those_that_can_take_the_cell(store, engine):
+    add_engine(store, "other", SMALL, slots=4)
+    engine._able = LARGE
+    for n in range(3):
+        store.submit(SPEC.with_(seed=n, method="smote"), fingerprint="here", priority=PRIORITY_SWEEP)
+    engine.executor.idle = 2
+    engine.work(Turns(3))
+    assert len(store.list_running(engine.id)) == 1, "its own two slots alone have the method"
 
 
 def test_a_full_engine_leaves_a_free_one_time_to_take_what_is_urgent(store):

@@ -10,8 +10,10 @@ import numpy as np
 import pytest
 import torch
 from imblearn.utils.estimator_checks import parametrize_with_checks
+from scipy.optimize import nnls
 from torch import Tensor, nn
 
+from engine.analysis.gap import compute_gap
 from engine.events import Epoch, Frame, Note, Scene, finish
 from engine.losses import cross_entropy
 from engine.methods.gamo import GAMO
@@ -135,6 +137,12 @@ def ask(what: str, given: dict[str, Any]) -> Any:
     y = torch.zeros(1, dtype=torch.int64)
     if what in ("weights", "row"):
         return weigh(torch.tensor(given["logits"], dtype=F64), given["rows"])[what == "row"].tolist()
+    if what == "fitted weights":
+        rows = torch.tensor(given["rows"], dtype=F64)
+        target = torch.cat([weigh(torch.tensor(given["logits"], dtype=F64), given["rows"])[1], torch.ones(1, dtype=F64)])
+        weights, residual = nnls(torch.cat([rows, torch.ones(len(rows), 1, dtype=F64)], 1).T.numpy(), target.numpy())
+        assert residual < 1e-12
+        return weights
     if what == "slope":
         return slope_of_row(given)
     if what == "fool slope":
@@ -174,6 +182,18 @@ def test_the_other_losses() -> None:
 
 
 # ---- rows
+
+
+def test_new_rows_leave_the_gap_as_it_was() -> None:
+    one = new()
+    train(one)
+    made = one.draw({1: 20, 2: 30}, numpy_stream(0, "points"))
+    x, y, rng = one.x.numpy(), one.y.numpy(), np.random.default_rng(0)
+    fresh, fresh_y = rng.normal(size=(60, x.shape[1])), np.repeat([0, 1, 2], 20)
+    before = compute_gap(x, y, fresh, fresh_y, 3)
+    after = compute_gap(np.concatenate([x, made.x.numpy()]), np.concatenate([y, made.y.numpy()]), fresh, fresh_y, 3)
+    assert bool((before.features.sum(1) > 0).all())
+    np.testing.assert_allclose(after.features, before.features, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("dtype", [F64, torch.float32])

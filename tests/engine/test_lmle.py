@@ -43,9 +43,15 @@ def unit(degrees: list[float]) -> Tensor:
     return torch.tensor([[math.cos(math.radians(d)), math.sin(math.radians(d))] for d in degrees], **DOUBLE)
 
 
-@pytest.mark.parametrize("case", read_cases("lmle", "distances", "hinges"))
+@pytest.mark.parametrize("case", read_cases("lmle", "distances", "hinges", "chord"))
 def test_a_quintuplet(case: dict[str, Any]) -> None:
     """The rows are twice as long as unit vectors. A hinge alone: with margins of -9 the others are 0."""
+    if case["what"] == "chord":  # between neighbours of as many centres on a circle; margins are compared with its square
+        apart = unit([0, 360 / case["input"]["classes"]])
+        z = torch.cat([apart[:1], apart[1:], apart[:1], apart[:1], -apart[:1]])[None, None]
+        squared = quintuplet_losses(z, torch.tensor([[[0, 0, 0, 0, 1]]]), [0.0, -9.0, -9.0])[0, 0]
+        assert_close(squared.sqrt(), case["value"])
+        return
     z, y = 2 * unit(case["input"]["angles"])[None, None], torch.tensor([[[0, 0, 0, 0, 1]]])
     if case["what"] == "distances":
         rows = torch.nn.functional.normalize(z[0, 0], dim=1)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from engine.analysis.norms import class_factors
 from engine.events import Note, finish
 from engine.losses import ClassWeighted, cross_entropy
 from engine.methods.ce import CE
@@ -102,6 +103,8 @@ def test_the_last_epoch_is_taken_and_only_the_last_layer_changes() -> None:
     head = (fitted.net.width + 1) * 3
     assert torch.equal(fitted.net.flat[:, :-head], fitted.earlier.flat[:, :-head])
     factors = (fitted.net.flat / fitted.earlier.flat)[:, -head:].unflatten(1, (-1, 3))
+    found = class_factors(fitted.earlier.head_weights().numpy(), fitted.net.head_weights().numpy())
+    assert_close(found, factors[:, 0])
     assert torch.allclose(factors, factors[:, :1].expand_as(factors), atol=1e-9)
     rows = on.train
     by_class = ClassWeighted(rows.counts(3)).row_weights(rows.y) * rows.mask

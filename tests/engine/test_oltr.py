@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from engine.analysis.sample import TEST, make_features_artifact
 from engine.data.prepare import encode, fit_scale
 from engine.errors import BadInput
 from engine.events import finish
@@ -21,6 +23,7 @@ from engine.methods.ce import CE
 from engine.methods.oltr import OLTR, MemorySGD, begin_memory
 from engine.models.memory import Memory, MemoryHead, attract_gradient, attract_loss, repel_loss
 from engine.models.net import WithHead
+from engine.runner.features import extract_features
 from engine.training.camera import Camera
 from engine.training.heads import embedded
 from engine.training.loop import Batch
@@ -185,3 +188,21 @@ def test_its_class_shares_are_those_of_its_batches(balanced: bool) -> None:
     method = OLTR(**SMALL, balanced=balanced)
     shares = method.class_shares(on, finish(method.fit(on, camera=Camera(on, 0))))
     assert_close(shares, torch.ones(3, 3) if balanced else on.train.counts(3))
+
+
+def test_features_keep_what_every_row_takes_of_the_memory() -> None:
+    on = task(blobs((61, 34, 23)), ratio=None)
+    fitted = finish(OLTR(**SMALL).fit(on, camera=Camera(on, 0)))
+    assert isinstance(fitted.net, WithHead) and isinstance(fitted.net.classify, MemoryHead)
+    shares = fitted.net.classify.attention(fitted.net.embed(on.test.x))
+    for r, one in enumerate(extract_features(on, fitted)):
+        assert one.test.attention is not None
+        assert_close(one.test.attention, shares[r][on.test.mask[r]])
+        kept = make_features_artifact(one.train, one.test, None, classes=3, rng=np.random.default_rng(0), most=(30, 15, 0))
+        assert kept["attention"].shape == (45, 3) and kept["attention"].dtype == np.float32
+        assert_close(kept["attention"].sum(1), np.ones(45), 1e-6)
+        known = dict(zip(on.test_source[r].tolist(), one.test.attention, strict=True))
+        at = kept["part"] == TEST
+        assert_close(kept["attention"][at], [known[row] for row in kept["row"][at].tolist()], 1e-6)
+    plain = finish(CE(hidden=(16,), epochs=2, batch=20).fit(on, camera=Camera(on, 0)))
+    assert all(one.train.attention is None for one in extract_features(on, plain))

@@ -12,11 +12,11 @@ from engine.errors import NotAllowed, QuotaReached, UnknownName
 from engine.executors import WorkFinished
 from engine.service import Engine
 from engine.spec.run import upload_id
-from engine.store import Store, people
+from engine.store import Store, people, queue
 from engine.store.administration import Administration
 from engine.store.people import is_admin, name_person
 from engine.store.quotas import count_seconds
-from engine.store.schema import ASKERS, AUDIT, SPENT
+from engine.store.schema import ASKERS, AUDIT, BOOKMARKS, JOBS, OWNERS, SPENT, UPLOADS
 from tests.engine.test_store import SPEC, info
 from tests.engine.test_store_gone import Executor, Turns
 
@@ -140,6 +140,115 @@ def test_admins_cancel_and_forget_and_each_act_is_in_the_log(store, admin):
         assert connection.execute(sa.select(sa.func.count()).select_from(AUDIT)).scalar() == 7
 
 
+# ---- tables of a browser become its person's
+
+
+def owners_of(store: Store) -> set[str]:
+    """Everybody whom a row of the store names."""
+    columns = (UPLOADS.c.owner, JOBS.c.owner, BOOKMARKS.c.owner, OWNERS.c.owner, ASKERS.c.person)
+    with store.database.reading() as connection:
+        found = {owner for column in columns for owner in connection.execute(sa.select(column)).scalars()}
+    return found - {None, ""}
+
+
+def test_a_browsers_tables_become_its_persons_with_all_that_is_made_from_them(store, admin, monkeypatch):
+    monkeypatch.setenv("LAB_MOST_QUEUED", "9")
+    mine, others, public = private(store, BROWSER), private(store, "o" * 43), store.submit(SPEC, asker="o" * 43)
+    store.put_artifact(mine.id, "scored.csv", b"age;flag\n")
+    store.bookmark(mine.id, BROWSER, f"{SECRET} named", True)
+    (kept,) = store.uploads(BROWSER)
+    assert store.hand_over(BROWSER, BEN) == (1, 1)
+    assert store.uploads(BROWSER) == [] and store.uploads(BEN) == [kept]
+    assert store.read_upload(kept.id, BEN) == (f"{SECRET}.csv", CSV) and store.read_upload(kept.id, BROWSER) is None
+    job = store.job(mine.id, BEN)
+    assert (job.owner, job.spec, job.state) == (BEN, mine.spec, "queued")
+    assert store.artifact(mine.id, "scored.csv", owner=BEN) == b"age;flag\n"
+    assert store.bookmarks(BEN)[mine.id].name == f"{SECRET} named" and store.bookmarks(BROWSER) == {}
+    assert store.read_asker(mine.id) == name_person(BEN)
+    with pytest.raises(UnknownName):
+        store.job(mine.id, BROWSER)
+    assert owners_of(store) == {BEN, "o" * 43, name_person(BEN), name_person("o" * 43)}, "nothing names the browser any more"
+    assert [one.id for one in store.uploads("o" * 43)] == [others.upload] and store.job(public.id).owner is None
+    assert store.hand_over(BROWSER, BEN) == (0, 0), "there is nothing left"
+    (act,) = store.list_acts(admin)
+    assert (act.admin, act.act, act.outcome) == (name_person(BEN), "hand over", "1 tables and 1 jobs")
+    assert BROWSER not in repr(act) and SECRET not in repr(act)
+    gone = store.forget(BEN)
+    assert (gone.tables, gone.jobs) == (1, 1) and store.forget(BROWSER)[:2] == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("browser", "person"), [(ANN, BEN), (BROWSER, "n" * 43), (BROWSER, None), (None, BEN), ("", BEN), (ANN, ANN), (BROWSER, "")]
+)
+def test_nobody_elses_tables_can_be_taken(store, admin, browser, person):
+    for owner in (ANN, BROWSER):
+        private(store, owner)
+    with pytest.raises(NotAllowed, match="who signed in there"):
+        store.hand_over(browser, person)
+    assert len(store.uploads(ANN)) == len(store.uploads(BROWSER)) == 1 and store.list_acts(admin) == []
+
+
+@pytest.mark.parametrize(
+    ("setting", "most", "said"),
+    [
+        ("LAB_MOST_TABLES", "2", "1 table here, and with 2 more"),
+        ("LAB_MOST_MB", "1", "1 MiB together"),
+        ("LAB_MOST_QUEUED", "2", "3 waiting here, and 2 may"),
+    ],
+)
+def test_what_is_too_much_for_a_person_stays_with_the_browser(store, admin, monkeypatch, setting, most, said):
+    monkeypatch.setattr("tests.engine.test_people.CSV", CSV + b"61,no\n" * 70_000)  # 0.4 MiB
+    for owner in (BROWSER, BROWSER, BEN):
+        private(store, owner)
+    monkeypatch.setenv("LAB_MOST_QUEUED", "9")
+    monkeypatch.setenv(setting, most)
+    for job in store.jobs(owner=BEN):
+        with store.database.writing() as connection:  # as where it was asked for under a quota
+            store.database.upsert(connection, ASKERS, {"job": job.id, "person": name_person(BEN)})
+    with pytest.raises(QuotaReached, match=said):
+        store.hand_over(BROWSER, BEN)
+    assert len(store.uploads(BROWSER)) == 2 and len(store.uploads(BEN)) == 1 and store.list_acts(admin) == []
+
+
+def test_a_table_that_is_still_arriving_stays_with_the_browser(store):
+    private(store, BROWSER)
+    writer = store.begin_upload(BROWSER, "next.csv")
+    assert store.hand_over(BROWSER, BEN) == (1, 1)
+    writer.write(CSV)
+    late = writer.finish()
+    assert [one.id for one in store.uploads(BROWSER)] == [late] and len(store.uploads(BEN)) == 1
+    assert BROWSER in owners_of(store)
+
+
+@pytest.mark.sqlite  # on PostgreSQL rows are sealed, and their keys stay as they are
+def test_what_was_handed_over_and_forgotten_is_in_no_file(store, tmp_path):
+    mine = private(store, BROWSER)
+    store.put_artifact(mine.id, "scored.csv", SECRET.encode() * 3)
+    store.bookmark(mine.id, BROWSER, f"{SECRET} named", True)
+    store.hand_over(BROWSER, BEN)
+    assert any(SECRET.encode() in path.read_bytes() for path in tmp_path.iterdir())
+    assert store.forget(BEN) == (1, 1, True)
+    assert not any(SECRET.encode() in path.read_bytes() for path in tmp_path.iterdir())
+
+
+def test_a_job_whose_table_changes_hands_as_it_is_claimed_is_claimed_again(store, monkeypatch):
+    monkeypatch.setattr("engine.service.BEAT", 3600.0)
+    engine, mine = Engine(store, Executor(), 1), private(store, BROWSER)
+    claim = store.claim
+
+    def hand_over_between(*words, **more):
+        job = claim(*words, **more)
+        store.hand_over(BROWSER, BEN)
+        return job
+
+    monkeypatch.setattr(store, "claim", hand_over_between)
+    engine.executor.idle = 1
+    engine.work(Turns(1))
+    assert store.job(mine.id, BEN).state == "queued" and not engine._running
+    engine.work(Turns(2))
+    assert store.job(mine.id, BEN).state == "running" and len(engine._running) == 1
+
+
 # ---- quotas
 
 
@@ -160,6 +269,9 @@ def test_so_many_jobs_of_a_person_wait(store, monkeypatch):
         private(store, BROWSER)
     assert [job.spec["seed"] for job in store.jobs()] == [2, 1]
     with pytest.raises(QuotaReached):
+        store.submit_missing([(SPEC.with_(seed=seed), "") for seed in (4, 5, 6)], asker=ANN)
+    monkeypatch.setattr(queue, "PORTION", 2)
+    with pytest.raises(QuotaReached, match="these 3 jobs you would have 3 waiting here, and 2 may wait"):
         store.submit_missing([(SPEC.with_(seed=seed), "") for seed in (4, 5, 6)], asker=ANN)
     assert len(store.jobs()) == 2, "of too many none is queued"
     store.submit(SPEC.with_(seed=3), asker=ANN)

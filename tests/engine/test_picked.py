@@ -13,7 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 
 from engine.data.dataset import Task
 from engine.data.rows import take
-from engine.events import Note
+from engine.events import Note, finish
 from engine.methods import method, methods
 from engine.methods.balanced_bagging import FEW
 from engine.methods.estimator import Sample
@@ -84,12 +84,14 @@ def test_rows_of_every_hardness(case):
     assert given["counts"] == "released" or (found <= np.bincount(at, minlength=5)).all()
 
 
-@pytest.mark.parametrize("case", read_cases("ensembles", "shares of bins", "means of bins"))
+@pytest.mark.parametrize("case", read_cases("ensembles", "shares of bins", "means of bins", "sizes of bins"))
 def test_weights_of_bins(case):
     given = {"alpha": 0.0} | case["input"]
-    _, _, weights = weigh_bins(np.array(given["hardness"]), given["alpha"], given["bins"])
+    _, sizes, weights = weigh_bins(np.array(given["hardness"]), given["alpha"], given["bins"])
     if case["what"] == "means of bins":
         assert_close(1 / weights, case["value"])
+    elif case["what"] == "sizes of bins":
+        assert sizes.tolist() == case["value"]
     else:
         assert_close(weights / weights.sum() * given["n"], case["value"], 5e-7)  # the card has six digits
 
@@ -113,6 +115,60 @@ def test_rows_that_are_alive(case):
         assert np.bincount(y[picked]).tolist() == [given["fewest"]] * 2 and len(cascade.alive[0]) == alive
         hardest = np.sort(np.argsort(hardness[: given["most"]])[-alive:])
         assert t == 0 or cascade.alive[0].tolist() == hardest.tolist()
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "share alive", "alive after"))
+def test_the_share_that_stays_alive(case):
+    most, fewest, members = (case["input"][name] for name in ("most", "fewest", "members"))
+    if case["what"] == "share alive":  # of so many rows that cutting to whole ones leaves the share
+        assert_close(count_alive(most * 10**13, fewest * 10**13, 1, members) / (most * 10**13), case["value"])
+    else:  # the exponent 1/T, and rows leave after a member: ours of one member more, one later
+        assert [count_alive(most, fewest, t, members + 1) for t in range(1, members + 1)] == case["value"]
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "seen"))
+def test_the_share_that_members_see(case):
+    """Each row of the larger class is seen with probability 1 - (1 - n_min / n)^T. The card has the share of one draw."""
+    (many, few), members = case["input"]["sizes"], case["input"]["members"]
+    y, seen = np.repeat([0, 1], [many, few]), []
+    for seed in range(60):
+        picked = [pick_equally(y, np.random.default_rng([seed, t])) for t in range(members)]
+        assert all(len(one) == 2 * few for one in picked) and len({tuple(one) for one in picked}) == members
+        assert all(set(one) >= set(range(many, many + few)) for one in picked)
+        seen.append(len({row for one in picked for row in one if row < many}) / many)
+    assert abs(np.mean(seen) - (1 - (1 - few / many) ** members)) < 3 * np.std(seen) / 60**0.5
+    assert np.quantile(seen, 0.025) < case["value"] < np.quantile(seen, 0.975)
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "extremes"))
+def test_boosted_stumps_are_never_sure(case):
+    x = np.repeat([[0.0], [1.0]], 6, axis=0)
+    y = np.repeat([0, 1], 6)
+    boosted = AdaBoostClassifier(n_estimators=case["input"]["rounds"]).fit(x, y)
+    found = Bag(np.arange(2), [(list(boosted.estimators_), boosted.estimator_weights_[: len(boosted.estimators_)])])
+    assert_close(found.predict_proba(x)[[0, -1], 1], case["value"])  # all stumps agree, so no vote is further out
+    noise = np.random.default_rng(0).normal(size=(40, 2))
+    boosted.fit(noise, noise[:, 0] + noise[:, 1] > 0)
+    within = Bag(np.arange(2), [(list(boosted.estimators_), boosted.estimator_weights_)]).predict_proba(noise)
+    assert len(boosted.estimators_) > 1 and len(np.unique(within.round(9))) > 4
+    assert within.min() >= case["value"][0] - 1e-12 and within.max() <= case["value"][1] + 1e-12
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "forest", "bagging"))
+def test_rows_of_every_tree(case):
+    name = "balanced-forest" if case["what"] == "forest" else LIBRARY
+    counts = case["input"]["sizes"]
+    chance = np.random.default_rng(0)
+    y = np.repeat([0, 1], counts)
+    x = chance.normal(size=(len(y), 2)) + y[:, None]
+    given = Sample(task(blobs((101, 34))), 0, x, y, None, x, y, None)
+    bag = finish(method(name)(**({"trees": 4} if name == "balanced-forest" else {"members": 4})).grow(given))
+    trees = bag.groups[0][0]
+    assert len(trees) == 4
+    for tree in trees:
+        assert tree.tree_.weighted_n_node_samples[0] == case["value"]
+        of_class = tree.tree_.value[0, 0]
+        assert of_class[0] == of_class[1], "as many rows of every class"
 
 
 @pytest.mark.parametrize("case", read_cases("ensembles", "bagged"))

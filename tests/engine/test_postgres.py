@@ -12,7 +12,8 @@ from engine import events as ev
 from engine.errors import BadParameter, BadStore, StoreError, StoreLocked
 from engine.store import Store, migrations
 from engine.store.database import POSTGRES
-from engine.store.schema import JOBS
+from engine.store.postgres import PostgresDatabase
+from engine.store.schema import ENGINES, JOBS
 from tests.engine.test_migrations import describe
 from tests.engine.test_store import SPEC, finished, info, result_of
 
@@ -215,3 +216,88 @@ def test_computed_columns_are_public_alone(store):
     with store.database.reading() as connection:
         rows = connection.execute(sa.select(JOBS.c.owner, JOBS.c.dataset, JOBS.c.method).order_by(JOBS.c.owner)).all()
     assert sorted(map(tuple, rows), key=str) == [("me", None, None), (None, "moons", "ce")]
+
+
+read_uptime = PostgresDatabase.read_uptime
+"""As it is outside of tests."""
+
+
+@on_postgres
+def test_after_an_outage_no_run_is_taken_before_its_engine_can_beat(store, monkeypatch):
+    """Two engines, and a server that is gone for longer than either may be silent: the first one back hears of the other first."""
+    silence, uptime = store.database.silence, [0.0]
+    store.record_heartbeat(info("a"))
+    id = store.submit(SPEC).id
+    assert store.claim("a").id == id
+    fall_silent(store, "a")
+    monkeypatch.setattr(PostgresDatabase, "read_uptime", lambda *_: uptime[0])
+    for seconds in (0.0, silence - 0.1):
+        uptime[0] = seconds
+        store.record_heartbeat(info("b"))
+        assert store.interrupt_orphans() == [] and store.job(id).engine == "a"
+    store.record_heartbeat(info("a"))
+    uptime[0] = silence + 0.1
+    assert store.interrupt_orphans() == [] and store.job(id).attempt == 1, "it lives"
+    fall_silent(store, "a")
+    assert store.interrupt_orphans() == [id] and store.job(id).attempt == 2, "it does not"
+
+
+@on_postgres
+def test_the_uptime_is_the_servers_or_that_of_the_connection_to_it(store, postgres, monkeypatch):
+    monkeypatch.setattr(PostgresDatabase, "read_uptime", read_uptime)
+    with store.database.reading() as connection:
+        first, second = store.database.read_uptime(connection), store.database.read_uptime(connection)
+    ((now,),) = postgres.run_sql("SELECT extract(epoch FROM clock_timestamp() - pg_postmaster_start_time())::float8")
+    assert 0 < first < second < now < first + 60
+    before = time.monotonic()
+    with pytest.raises(StoreError, match="lost or refused"), store.database.reading() as connection:
+        pid = connection.exec_driver_sql("SELECT pg_backend_pid()").scalar_one()
+        postgres.run_sql(f"SELECT pg_terminate_backend({pid})")
+        connection.exec_driver_sql("SELECT 1")
+    time.sleep(0.1)
+    with store.database.reading() as connection:
+        assert 0.1 <= store.database.read_uptime(connection) < time.monotonic() - before
+
+
+@on_postgres
+@pytest.mark.parametrize("state", ["40P01", "40001"])
+def test_verbs_of_several_transactions_are_tried_again_where_one_met_another(store, monkeypatch, state):
+    """The first transaction that writes is ended by the server at its end, as one of two that wait for each other."""
+    monkeypatch.setattr("engine.store.arrival.PIECE", 4)
+    data, met, most, end = b"a,b\n1,2\n", [], [0], PostgresDatabase._send_news
+
+    def meet(database, connection) -> None:
+        end(database, connection)
+        if len(met) < most[0]:
+            met.append(1)
+            connection.exec_driver_sql(f"DO $$ BEGIN RAISE EXCEPTION 'met' USING ERRCODE = '{state}'; END $$")
+
+    def let_meet(count: int) -> None:
+        met.clear()
+        most[0] = count
+
+    monkeypatch.setattr(PostgresDatabase, "_send_news", meet)
+    let_meet(1)
+    id = store.add_upload("me", "a.csv", data)
+    assert met and store.read_upload(id, "me") == ("a.csv", data)
+    let_meet(1)
+    assert store.forget("me") == (1, 0, True) and met and store.uploads("me") == []
+    writer = store.begin_upload("me", "b.csv")
+    for part in (data[:5], data[5:]):
+        let_meet(1)
+        writer.write(part)
+        assert met
+    assert store.read_upload(writer.finish(), "me") == ("b.csv", data)
+    stuck = store.begin_upload("you", "c.csv")
+    let_meet(1)
+    assert store.expire(now=9e9)[:2] == (2, 0) and met and stuck.id and store.uploads("me") == []
+    let_meet(2)
+    with pytest.raises(StoreLocked, match="busy with the same rows twice"):
+        store.add_upload("me", "a.csv", data)
+    assert len(met) == 2 and store.uploads("me") == []
+
+
+def fall_silent(store: Store, id: str) -> None:
+    with store.database.writing() as connection:
+        set_back = ENGINES.update().where(ENGINES.c.id == id)
+        connection.execute(set_back.values(heartbeat=ENGINES.c.heartbeat - store.database.silence - 5))

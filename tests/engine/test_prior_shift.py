@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from engine.losses import LDAM, LogitAdjusted, Mixed, cross_entropy, log_priors
 from engine.methods.balanced_softmax import BalancedSoftmax
 from engine.methods.ce import CE
 from engine.methods.logit_adjustment import LogitAdjustment
+from engine.methods.prior_shift_base import TAUS
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted
 from tests.engine.cards import assert_close, read_cases
@@ -37,6 +40,9 @@ def test_numbers_of_the_card(case: dict[str, Any]) -> None:
     counts, tau = tensor(given["counts"]), given.get("tau", 1.0)
     if case["what"] == "shift":
         assert_close(LogitAdjusted(counts, tau).shift[0], case["value"])
+        return
+    if case["what"] == "floored":  # the release adds 1e-12 to what our shift is the logarithm of; the card has six digits
+        assert_close((LogitAdjusted(counts, tau).shift[0].exp() + 1e-12).log(), case["value"], 5e-7)
         return
     logits = tensor(given["logits"])
     if case["what"] == "posthoc":
@@ -81,6 +87,31 @@ def test_after_training_the_shift_lies_in_the_biases() -> None:
     assert torch.allclose(shares / shares[:, :1], (counts / counts[:, :1]) ** 0.5, rtol=0, atol=1e-12)
     equal = LogitAdjustment(**SMALL).class_shares(on, shifted)
     assert torch.allclose(equal, equal[:, :1].expand_as(equal), rtol=1e-12)
+
+
+def test_tau_is_the_best_on_validation_rows() -> None:
+    on = task(blobs((121, 34, 13)))
+    method = LogitAdjustment(**SMALL, choose=True)
+    found, plain = fit(method, on), fit(CE(**SMALL), on)
+    tau, counts = found.chosen["tau"], on.train.counts(3).double()
+    logits = plain.net(on.valid.x).double()
+
+    def score(r: int, value: float) -> float:
+        y, own = on.valid.y[r][on.valid.mask[r]], logits[r][on.valid.mask[r]] - value * log_priors(counts)[r]
+        return float(np.mean([(own[y == c].argmax(1) == c).double().mean() for c in y.unique().tolist()]))
+
+    for r, value in enumerate(tau.tolist()):
+        scores = {each: score(r, each) for each in TAUS}
+        best = [each for each, one in scores.items() if one >= max(scores.values()) - 1e-9]
+        assert value == min(best, key=lambda each: abs(each - 1))
+    assert len(set(tau.tolist())) > 1 and TAUS[0] == 0 and TAUS[-1] == 2
+    shift = plain.net(on.test.x) - found.net(on.test.x)
+    assert torch.allclose(shift, (tau.unsqueeze(1) * log_priors(counts)).unsqueeze(1).expand_as(shift), rtol=0, atol=1e-12)
+    shares = method.class_shares(on, found)
+    wanted = counts ** (1 - tau.unsqueeze(1))
+    assert torch.allclose(shares / shares[:, :1], wanted / wanted[:, :1], rtol=0, atol=1e-9)
+    given = replace(on, chosen=dict(found.chosen) | {"tau": torch.full_like(tau, 0.5)})
+    assert fit(method, given).chosen["tau"].tolist() == [0.5] * len(tau), "a tau that was chosen before is taken over"
 
 
 def test_two_labels_count_by_the_weights_of_both() -> None:

@@ -6,22 +6,36 @@ import json
 import os
 import queue
 import socket
+import socketserver
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from engine.errors import BadInput
-from engine.executors import CatalogReceived, ExecutorEvent, Room, Work, WorkerEvents, WorkFinished, WorkLost, WorkReturned
+from engine.errors import BadInput, ClusterLost
+from engine.executors import (
+    CatalogReceived,
+    ExecutorEvent,
+    Room,
+    Work,
+    WorkerEvents,
+    WorkFinished,
+    WorkLost,
+    WorkReturned,
+    ray_groups,
+)
 from engine.executors import ray_cluster as module
 from engine.executors.ray_actor import list_versions
-from engine.executors.ray_cluster import BROKE, RayExecutor, merge_catalogs, read_address
+from engine.executors.ray_cluster import BROKE, HEAD_LOST, RayExecutor, merge_catalogs, read_address
+from engine.executors.ray_groups import LOST as LOST_CELL
+from engine.executors.ray_groups import ClusterRuns
 from engine.executors.split import SplitExecutor
-from engine.executors.wire import pack_alive, pack_event
+from engine.executors.wire import pack_alive, pack_event, unpack_work
 from engine.service import LOST, Engine
 from engine.spec import RunSpec
 from engine.store import Store
@@ -57,6 +71,7 @@ class Actor:
         self.describe = Call(lambda: lambda: (json.dumps(ray.catalog), ray.trouble))
         self.run = Call(self._run)
         self.cancel = Call(lambda *key: self.asked.append(key))
+        self.ping, self.is_frozen = Call(self._ping), False
         ray.actors.append(self)
 
     def _place(self, ray: PretendRay) -> tuple[str, int, str]:
@@ -64,6 +79,15 @@ class Actor:
             self.killed.wait(10)
             raise RuntimeError("secret-host-42")
         return socket.gethostname(), 7, json.dumps(ray.versions)
+
+    def _ping(self) -> Any:
+        answer: Future[None] = Future()
+        if self.killed.is_set():
+            answer.set_exception(RuntimeError("secret-host-42"))
+        elif not self.is_frozen:
+            answer.set_result(None)
+        self.asked.append("ping")
+        return SimpleNamespace(future=lambda: answer)
 
     def _run(self, packed: Any) -> Iterator[Any]:
         self.given = packed
@@ -370,6 +394,185 @@ def test_what_is_missing_is_a_sentence(monkeypatch):
     monkeypatch.delenv("RAY_USAGE_STATS_ENABLED")
 
 
+@pytest.mark.parametrize("end", ["is_frozen", "killed"])
+def test_an_idle_slot_is_asked_and_replaced_where_it_is_silent_or_gone(make, monkeypatch, end):
+    monkeypatch.setattr(module, "PING", 0.02)
+    ray = PretendRay()
+    executor = make(ray, 2)
+    until(executor, lambda: executor.ready == 2)
+    one, other = ray.actors
+    until(executor, lambda: one.asked.count("ping") > 2 < other.asked.count("ping"))
+    assert len(ray.actors) == 2
+    monkeypatch.setattr(module, "SILENCE", 0.3)
+    if end == "killed":
+        one.killed.set()
+    else:
+        one.is_frozen = True
+    until(executor, lambda: len(ray.actors) == 3 and executor.ready == 2)
+    assert one.killed.is_set() and not other.killed.is_set() and executor.idle == 2 and executor.trouble == ""
+
+
+def test_a_busy_slot_is_not_asked(make, monkeypatch):
+    monkeypatch.setattr(module, "PING", 0.01)
+    ray = PretendRay()
+    executor = make(ray, 1)
+    until(executor, lambda: executor.ready)
+    assert executor.start(Work(KEY, {}))
+    asked = len(ray.actors[0].asked)
+    end = time.monotonic() + 0.3
+    until(executor, lambda: time.monotonic() > end)
+    assert len(ray.actors[0].asked) == asked
+    ray.actors[0].says.put(pack_event(WorkFinished(KEY, "failed", "x")))
+    until(executor, lambda: len(ray.actors[0].asked) > asked + 1)
+
+
+def test_without_a_head_all_jobs_are_lost_and_nothing_starts(make):
+    ray = PretendRay(GPU=1.0)
+    executor = make(ray, 4)
+    until(executor, lambda: executor.ready == 4)
+    for id, device in (("begun", "cuda"), ("waits", "cuda"), ("new", "cpu"), ("stopped", "cpu")):
+        assert executor.start(Work((id, 1), {}, device))
+    begun = next(actor for actor in ray.actors if actor.wanted["num_gpus"])
+    begun.says.put(pack_event(WorkerEvents(("begun", 1), [EVENT])))
+    after(executor)
+    executor.cancel(("stopped", 1))
+    assert executor.lost == ""
+    executor._messages.put((None, None, "headless", ""))
+    found = []
+    until(executor, lambda: found.extend(executor.poll(0)) or executor.lost)
+    assert sorted(map(str, found)) == sorted(
+        map(str, [WorkLost(("begun", 1)), WorkReturned(("waits", 1)), WorkReturned(("new", 1)), CANCELLED_RUN])
+    )
+    assert executor.lost == HEAD_LOST == executor.trouble and executor.troubles == [HEAD_LOST]
+    assert executor.idle == executor.ready == 0 and not executor.start(Work(("more", 1), {}))
+    assert executor.poll(0) == []
+
+
+CANCELLED_RUN = WorkFinished(("stopped", 1), "cancelled", "Cancelled.")
+
+
+class Head(socketserver.BaseRequestHandler):
+    """Answers as HTTP/2 does."""
+
+    def handle(self) -> None:
+        if self.request.recv(100) == module.HELLO:
+            self.request.sendall(bytes(9))
+
+
+def test_a_head_is_lost_that_is_gone_or_frozen(monkeypatch):
+    with socketserver.TCPServer(("127.0.0.1", 0), Head) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        address = f"127.0.0.1:{server.server_address[1]}"
+        assert module.does_head_answer(address)
+        server.shutdown()
+        thread.join()
+        monkeypatch.setattr(module, "PROBE", 0.2)
+        assert not module.does_head_answer(address), "the kernel alone accepts the connection"
+        monkeypatch.setenv("RAY_USE_TLS", "1")
+        assert module.does_head_answer(address), "under TLS nothing plain is answered"
+    assert not module.does_head_answer(address) and not module.does_head_answer("no-port")
+
+
+def test_the_head_is_watched(make, monkeypatch):
+    answers = iter([True, False, True, False, False])
+    monkeypatch.setattr(module, "does_head_answer", lambda address: next(answers, False))
+    monkeypatch.setattr(module, "PING", 0.01)
+    monkeypatch.setattr(module, "SILENCE", 0.1)
+    executor = make(PretendRay(), 1)
+    threading.Thread(target=executor._watch_head, args=("head:1",), daemon=True).start()
+    until(executor, lambda: executor.lost)
+    assert next(answers, None) is None
+
+
+def test_a_head_that_does_not_answer_is_named_at_once(monkeypatch):
+    monkeypatch.setitem(sys.modules, "ray", SimpleNamespace())
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    with pytest.raises(BadInput, match=f"LAB_EXECUTOR=ray://127.0.0.1:{port}: no Ray cluster answers there"):
+        RayExecutor(f"127.0.0.1:{port}")
+    monkeypatch.delenv("RAY_USAGE_STATS_ENABLED")
+
+
+# ---- tables over it
+
+
+class Clerk:
+    """Runs groups on a pretend cluster of two slots. does: seed -> what comes of each attempt at it, in order."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, does: dict[int, list[Any]]) -> None:
+        self.ray, self.said, self.began, self.ran = PretendRay(), list[str](), list[str](), list[tuple[int, int]]()
+        more = {"methods": [{"name": "ce", "fields": []}], "datasets": [DATA[0] | {"kind": "points"}]}
+        self.ray.catalog = CATALOG | more
+
+        def run(actor: Actor, packed: Any) -> Iterator[Any]:
+            work = unpack_work(packed)
+            seed = work.spec["seed"]
+            self.ran.append((self.ray.actors.index(actor), seed))
+            outcome = does[seed].pop(0)
+            if isinstance(outcome, Exception):
+                yield lambda: pack_event(WorkerEvents(work.key, [EVENT]))
+                raise outcome
+            said = WorkReturned(work.key) if outcome is None else WorkFinished(work.key, *outcome)
+            yield lambda: pack_event(said)
+
+        def connect(*words: Any, **functions: Any) -> RayExecutor:
+            self.executor = module.connect_cluster(*words, **functions)
+            return self.executor
+
+        monkeypatch.setattr(ray_groups, "connect_cluster", connect)
+        monkeypatch.setattr(Actor, "_run", run)
+        monkeypatch.setattr(RayExecutor, "_connect", lambda *_: self.ray)
+        monkeypatch.setattr(module, "SLOWEST_RETRY", 0.02)
+
+    def run(self, *groups: list[int], skipped: tuple[str, ...] = ()) -> dict[str, Any]:
+        def start(item: str) -> bool:
+            self.began.append(item)
+            return item not in skipped
+
+        todo = [[(f"cell {seed}", {"dataset": "moons", "method": "ce", "seed": seed}) for seed in group] for group in groups]
+        return dict(ClusterRuns("ray", self.said.append)(todo, 2, "cpu", start))
+
+
+def test_cells_of_a_table_are_run_in_the_order_of_their_groups(monkeypatch):
+    clerk = Clerk(monkeypatch, {seed: [("failed", f"reason {seed}")] for seed in range(5)})
+    found = clerk.run([0, 1, 2], [3], [4], skipped=("cell 1",))
+    assert found == {f"cell {seed}": f"reason {seed}" for seed in (0, 2, 3, 4)}
+    assert sorted(clerk.began) == [f"cell {seed}" for seed in range(5)] and clerk.began[0] == "cell 0"
+    places = [clerk.began.index(f"cell {seed}") for seed in range(5)]
+    assert places[0] < places[1] < places[2] and places[3] < places[4]
+    assert all(actor.killed.is_set() for actor in clerk.ray.actors) and clerk.run() == {}
+
+
+def test_a_lost_cell_begins_again_twice_and_its_group_goes_on(monkeypatch):
+    lost = RuntimeError("secret-host-42")
+    clerk = Clerk(monkeypatch, {0: [lost] * 3, 1: [lost, None, ("failed", "too few rows")]})
+    assert clerk.run([0, 1]) == {"cell 0": LOST_CELL, "cell 1": "too few rows"}
+    assert [seed for _, seed in clerk.ran] == [0, 0, 0, 1, 1, 1] and clerk.began == ["cell 0", "cell 1"]
+    assert not any("secret" in line for line in clerk.said)
+
+
+def test_cells_without_a_cluster_end_with_a_sentence(monkeypatch):
+    clerk = Clerk(monkeypatch, {})
+    clerk.ray.versions = list_versions() | {"numbers": "1"}
+    monkeypatch.setattr(ray_groups, "PATIENCE", 0.5)
+    with pytest.raises(BadInput, match="has numbers 1 where the engine has numbers 2"):
+        clerk.run([0])
+    assert [line for line in clerk.said if "numbers 1" in line] and clerk.ran == []
+
+
+def test_cells_of_a_cluster_that_is_lost_end_with_a_sentence(monkeypatch):
+    clerk = Clerk(monkeypatch, {0: [("failed", "x")], 1: []})
+    runs = ClusterRuns("ray", clerk.said.append)(
+        [[("cell", {"dataset": "moons", "method": "ce", "seed": 0})] * 2], 1, "cpu", bool
+    )
+    assert next(runs) == ("cell", "x")
+    executor = clerk.executor
+    executor._messages.put((None, None, "headless", ""))
+    with pytest.raises(ClusterLost, match="head of the Ray cluster"):
+        next(runs)
+
+
 # ---- the engine over it
 
 
@@ -377,6 +580,7 @@ class Rooms:
     """An executor of a private and a public slot, whose workers are the test."""
 
     ready, pids, trouble, previews, can_preview = 2, [], "", False, False
+    lost, troubles = "", ()
     touched: set[str] = set()
 
     def __init__(self) -> None:
@@ -435,6 +639,26 @@ def test_a_lost_job_begins_again_twice(store, engine):
     assert lose(engine, id) == ("queued", 5), "who asks again begins with no loss"
 
 
+def test_without_its_cluster_the_engine_ends_and_what_ran_is_queued_anew(store, engine):
+    lost, mine = store.submit(RunSpec("moons", "ce")).id, store.submit(RunSpec("moons", "ce", seed=1), owner="me").id
+    engine._claim()
+    assert len(engine.executor.given) == 2
+    engine.executor.news, engine.executor.lost = [WorkLost((lost, 1))], HEAD_LOST
+    with pytest.raises(ClusterLost, match="no longer answers"):
+        engine.work(threading.Event())
+    engine.stop()
+    for id, owner in ((lost, None), (mine, "me")):
+        job = store.job(id, owner)
+        assert (job.state, job.attempt) == ("queued", 2)
+    assert store.engines() == []
+
+
+def test_a_heartbeat_names_every_slot_that_is_not_ready(store, engine):
+    engine.executor.troubles = [f"slot {n}" for n in range(30)]
+    store.record_heartbeat(engine._info())
+    assert store.engines()[0].troubles == [f"slot {n}" for n in range(20)]
+
+
 def test_a_lost_job_that_was_being_cancelled_is_cancelled(store, engine):
     id = store.submit(RunSpec("moons", "ce")).id
     engine._claim()
@@ -461,6 +685,7 @@ def test_private_work_and_previews_stay_here():
         def __init__(self, name: str) -> None:
             self.name, self.given, self.previews, self.can_preview = name, [], name == "private", name == "private"
             self.rooms, self.idle, self.ready, self.pids, self.trouble, self.touched = (Room(1, 1),), 1, 1, [1], "", {name}
+            self.troubles, self.lost = [name], name
             self.news: list[ExecutorEvent] = [CatalogReceived(CATALOG | {"device": name})]
 
         def start(self, work: Work) -> bool:
@@ -492,6 +717,7 @@ def test_private_work_and_previews_stay_here():
     assert (here.given, there.given) == (["b", "c", "d"], ["a", "e"])
     assert both.rooms == (Room(1, 1, private=True), Room(1, 1)) and both.idle == both.ready == 2
     assert both.previews and both.can_preview and both.pids == [1, 1] and both.trouble == "" and both.touched == {"private"}
+    assert both.troubles == ["private", "public"] and both.lost == "public"
     assert [event.catalog["device"] for event in both.poll(0)] == ["private", "public"]
     assert both.list_phases(idle=True) == {"public"}
     both.cancel("k"), both.drop("k"), both.forget("u"), both.stop()

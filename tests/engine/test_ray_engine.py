@@ -5,14 +5,19 @@ from __future__ import annotations
 import contextlib
 import json
 import signal
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
 
+from engine.commands.main import main
 from engine.executors import Work
 from engine.executors.local import LocalExecutor
 from engine.executors.ray_cluster import RayExecutor
+from engine.papers import keel
 from engine.spec import RunSpec
 from engine.store import Store
 from tests.engine.ray_nodes import Cluster
@@ -101,3 +106,33 @@ def test_the_same_spec_gives_the_same_bits_here_and_there(ray_cluster, monkeypat
         answers.append((words["metrics"], words["per_class"], end.result[1], frames))
         assert frames and len(end.result[1]) > 1000
     assert answers[0] == answers[1]
+
+
+@pytest.mark.timeout(600)
+def test_a_table_has_the_same_values_here_and_there(ray_cluster, monkeypatch, capsys, tmp_path):
+    small = {"hidden": [8], "epochs": 2}
+    monkeypatch.setattr(keel, "FULL", replace(keel.FULL, datasets=("wine", "breast-cancer"), params=small, seeds=2))
+    asked = ("table", "keel", "--methods", "CE", "frozen", "--json", "--folder")
+    assert main([*asked, str(tmp_path / "here")]) == 0
+    here = json.loads(capsys.readouterr().out)
+    for name, value in (ray_cluster.settings | {"LAB_EXECUTOR": f"ray://{ray_cluster.address}"}).items():
+        monkeypatch.setenv(name, value)
+    ran = []
+    monkeypatch.setattr(RayExecutor, "start", _note(RayExecutor.start, ran))
+    assert main([*asked, str(tmp_path / "there"), "--jobs", "2"]) == 0
+    there = json.loads(capsys.readouterr().out)
+    assert len(ran) == len(list((tmp_path / "there").glob("*.json"))) == 4 and set(ran) == {True}
+    assert there["rows"] == here["rows"] and there["claims"] == here["claims"]
+    for path in (tmp_path / "here").glob("*.json"):
+        one, other = (json.loads((tmp_path / where / path.name).read_text()) for where in ("here", "there"))
+        assert {name for name in one if one[name] != other[name]} <= {"seconds", "provenance"}
+
+
+def _note(call: Callable[..., bool], answers: list[bool]) -> Callable[..., bool]:
+    """The method, which also keeps what it answers."""
+
+    def note(*words: Any) -> bool:
+        answers.append(call(*words))
+        return answers[-1]
+
+    return note

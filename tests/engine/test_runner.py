@@ -59,6 +59,15 @@ def done(spec: RunSpec, **options: Any) -> Done:
     return drive(run(spec, **{"device": "cpu", "frames": 12} | options))
 
 
+def test_a_result_has_the_factors_of_a_head_that_was_scaled() -> None:
+    _, found, _ = done(asked("lws", seeds=2))
+    before, after = (np.array(found.weight_norms[name]) for name in ("before", "after"))
+    factors = found.arrays["factors"]
+    assert factors.shape == before.shape == (2, 2) and not np.allclose(factors, 1)
+    np.testing.assert_allclose(np.abs(factors) * before, after, rtol=1e-5)
+    assert "factors" not in done(asked())[1].arrays
+
+
 def same(one: Result, other: Result, atol: float = 0.0) -> None:
     """Equal numbers, in words and arrays."""
     for name in METRICS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import json
 import multiprocessing
 import os
@@ -22,7 +23,7 @@ from engine import events as ev
 from engine.errors import BadData, BadInput, StoreError, UnknownName
 from engine.spec import RunSpec
 from engine.spec.result import Result
-from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store, default_url
+from engine.store import PRIORITY_INTERACTIVE, EngineInfo, Store, default_url, queue
 from engine.store.jobs import PRIORITY_SWEEP
 from engine.store.migrations import latest_schema
 
@@ -635,6 +636,39 @@ def test_many_are_queued_in_their_order_and_only_where_they_are_missing(store):
     assert {(job.priority, job.device, job.owner) for job in again} == {(4, "cpu", None)}
     assert store.events(ids[0]) == [] and store.job(ids[1]).state == "done"
     assert not store.save_result(ids[3], result_of(store.job(ids[3])), attempt=1), "what was asked to stop is not heard again"
+
+
+def test_many_are_queued_in_few_statements(store):
+    store.jobs()
+    count = []
+    sa.event.listen(store.database.sql_engine, "before_cursor_execute", lambda *_: count.append(1))
+    assert len(store.submit_missing(many(400))) == 400
+    assert len(count) < 12
+
+
+def test_others_write_between_two_portions_and_the_order_stays(store, empty_url, monkeypatch):
+    monkeypatch.setattr(queue, "PORTION", 3)
+    other, asked = Store(empty_url), many(8)
+    monkeypatch.setattr(queue.time, "sleep", lambda _: other.record_heartbeat(info()))  # fails where one transaction held all
+    jobs = store.submit_missing([*asked[:4], asked[1], *asked[4:]])
+    assert [job.id for job in jobs] == [spec.run_id("print") for spec, _ in asked]
+    assert all(a.created < b.created for a, b in itertools.pairwise(jobs))
+    assert [store.claim("e").id for _ in jobs] == [job.id for job in jobs]
+    other.close()
+
+
+def test_asking_again_queues_what_a_failure_left_out(store, monkeypatch):
+    monkeypatch.setattr(queue, "PORTION", 3)
+
+    def fail(_: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(queue.time, "sleep", fail)
+        store.submit_missing(many(8))
+    ids = [spec.run_id("print") for spec, _ in many(8)]
+    assert {job.id for job in store.jobs()} == set(ids[:3])
+    assert [job.id for job in store.submit_missing(many(8))] == ids[3:] and store.count_active()["queued"] == 8
 
 
 def test_many_are_stopped_but_not_what_is_more_urgent(store):

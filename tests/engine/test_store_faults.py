@@ -219,6 +219,7 @@ CASES: dict[str, Verb] = {
     "finish": lambda s, x: s.finish(x.running.id, "failed", "why", attempt=1),
     "forget": lambda s, x: s.forget("me", patience=0.0),
     "forget_for": lambda s, x: s.forget_for(ADMIN, name_person("me")),
+    "hand_over": lambda s, x: s.hand_over("me", ADMIN),
     "interrupt_orphans": lambda s, x: s.interrupt_orphans(),
     "is_drained": lambda s, x: s.is_drained("e"),
     "is_signed_out": lambda s, x: s.is_signed_out(ADMIN, "one", NOW),
@@ -233,6 +234,7 @@ CASES: dict[str, Verb] = {
     "list_names": lambda s, x: s.list_names("me"),
     "list_queued": lambda s, x: s.list_queued("me"),
     "list_running": lambda s, x: s.list_running("e"),
+    "list_takers": lambda s, x: s.list_takers(),
     "load": lambda s, x: s.load(x.folder / "others.zip"),
     "median_seconds": lambda s, x: s.median_seconds(),
     "position": lambda s, x: s.position(x.queued.id),
@@ -371,7 +373,7 @@ def strike(scene: Scene, name: str, cause: str, number: int, states: list[Any], 
     return True
 
 
-ONCE = ("add_upload", "begin_upload", "drain_for", "expire", "forget", "forget_for", "load", "purge")
+ONCE = ("drain_for", "forget_for", "load")
 """Verbs of several transactions, of which one that fails is not begun again."""
 
 

@@ -11,7 +11,7 @@ from engine.store import Store, postgres, sqlite
 from engine.store.database import Database, Part
 
 PARTS = [one for one in Store.__mro__ if issubclass(one, Part) and one not in (Store, Part)]
-OWN = ("sqlite.py", "postgres.py")
+OWN = ("sqlite.py", "postgres.py", "listening.py")
 FILES = sorted(path for path in Path(inspect.getfile(sqlite)).parent.glob("*.py") if path.name not in OWN)
 ONLY_SQLITE = re.compile(
     r"pragma|sqlite_master|begin immediate|alter table|autoincrement(?!=)|rowid|vacuum|\blocked\b|wal_"

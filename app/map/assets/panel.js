@@ -204,6 +204,7 @@ export class Panel {
     this.title(this.describe(i), pinned ? make("span", "pin", words.pinned) : null);
     if (scene.part[i] === SYNTHETIC) this.drawSynthetic(i);
     else if (scene.thumbs) this.element.append(this.makeImage(i, "large"));
+    if (scene.attention) this.drawAttention(i);
     const near = this.listNear(i);
     if (scene.thumbs) {
       if (near.length) {
@@ -233,6 +234,27 @@ export class Panel {
     } else {
       this.caption(Number.isFinite(scene.step[i]) ? words.outside : words.unknown);
     }
+  }
+
+  // How much of each class's entry the memory gives a row, the largest shares first.
+  drawAttention(i) {
+    const { classes } = this.head;
+    const shares = this.scene.attention.subarray(i * classes.length, (i + 1) * classes.length);
+    const order = [...shares.keys()].sort((a, b) => shares[b] - shares[a]);
+    const list = make("div", "bars");
+    for (const c of order.slice(0, MAX_BARS)) {
+      const line = make("div", "bar");
+      const track = make("span", "track");
+      const part = make("span", "real");
+      part.style.width = `${100 * shares[c]}%`;
+      part.style.setProperty("--colour", this.state.colours[c]);
+      track.append(part);
+      line.append(make("span", "name", classes[c]), track, make("span", "count", `${(100 * shares[c]).toFixed(1)}%`));
+      list.append(line);
+    }
+    this.caption(this.words.attention);
+    this.element.append(list);
+    if (order.length > MAX_BARS) this.caption(fill(this.words.more, { n: order.length - MAX_BARS }));
   }
 
   listNear(i) {

@@ -52,7 +52,10 @@ class Picture {
   receive(html) {
     if (html === this.html) return;
     const scroll = this.body.querySelector(".scroll")?.scrollLeft;
-    const held = this.root.getRootNode().activeElement?.dataset?.mark;
+    const down = this.body.querySelector(".list")?.scrollTop;
+    const active = this.root.getRootNode().activeElement;
+    const held = active?.dataset?.mark;
+    const field = this.body.querySelector("[data-find]");
     this.html = html;
     this.body.innerHTML = html;
     this.show(null);
@@ -62,6 +65,14 @@ class Picture {
     if (same || marks.length) (same || marks[0]).tabIndex = 0;
     if (same) same.focus({ preventScroll: true });
     if (scroll) this.body.querySelector(".scroll").scrollLeft = scroll;
+    const search = field && this.body.querySelector("[data-find]");
+    if (search) { // without the focus in it a dialog around would not hear Escape
+      search.value = field.value;
+      if (field.value) this.find(field.value);
+      if (same) this.take(same);
+      if (field === active) search.focus({ preventScroll: true });
+    }
+    if (down) this.body.querySelector(".list").scrollTop = down;
     this.choose(this.part);
   }
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import streamlit as st
 
-from app.frame import address, headline, links, top
+from app.frame import account, address, headline, links, top
 from app.frame.opening import open_page
 from app.run import panel
 from app.session import jobs, uploads, visitor
@@ -49,6 +49,7 @@ def page() -> None:
         upload.draw_forgotten()
         upload.draw_lost()
         upload.draw_trouble()
+        account.draw_offer("data")
     if here is None:
         headline.draw_title(words.GONE)
         upload.draw_unknown(_go_to)

@@ -57,6 +57,7 @@ def draw_gap_and_norms(inside: Inside) -> None:
         if not gaps.draw_norms(inside.entries, "deep", numbers=False):
             draw_heading(words.NORMS, gaps.NORM_HELP)
             st.caption(words.NO_NORMS)
+        gaps.draw_factors(inside.entries[0], "deep")
         gaps.draw_equal_sizes(inside.result, inside.entries[0], "deep")
     if inside.result.gap:
         st.caption(_describe_interval(inside.result))

@@ -90,6 +90,24 @@ def test_radius_of_one_sphere(case: dict[str, Any]) -> None:
     assert_close(drawn.moved.to[0].abs(), [case["value"]])  # the row inside lies on the surface
 
 
+@pytest.mark.parametrize("case", read_cases("ccr", "rounded", "by the mean radius", "left twice"))
+def test_what_other_releases_come_to(case: dict[str, Any]) -> None:
+    """By the card's reading of them, from the radii here, none of it is what this sampler gives."""
+    given = case["input"]
+    x, y, wanted = of_case(given)
+    drawn = ccr(x, y, wanted, np.random.default_rng(0), energy=given["energy"])
+    assert drawn.spheres is not None
+    radii = drawn.spheres[1]
+    if case["what"] == "left twice":
+        nearest = (x[y == 0] - x[y == 1]).abs().min()
+        assert_close(radii[0] + given["energy"] - nearest, case["value"])
+        assert_close(radii, [0.7])
+        return
+    shares = 1 / radii / (1 / radii).sum() if case["what"] == "rounded" else radii.mean() / radii / len(radii)
+    assert (100 * shares).round().int().tolist() == case["value"]
+    assert len(drawn.x) == 100 != sum(case["value"])
+
+
 def regions_of(given: dict[str, Any]) -> tuple[torch.Tensor, torch.Tensor]:
     minority, at = (torch.tensor(given[name], dtype=torch.float64) for name in ("minority", "at"))
     return potential(at, minority, given["gamma"]), minority
@@ -228,8 +246,9 @@ def test_sampling_moves_new_rows_and_leaves_small_classes() -> None:
 
 def test_two_classes_make_both_alike() -> None:
     x, y = rows((60, 20))
-    one, other = (RBCCR(region="LEH", random_state=0), CCR(random_state=0))
-    assert np.array_equal(one.fit_resample(x.numpy(), y.numpy())[0], other.fit_resample(x.numpy(), y.numpy())[0])
+    one, other, none = (RBCCR(region="LEH", random_state=0), CCR(random_state=0), RBCCR(gamma=0, random_state=0))
+    for same in (one, none):
+        assert np.array_equal(same.fit_resample(x.numpy(), y.numpy())[0], other.fit_resample(x.numpy(), y.numpy())[0])
     third = MCCCR(random_state=0).fit_resample(x.numpy(), y.numpy())[0]
     assert np.array_equal(third, other.fit_resample(x.numpy(), y.numpy())[0])
     assert len(other.moved_) and np.array_equal(other.spheres_[0], np.arange(60, 80))

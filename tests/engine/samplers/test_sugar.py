@@ -24,6 +24,16 @@ def test_imbalanced_learns_suite(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
+def write_out(
+    rows: torch.Tensor, sparsity: torch.Tensor, new: torch.Tensor, old_width: torch.Tensor, new_width: torch.Tensor
+) -> torch.Tensor:
+    """The symmetric matrix by which `diffuse` averages, before its rows are divided by their sums."""
+    apart = distances(new, rows)
+    there, back = torch.exp(-((apart / old_width) ** 2)), torch.exp(-((apart / new_width.unsqueeze(1)) ** 2)).T
+    whole = there @ torch.diag(sparsity) @ back
+    return (whole + whole.T) / 2
+
+
 def column(values: list[float]) -> torch.Tensor:
     return torch.tensor(values, dtype=torch.float64).unsqueeze(1)
 
@@ -64,6 +74,11 @@ def test_cases_by_hand(case: dict[str, Any]) -> None:
     else:
         one = torch.ones(len(rows), dtype=torch.float64)
         new = column(given["new"])
+        if what == "weights of new rows":
+            whole = write_out(rows, 1 / degrees(rows, given["width"]), new, one, one[: len(new)])
+            assert_close([whole[0, 0], whole[0, 1], whole[1, 1]], case["value"])
+            assert_close(whole[0, 1], whole[1, 0])
+            return
         found = diffuse(rows, 1 / degrees(rows, given["width"]), new, one, one[: len(new)], passes=given["passes"])[:, 0]
     assert_close(found, case["value"], tolerance)
 
@@ -127,10 +142,7 @@ def test_diffusion_takes_weighted_means() -> None:
     rows, new = torch.from_numpy(rng.normal(size=(12, 3))), torch.from_numpy(rng.normal(size=(7, 3)))
     sparsity = torch.from_numpy(rng.random(12) + 0.5)
     old_width, new_width = nearest_widths(rows, new, 5)
-    apart = distances(new, rows)
-    there, back = torch.exp(-((apart / old_width) ** 2)), torch.exp(-((apart / new_width.unsqueeze(1)) ** 2)).T
-    whole = there @ torch.diag(sparsity) @ back
-    whole = (whole + whole.T) / 2
+    whole = write_out(rows, sparsity, new, old_width, new_width)
     whole /= whole.sum(1, keepdim=True)
     assert_close(whole.sum(1), np.ones(7))
     for passes in (1, 3):

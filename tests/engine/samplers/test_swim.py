@@ -77,6 +77,18 @@ def test_cases_by_hand(case: dict[str, Any]) -> None:
     assert_close(found, case["value"])
 
 
+def test_columns_in_other_units_scale_the_kernel_with_them() -> None:
+    """The release multiplies distances by half of their standard deviation times their mean, which grows as the square."""
+    others = doubles(table()[0])
+    widths, released = [], []
+    for rows in (others, 10 * others):
+        widths.append(kernel_width(rows, np.random.default_rng(0)))
+        apart = torch.pdist(rows)
+        released.append(float(0.5 * apart.std() * apart.mean()))
+    assert_close(widths[1] / widths[0], 10)
+    assert_close(released[1] / released[0], 100)
+
+
 def test_distances_are_kept() -> None:
     x, y = table()
     made = draw(x, y, {1: 500})
