@@ -26,6 +26,7 @@ from engine.spec.companions import Companion, list_companions
 from engine.spec.run import find_entry
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
 from engine.store.jobs import PRIORITY_COMPANION
+from engine.store.sealing import KEY_GONE
 
 TICK = 0.5
 """Seconds between two reads of a run that is going on."""
@@ -193,6 +194,8 @@ def load_run(
         job = store.job(run, owner)
         spec = RunSpec.from_json(job.spec)
     except BadInput as error:
+        if isinstance(error, UnknownName) and store.has_lost_key(owner):
+            return None, KEY_GONE
         if isinstance(error, UnknownName):
             return None, "There is no such run here. It may have been deleted, or it belongs to another browser."
         return None, escape(error, 400)
