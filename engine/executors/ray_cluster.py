@@ -315,6 +315,7 @@ class RayExecutor:
         if os.environ.get("RAY_AUTH_MODE", "") == "disabled":
             raise BadInput(OPEN)
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read at import
+        os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # else a thread that still reads at the end would start a cluster
         options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.WARNING}
         if address == "local":
             os.environ["RAY_AUTH_MODE"] = "token"  # Ray asks for none by itself where one process starts the cluster

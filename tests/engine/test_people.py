@@ -193,7 +193,7 @@ def test_nobody_elses_tables_can_be_taken(store, admin, browser, person):
     [
         ("LAB_MOST_TABLES", "2", "1 table here, and with 2 more"),
         ("LAB_MOST_MB", "1", "1 MiB together"),
-        ("LAB_MOST_QUEUED", "2", "1 job waiting"),
+        ("LAB_MOST_QUEUED", "2", "3 waiting here, and 2 may"),
     ],
 )
 def test_what_is_too_much_for_a_person_stays_with_the_browser(store, admin, monkeypatch, setting, most, said):
