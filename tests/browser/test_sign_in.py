@@ -206,6 +206,22 @@ def test_over_tls_every_cookie_is_secure_and_the_page_works(chromium, tmp_path, 
         here.context.close()
 
 
+def test_tables_of_before_the_first_sign_in_are_taken_along(chromium, site, until):
+    guest = Guest(chromium, site, "/data")
+    token = {cookie["name"]: cookie["value"] for cookie in guest.context.cookies()}["lab_owner"]
+    site.store.add_upload(token, "before.csv", b"age,ill\n" + b"61,no\n" * 40)
+    guest.sign_in("fay")
+    assert "before.csv" not in guest.page.inner_text("body")
+    guest.page.locator(".st-key-offer-data button:visible").first.click()
+    guest.page.get_by_text("belong to you on every browser").first.wait_for(timeout=30_000)
+    guest.page.get_by_text("before.csv").first.wait_for(timeout=30_000)
+    assert [one.name for one in site.store.uploads(site.owner("fay"))] == ["before.csv"] and site.store.uploads(token) == []
+    there = Guest(chromium, site, "/data").sign_in("fay")
+    there.page.get_by_text("before.csv").first.wait_for(timeout=30_000)
+    for one in (guest, there):
+        one.context.close()
+
+
 @pytest.mark.parametrize(("scheme", "width", "height"), [("light", 1440, 900), ("dark", 390, 844)])
 def test_admins_alone_have_a_page_that_anybody_can_use(chromium, site, scheme, width, height):
     site.store.record_heartbeat(info())
