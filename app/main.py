@@ -17,9 +17,14 @@ from app.views.gallery import examples
 icon = Path(__file__).resolve().with_name("icon.svg")
 st.set_page_config("Imbalance Lab", page_icon=str(icon), layout="wide", initial_sidebar_state=288)
 st.logo(str(icon.with_name("logo.svg")))
-files = {name: file for name, file in find_pages("app.views").items() if file.MENU.is_shown()}
-first = next(iter(files))
-pages = {name: st.Page(file.page, title=file.MENU.title, url_path=name, default=name == first) for name, file in files.items()}
+files = {name: file for name, file in find_pages("app.views").items() if file.MENU.is_open()}
+pages = {
+    name: st.Page(
+        file.page, title=file.MENU.title, url_path=name, default=name == next(iter(files)),
+        visibility="visible" if file.MENU.is_listed() else "hidden",
+    )
+    for name, file in files.items()
+}  # fmt: skip
 links.remember_pages(pages)
 uploads.keep_alive()
 shown = st.navigation(list(pages.values()), position="top")

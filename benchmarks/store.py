@@ -1,6 +1,7 @@
 """Cost of a full store for the page: the time of every view's script, what it reads, and the bytes it sends to the browser.
 
     python -m benchmarks.store [--runs 10000] [--repeats 10] [--folder FOLDER] [--no-browser]
+    python -m benchmarks.store --private postgresql+psycopg://... [--repeats 10]
 
 Makes a store of artificial runs over all datasets and methods of the catalog. Finished ones have results as large as those of
 the bundled example; some are failed, cancelled and queued. Newer than these are a sweep of 60 cells and a few complete runs
@@ -10,6 +11,9 @@ Script time is a whole run of the page's script in this process (`AppTest`): pro
 the first run of a new session (open), and wall seconds, which depend on other load of the machine. Reads are counted in SQLite.
 Bytes are network bytes in Chromium's DevTools: of the websocket, of HTTP, and separately of Streamlit's own files (/static/),
 which a browser caches. The server has no engine.
+
+With --private it measures instead, on an empty store, what private rows cost against public ones: milliseconds to append ten frames, and to
+list 50 finished runs. Public and private runs take turns, and the ratio is that of each turn.
 """
 
 from __future__ import annotations
@@ -33,7 +37,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from benchmarks.page import ARGS, CHROMIUM, until
-from engine.events import Phase, pack, pack_film
+from engine.events import Phase, encode, pack, pack_film
 from engine.spec import Imbalance, RunSpec, limits
 from engine.spec.companions import list_companions
 from engine.spec.embedding import FEATURES, EmbedSpec
@@ -57,6 +61,7 @@ STATES = ("done",) * 17 + ("failed", "cancelled", "queued")
 QUIET, SMALL = 4, 3000
 """A view is complete after QUIET seconds with fewer than SMALL bytes in each."""
 LIMIT_MS, LIMIT_BYTES = 300, 1_000_000
+OWNER, TABLE, LISTED = "o" * 43, b"a,b\n1,2\n", 50
 
 
 def fill(store: Store, catalog: Mapping[str, Any], runs: int) -> dict[str, str]:
@@ -260,6 +265,40 @@ def sent(browser: Any, url: str, name: str, query: Mapping[str, str]) -> dict[st
     return {name: round(size) for name, size in count.items()}
 
 
+def compare_private(url: str, repeats: int) -> None:
+    """Prints what private rows cost against public ones, one line per verb: medians, and the ratio's lowest and highest."""
+    store, frames = Store(url), fabricate.film()[1]
+    if store.jobs():
+        raise SystemExit("The store is not empty.")
+    batch, result = [encode(frame) for frame in (frames * 10)[:10]], fabricate.result(fabricate.spec("moons", "ce"))
+    taken: dict[str, dict[str | None, list[float]]] = {verb: {None: [], OWNER: []} for verb in ("append", "search")}
+    for turn in range(repeats):
+        for owner in (None, OWNER):
+            dataset = "moons" if owner is None else f"upload/{store.add_upload(owner, 'a.csv', TABLE)}"
+            ids, each = [], []
+            for seed in range(LISTED):
+                spec = RunSpec(dataset, "ce", data={} if owner is None else {"target": "b"}, seed=turn * LISTED + seed)
+                job, claimed = store.submit(spec, owner=owner), store.claim("benchmark")
+                assert claimed is not None and claimed.id == job.id
+                began = time.perf_counter()
+                assert store.append(job.id, batch, attempt=1)
+                each.append(1e3 * (time.perf_counter() - began))
+                assert store.save_result(job.id, result, attempt=1)
+                ids.append(job.id)
+            taken["append"][owner].append(statistics.median(each))
+            began = time.perf_counter()
+            assert len(store.search(owner)[0]) == LISTED
+            taken["search"][owner].append(1e3 * (time.perf_counter() - began))
+            store.delete_many(ids, owner) if owner is None else store.forget(owner)
+    for verb, by_owner in taken.items():
+        ratios = [private / public for public, private in zip(by_owner[None], by_owner[OWNER], strict=True)]
+        words: dict[str, Any] = {"verb": verb, "public_ms": round(statistics.median(by_owner[None]), 2)}
+        words |= {"private_ms": round(statistics.median(by_owner[OWNER]), 2), "ratio": round(statistics.median(ratios), 2)}
+        words |= {"lowest": round(min(ratios), 2), "highest": round(max(ratios), 2), "n": repeats, "load": os.getloadavg()[0]}
+        print(json.dumps(words))
+    store.close()
+
+
 def main() -> None:
     """Measures and prints one line per view."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -269,7 +308,11 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8795)
     parser.add_argument("--browser", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--only", default="", help="views whose name begins so")
+    parser.add_argument("--private", metavar="URL", help="measure what private rows cost in this empty store")
     asked = parser.parse_args()
+    if asked.private:
+        compare_private(asked.private, asked.repeats)
+        return
     with tempfile.TemporaryDirectory() as temporary:
         folder = asked.folder or Path(temporary)
         folder.mkdir(parents=True, exist_ok=True)

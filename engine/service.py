@@ -195,6 +195,7 @@ class Engine:
         self._elsewhere: list[Taker] = []  # other engines that take jobs
         self._is_free_elsewhere = False
         self._drains: float | None = None  # since when it takes nothing new (monotonic)
+        self._hands_back = False  # whether what still runs when it stops is queued anew
         self._able = Abilities.from_catalog(None)
         self._is_alone = store.database.on_this_machine
         self._tally = Tally()
@@ -264,7 +265,7 @@ class Engine:
     def _drain(self) -> None:
         """Takes nothing new from now on."""
         if self._drains is None:
-            self._drains = time.monotonic()
+            self._drains, self._hands_back = time.monotonic(), True
             log.info("engine %s takes nothing new: %d runs end first", self.id, len(self._running))
 
     def _is_drained(self, patience: float) -> bool:
@@ -287,7 +288,7 @@ class Engine:
         try:
             self._write()
             for id, attempt in self._running:
-                if self._drains is not None and not id.startswith(PREVIEW) and self.store.requeue(id, attempt=attempt):
+                if self._hands_back and not id.startswith(PREVIEW) and self.store.requeue(id, attempt=attempt):
                     log.info("run %s begins again elsewhere", id, extra={"job": id, "attempt": attempt})
                 self.store.finish(id, "interrupted", INTERRUPTED, attempt=attempt)
                 self._count_spent((id, attempt))

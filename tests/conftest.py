@@ -107,6 +107,7 @@ ALONE = (
     "tests/engine/test_ray.py",
     "tests/engine/test_ray_engine.py",
     "tests/engine/test_forgetting.py",
+    "tests/engine/test_postgres_engine.py",
     "tests/app/test_server.py",
     "tests/app/test_signed_in_server.py",
     "tests/app/test_origin.py",

@@ -12,11 +12,15 @@ from typing import Any, Protocol
 
 @dataclass(frozen=True)
 class MenuEntry:
-    """What a page declares of its place in the menu. order: its place, the first is the start page. is_shown: asked in each script run."""
+    """What a page declares of its place in the menu. order: its place, the first is the start page.
+
+    is_open: whether it can be reached; is_listed: whether the menu lists it. Both are asked in each script run.
+    """
 
     order: int
     title: str
-    is_shown: Callable[[], bool] = lambda: True
+    is_open: Callable[[], bool] = lambda: True
+    is_listed: Callable[[], bool] = lambda: True
 
 
 class PageFile(Protocol):

@@ -52,6 +52,7 @@ REPLACED = (
     "is no longer shown. These pages show the file that is there now."
 )
 STARTING = ":blue[:material/hourglass_top:] Engine starting"
+DRAINING = ":orange[:material/power_off:] **No engine takes new runs**"
 HELP = "The engine is the process that trains; this page shows."
 
 
@@ -61,6 +62,8 @@ def describe_status(living: Sequence[EngineInfo], silence: str) -> str:
         return f":orange[:material/power_off:] **No engine** · {silence}"
     if trouble := next((e.trouble for e in living if e.trouble), ""):
         return f":orange[:material/warning:] **Engine in trouble**: {escape(trouble, 200)}"
+    if all(e.draining for e in living):
+        return DRAINING
     return ":green[:material/check_circle:] Engine ready" if any(e.ready for e in living) else STARTING
 
 

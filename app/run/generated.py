@@ -98,13 +98,19 @@ def describe(arrays: Mapping[str, np.ndarray], checks: Mapping[str, Any] | None)
     """Return in sentences what distances and the other classifier say, and how the images can be asked for their rows."""
     if checks is None:
         return [words.NOT_CHECKED]
-    made = [one for one, count in zip(checks["memorised"], arrays["count"].tolist(), strict=True) if count]
-    said = Counter(one["word"] or "" for one in made)
+    over = checks.get("over")
+    made = [word for word, count in zip(_list_words(checks), arrays["count"].tolist(), strict=True) if count]
+    said = Counter(made)
     each = [words.WORD_OF.format(word=word, count=count) for word, count in said.most_common() if word]
     each += [words.NOT_MEASURED.format(count=said[""])] if said[""] else []
-    out = [words.WORDS_SAID.format(classes=words.CLASSES[len(made) == 1].format(count=len(made)), each=", ".join(each))]
+    classes = words.CLASSES[len(made) == 1].format(count=len(made))
+    where = words.OVER.format(count=over["replicates"]) if over else words.FIRST
+    out = [words.WORDS_SAID.format(classes=classes, where=where, each=", ".join(each))]
     judge = checks["judge"]
-    if judge["reason"]:
+    if over and over["recall"]:
+        recall, ceiling = (_format_percents(over[name]) for name in ("recall", "ceiling"))
+        out.append((words.RECALL_OVER if ceiling else words.RECALL_OVER_ALONE).format(made=recall, real=ceiling))
+    elif judge["reason"]:
         out.append(words.NO_JUDGE.format(reason=escape(judge["reason"], 200)))
     else:
         recalls, real = (_mean([one[name][0] for one in judge["classes"]]) for name in ("recall", "ceiling"))
@@ -116,6 +122,20 @@ def describe(arrays: Mapping[str, np.ndarray], checks: Mapping[str, Any] | None)
     if "x" in arrays and any(name in arrays for name in ("top_x", *(f"picture/{name}" for name in words.BESIDE))):
         out.append(words.PRESS)
     return out
+
+
+def _list_words(checks: Mapping[str, Any]) -> list[str]:
+    """Return the word of each class: over the replicates, where two of them have it, else of the first."""
+    first = [one["word"] or "" for one in checks["memorised"]]
+    over = checks.get("over")
+    return first if not over else [one["word"] or word for one, word in zip(over["classes"], first, strict=True)]
+
+
+def _format_percents(ends: Sequence[float | None] | None) -> str:
+    """Return '63% [58%, 68%]', '' where it was not measured."""
+    if not ends or ends[0] is None:
+        return ""
+    return words.PERCENTS.format(*map(_percent, ends))
 
 
 def _mean(values: Sequence[float | None]) -> float | None:
@@ -137,7 +157,7 @@ def write_classes(
     lines = []
     for c in order:
         one = None if checks is None else checks["memorised"][c]
-        word = (one["word"] or "") if one else ""
+        word = "" if checks is None else _list_words(checks)[c]
         who = f'<div class="who"><b>{_name(classes, c)}</b><span>{html.escape(word)}</span></div>'
         images = "".join(_write_one(arrays, one, classes, c, k) for k in range(min(EACH, int(arrays["count"][c]))))
         lines.append(f'{who}<div class="row">{images}</div>')
@@ -224,9 +244,11 @@ def make_table(checks: Mapping[str, Any], classes: Sequence[str], order: Sequenc
     rows = []
     for c in order:
         one, judge = checks["memorised"][c], checks["judge"]["classes"]
-        said = one["reason"] or one["word"] + (f", {words.TOGETHER}" if one["together"] else "")
-        cells = [_format(one["intervals"].get(name)) for name in ("distance_ratio", "gap_ratio", "spread")]
-        cells += [_format(judge[c][name]) if judge else words.NO_UNIT for name in ("recall", "ceiling")]
+        over = checks["over"]["classes"][c] if checks.get("over") else {}
+        word = over.get("word") or one["word"]
+        said = (word or one["reason"]) + (f", {words.TOGETHER}" if word and one["together"] else "")
+        cells = [_format(over.get(name) or one["intervals"].get(name)) for name in ("distance_ratio", "gap_ratio", "spread")]
+        cells += [_format(over.get(name) or (judge[c][name] if judge else None)) for name in ("recall", "ceiling")]
         rows.append(dict(zip(words.COLUMNS, [classes[c], one["generated"], said, *cells], strict=True)))
     return pd.DataFrame(rows)
 

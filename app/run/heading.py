@@ -23,12 +23,20 @@ SAID = 2
 """Changes of a form that are named."""
 
 
-def judge(shown: Shown, *, ahead: int = 0, silent: float | None = None, stale: tuple[str, str] | None = None) -> Verdict:
+def judge(
+    shown: Shown,
+    *,
+    ahead: int = 0,
+    silent: float | None = None,
+    unable: str = "",
+    stale: tuple[str, str] | None = None,
+) -> Verdict:
     """Return the verdict on what is shown. ahead: runs before it; silent: seconds without an engine, None where one is alive.
 
-    stale: what a changed form says and what is shown, in few words.
+    unable: why no engine that lives can run it, a sentence. stale: what a changed form says and what is shown, in few words.
     """
-    said = _judge(shown, ahead, silent)
+    waits = bool(unable) and silent is None and shown.job.state == "queued"
+    said = Verdict(unable, AXIS) if waits else _judge(shown, ahead, silent)
     if stale is None:
         return said
     form, setting = stale

@@ -26,6 +26,7 @@ from engine.spec.companions import Companion, list_companions
 from engine.spec.run import find_entry
 from engine.store import PRIORITY_INTERACTIVE, Job, Store
 from engine.store.jobs import PRIORITY_COMPANION
+from engine.store.sealing import KEY_GONE
 
 TICK = 0.5
 """Seconds between two reads of a run that is going on."""
@@ -166,16 +167,17 @@ def measure_silence(store: Store) -> float:
 def _draw_heading(shown: Shown, stale: tuple[str, str] | None) -> None:
     """Draw the verdict as things are now. A fragment."""
     store, owner = get_store(), visitor.read_owner()
-    ahead, silent = 0, None
+    ahead, silent, unable = 0, None, ""
     if shown.active:
         try:
             jobs = {key: shared.read_job(store, job.id, owner) for key, job in shown.jobs.items()}
         except UnknownName:
             st.rerun()
         shown = heading.replace_jobs(shown, jobs)
-        ahead = store.position(shown.job.id) if shown.job.state == "queued" else 0
+        if shown.job.state == "queued":
+            ahead, unable = store.position(shown.job.id), shared.explain_waiting(store, shown.job, owner)
         silent = None if shared.read_engines(store) else measure_silence(store)
-    said = heading.judge(shown, ahead=ahead, silent=silent, stale=stale)
+    said = heading.judge(shown, ahead=ahead, silent=silent, unable=unable, stale=stale)
     headline.draw_headline(said, baseline=heading.name_baseline(shown, said))
 
 
@@ -192,6 +194,8 @@ def load_run(
         job = store.job(run, owner)
         spec = RunSpec.from_json(job.spec)
     except BadInput as error:
+        if isinstance(error, UnknownName) and store.has_lost_key(owner):
+            return None, KEY_GONE
         if isinstance(error, UnknownName):
             return None, "There is no such run here. It may have been deleted, or it belongs to another browser."
         return None, escape(error, 400)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Mapping
-from http.cookies import CookieError, SimpleCookie
 
 import streamlit as st
 from streamlit import runtime
@@ -95,12 +94,11 @@ def note_owner() -> None:
 
 def parse_owner(header: str) -> str | None:
     """Return the token in a request's Cookie header, None where it has none that this server can have made."""
-    jar: SimpleCookie = SimpleCookie()
-    try:
-        jar.load(header)
-    except CookieError:
-        return None
-    return _token(jar[OWNER_COOKIE].value) if OWNER_COOKIE in jar else None
+    parts = (
+        part.strip().partition("=") for part in header.split(";")
+    )  # `http.cookies` gives up at one odd cookie of another program
+    found = [value.strip() for name, _, value in parts if name == OWNER_COOKIE]
+    return _token(found[-1]) if found else None
 
 
 def _token(text: str) -> str | None:

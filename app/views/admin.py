@@ -26,7 +26,7 @@ from engine.store import EngineInfo, Store
 from engine.store.administration import Act, ActiveJob, PersonCounts, Sizes
 from engine.store.quotas import Quota, read_quota
 
-MENU = MenuEntry(8, "Admin", is_shown=lambda: visitor.is_admin())
+MENU = MenuEntry(8, "Admin", is_open=lambda: visitor.can_sign_in(), is_listed=lambda: visitor.is_admin())
 DAY = 24 * 3600.0
 DRAIN_VERB = "drain"
 """The store's verb that asks an engine, by its id, to take nothing new. The button is there where the verb is."""
@@ -75,8 +75,17 @@ def _draw_engines(store: Store, admin: str | None) -> None:
         st.warning(escape(text, 300), icon=":material/warning:")
     drain: Callable[[str], object] | None = getattr(store, DRAIN_VERB, None)
     if known and drain is not None:
-        engine = _draw_choice(words.ENGINE, [one.id for one in known], "admin.engine")
-        st.button(words.DRAIN, help=words.DRAIN_HELP, key="admin.drain", on_click=_drain, args=(store, admin, engine, drain))
+        with st.container(horizontal=True, vertical_alignment="bottom"):
+            engine = _draw_choice(words.ENGINE, [one.id for one in known], "admin.engine")
+            asked = (store, admin, engine, drain)
+            st.button(
+                words.DRAIN,
+                icon=":material/hourglass_bottom:",
+                help=words.DRAIN_HELP,
+                key="admin.drain",
+                on_click=_drain,
+                args=asked,
+            )
 
 
 def _draw_jobs(store: Store, admin: str | None) -> None:

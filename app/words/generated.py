@@ -4,7 +4,7 @@ from __future__ import annotations
 
 TITLE = "Generated images"
 HELP = (
-    "Images that this run's generator made of classes below the largest, in the first replicate. Under each is the nearest training "
+    "Images that this run's generator made of classes below the largest, in replicate 1. Under each is the nearest training "
     "row of its class. The number is the distance between both, divided by what is usual for real rows held out of training. "
     "A dashed frame with a word marks an image that another classifier takes for another class."
 )
@@ -16,7 +16,8 @@ NUMBERS_HELP = (
     "Copies: a gap ratio below 0.1. Close to training rows: below 0.5. Averages: a spread below 0.6. "
     "Mixtures of training rows, such as those of GAMO or SMOTE, cannot be rows of their own by much. "
     "Recall: the share of images that another classifier takes for their class. It has never seen these training rows. "
-    "Copies score as real rows do, so recall says nothing of diversity. Brackets hold 95% intervals over rows."
+    "Copies score as real rows do, so recall says nothing of diversity. Brackets hold 95% intervals over the replicates, of one "
+    "replicate over its rows."
 )
 NEAREST = "distance to the nearest training row"
 LEGEND = "Above, the generated image. Below, its nearest training row and their distance; 1× is usual for real rows held out."
@@ -43,11 +44,15 @@ BESIDE = {
 """Of a picture that a method keeps: its title and its alternative text."""
 PRESS = "Press an image to see what it was made of."
 CLASSES = ("{count} classes", "{count} class")
-WORDS_SAID = "Of {classes} in replicate 1, by distances, gap and spread: {each}."
+WORDS_SAID = "Of {classes} {where}, by distances, gap and spread: {each}."
+OVER, FIRST = "over {count} replicates", "in replicate 1"
 WORD_OF = "{word} in {count}"
 NOT_MEASURED = "not measured in {count}"
 RECALL_SAID = "Another classifier takes {made} of the images of replicate 1 for their class, and {real} of real rows."
 RECALL_ALONE = "Another classifier takes {made} of the images of replicate 1 for their class."
+RECALL_OVER = "Another classifier takes {made} of the images for their class, and {real} of real rows, over the replicates."
+RECALL_OVER_ALONE = "Another classifier takes {made} of the images for their class, over the replicates."
+PERCENTS = "{} [{}, {}]"
 NO_JUDGE = "No other classifier was asked. {reason}"
 NOT_CHECKED = "This run was made by an earlier version, which measured nothing of these images."
 TABLE_ALT = "Memorising and recall of the generated images, one row a class"

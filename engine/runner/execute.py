@@ -75,7 +75,7 @@ def run(
         seconds=time.monotonic() - began,
         provenance=collect_provenance(where, dtype),
     )
-    return result, record.artifacts()
+    return result, record.artifacts(result.test_share)
 
 
 def _fit_chunk(
@@ -137,12 +137,14 @@ def _fit(
             if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
                 yield event
     record.add_chunk(task, fitting.value, append_points(dataset, spec.points), camera)
-    if "x" in record.generated and numbers[0] == 0:
-        yield Phase("judging", "Asking another classifier about the generated images")
-        judging = Running(train_judge(task, 0, dataset, spec))
+    if "x" not in record.generated:
+        return
+    yield Phase("judging", "Asking another classifier about the generated images")
+    for r in range(len(numbers)):
+        judging = Running(train_judge(task, r, dataset, spec))
         for _ in judging:
             yield told
-        record.add_checks(task, fitting.value, judging.value)
+        record.add_checks(task, fitting.value, r, judging.value)
 
 
 def drive(running: Run) -> tuple[list[Event], Result, dict[str, bytes]]:

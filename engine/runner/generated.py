@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
 from typing import Any
@@ -11,14 +11,16 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.analysis.memorise import MOST_ROWS, Memorised, check_memorising, measure_distances
+from engine.analysis.memorise import MOST_ROWS, Memorised, check_memorising, find_word, measure_distances
 from engine.data.dataset import Task
 from engine.plain import to_plain
 from engine.runner.judge import Judge
 from engine.seeds import numpy_stream
-from engine.stats.intervals import Interval, wilson_interval
+from engine.stats.intervals import Interval, corrected_t, wilson_interval
 from engine.training.fitted import Fitted
 
+OVER = ("distance_ratio", "gap_ratio", "spread")
+"""Statistics of the memorising check that are joined over the replicates."""
 SHOWN, BESIDE = 24, 8
 """New rows of each class, at most; those of them beside which training rows are kept as pictures."""
 
@@ -177,6 +179,36 @@ def check_generated(task: Task, fitted: Fitted, r: int, judge: Judge) -> tuple[d
             )
     plain: dict[str, Any] = to_plain({"memorised": memorised, "judge": answers})
     return plain, judged
+
+
+def summarise_checks(checks: Sequence[Mapping[str, Any]], test_share: float) -> dict[str, Any]:
+    """What the replicates' `check_generated` say together, JSON-plain: means with t intervals over the replicates, as [value, low, high].
+
+    replicates: their number. classes: of each class word, and distance_ratio, gap_ratio, spread, recall and ceiling, each None where fewer
+    than two replicates have it. recall, ceiling: means over the classes that were generated. test_share: as `corrected_t` takes it.
+    """
+
+    def join(values: Sequence[float | None], bounds: tuple[float, float]) -> Interval | None:
+        there = np.array([v for v in values if v is not None])
+        return corrected_t(there, test_share, bounds) if len(there) > 1 else None
+
+    classes: list[dict[str, Any]] = []
+    for c in range(len(checks[0]["memorised"])):
+        measured = [one["memorised"][c]["intervals"] for one in checks]
+        found = {name: join([m[name][0] if m else None for m in measured], (0.0, np.inf)) for name in OVER}
+        judged = [one["judge"]["classes"][c] if one["judge"]["classes"] else None for one in checks]
+        asked = {name: join([j[name][0] if j else None for j in judged], (0.0, 1.0)) for name in ("recall", "ceiling")}
+        both = {name: found[name] for name in ("gap_ratio", "spread")}
+        word = find_word({name: v for name, v in both.items() if v is not None}) if all(both.values()) else ""
+        ends = {name: None if v is None else _list_ends(v) for name, v in (found | asked).items()}
+        classes.append({"word": word, **ends})
+    means = {}
+    for name in ("recall", "ceiling"):
+        each = [[j[name][0] for j in one["judge"]["classes"] if j["rows"] and j[name][0] is not None] for one in checks]
+        mean = join([float(np.mean(own)) if own else None for own in each], (0.0, 1.0))
+        means[name] = None if mean is None else _list_ends(mean)
+    plain: dict[str, Any] = to_plain({"replicates": len(checks), "classes": classes, **means})
+    return plain
 
 
 def _list_ends(interval: Interval) -> list[float]:

@@ -31,7 +31,7 @@ from engine.runner.features import (
     extract_features,
     read_cells,
 )
-from engine.runner.generated import check_generated, make_generated_artifact
+from engine.runner.generated import check_generated, make_generated_artifact, summarise_checks
 from engine.runner.judge import Judge
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec
@@ -70,6 +70,7 @@ class RunRecord:
     gaps: dict[str, list[np.ndarray]] = field(default_factory=lambda: defaultdict(list))
     features: dict[str, np.ndarray] = field(default_factory=dict)
     generated: dict[str, np.ndarray] = field(default_factory=dict)
+    checks: list[dict[str, Any]] = field(default_factory=list)
     gap_draws: dict[str, np.ndarray] = field(default_factory=dict)
     lengths: list[Tensor] = field(default_factory=list)
     points: list[dict[str, np.ndarray]] = field(default_factory=list)
@@ -151,14 +152,16 @@ class RunRecord:
         axes = [] if camera.features else [view.plane.axes for view in camera.views]
         self.points.extend(contributions.measure_run(task, fitted, camera.drawn, axes) or [{} for _ in task.replicates])
 
-    def add_checks(self, task: Task, fitted: Fitted, judge: Judge) -> None:
-        """Measures the first replicate's generated images. judge: see `engine.runner.judge`."""
-        checks, judged = check_generated(task, fitted, 0, judge)
-        self.generated |= {"judged": judged, "checks": np.array(json.dumps(checks))}
+    def add_checks(self, task: Task, fitted: Fitted, r: int, judge: Judge) -> None:
+        """Measures replicate r's generated images. judge: see `engine.runner.judge`."""
+        checks, judged = check_generated(task, fitted, r, judge)
+        self.checks.append(checks)
+        if task.replicates[r].number == 0:
+            self.generated["judged"] = judged
 
-    def artifacts(self) -> dict[str, bytes]:
+    def artifacts(self, test_share: float) -> dict[str, bytes]:
         """Every replicate's pictures and its points' contributions, and of the first its features and generated rows; nothing where they
-        are not kept.
+        are not kept. test_share: of the result, for intervals over replicates.
         """
         if not self.keeps_artifacts:
             return {}
@@ -168,6 +171,9 @@ class RunRecord:
             for r, one in enumerate(self.points)
             if len(one.get("number", ()))
         }
+        if self.checks:
+            found = self.checks[0] | ({"over": summarise_checks(self.checks, test_share)} if len(self.checks) > 1 else {})
+            self.generated["checks"] = np.array(json.dumps(found))
         generated = {"generated/0": pack(self.generated)} if self.generated else {}
         return films | points | generated | {"features/0": pack(self.features)}
 

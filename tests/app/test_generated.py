@@ -96,6 +96,27 @@ def test_mixed_rows_open_on_press_and_their_largest_weight_is_shown(store: Store
     assert said.PRESS in words(page) and "70% in the median" in words(page)
 
 
+def test_replicates_are_measured_together(store: Store) -> None:
+    arrays = make_arrays()
+    checks = json.loads(str(arrays["checks"]))
+    ends = {name: [0.7, 0.6, 0.8] for name in ("distance_ratio", "gap_ratio", "spread", "recall", "ceiling")}
+    none = dict.fromkeys(ends) | {"word": ""}
+    over = {"replicates": 3, "recall": [0.63, 0.58, 0.68], "ceiling": [0.95, 0.9, 1.0]}
+    over |= {"classes": [none, none, *[ends | {"word": "averages"}] * 8]}
+    arrays["checks"] = np.array(json.dumps(checks | {"over": over}))
+    for page in pages(keep(store, arrays)):
+        text = words(page)
+        assert "Of 9 classes over 3 replicates" in text and "averages in 8, its own rows in 1" in text
+        assert r"63% [58%, 68%] of the images for their class, and 95% [90%, 100%] of real rows" in text.replace("\\", "")
+    table = generated.make_table(checks | {"over": over}, DIGITS, [9, 1, 0])
+    assert table["distance ratio"].str[:4].tolist() == ["0.70", "0.40", "–"] and table["recall"].str[:4].tolist() == [
+        "0.70",
+        "0.50",
+        "0.50",
+    ]
+    assert table["says"].tolist() == ["averages, " + said.TOGETHER, "its own rows", "No row of it was generated."]
+
+
 def test_what_was_not_measured_is_said(store: Store) -> None:
     for page in pages(keep(store, make_arrays(judged=False))):
         assert "No other classifier was asked. A class has 3 rows" in words(page) and 'class="one wrong"' not in html_of(page)

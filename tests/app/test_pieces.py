@@ -52,7 +52,7 @@ MENU = MenuEntry(2, "Added")
 def page() -> None:
     st.markdown("The added page is drawn.")
 '''
-HIDDEN = PAGE.replace('"Added"', '"Hidden", is_shown=lambda: False')
+HIDDEN = PAGE.replace('"Added"', '"Hidden", is_open=lambda: False')
 OPEN_PAGE = """
 from tests.app.conftest import opened
 page = opened("added")

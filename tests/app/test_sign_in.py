@@ -27,6 +27,7 @@ from app.words.text import escape
 from engine.errors import BadInput, NotAllowed
 from engine.store import Store
 from engine.store.engines import EngineInfo
+from engine.store.people import name_person
 from tests.app.conftest import opened
 from tests.app.test_lab import keys, words
 from tests.app.test_server import ROOT
@@ -243,6 +244,13 @@ def test_no_cookie_of_a_browser_names_a_person_and_no_person_is_a_token(provider
     assert visitor.parse_owner(f"lab_owner={BROWSER}") == BROWSER and ":" not in BROWSER
 
 
+@pytest.mark.parametrize("other", ["name=Ben Okafor", 'set={"a": 1, "b"}', "odd", "=", "a=b=c", "é=ü", "lab_owner_of=x"])
+def test_odd_cookies_of_other_programs_leave_a_browser_its_own(other):
+    for header in (f"{other}; lab_owner={BROWSER}", f"lab_owner={BROWSER}; {other}", f"{other};lab_owner={BROWSER};{other}"):
+        assert visitor.parse_owner(header) == BROWSER
+    assert visitor.parse_owner(other) is None and visitor.parse_owner("") is None
+
+
 def test_a_forged_owner_cookie_reads_nothing_of_a_person(provider, store, monkeypatch):
     monkeypatch.setattr(api, "get_store", lambda: store)
     person = sign_in.identify(cookie(), {})
@@ -435,10 +443,13 @@ def test_admins_alone_have_the_page(admin, monkeypatch):
     page = opened("admin")
     assert draws_admin(page) and len(page.dataframe) == 1  # of people: nothing waits, no engine, no act
     monkeypatch.setattr(visitor, "read_person", lambda: sign_in.Person(BEN, "Ben"))
-    assert not draws_admin(opened("admin"))
+    page = opened("admin")
+    assert "This page is for the people whom LAB_ADMINS names" in page.error[0].value and len(page.dataframe) == 0
     monkeypatch.setattr(visitor, "is_admin", lambda: True)  # even where the page is reached, the store's verbs refuse
     page = opened("admin")
     assert "This is for the people" in page.error[0].value and len(page.dataframe) == 0
+    monkeypatch.delenv("LAB_PROXY_HEADER")
+    assert "admin" not in opened("admin").session_state["pages"], "where nobody signs in there is no such page"
 
 
 def test_an_admin_sees_every_slot_of_a_cluster_that_is_not_ready(admin, monkeypatch):
@@ -477,14 +488,52 @@ def test_an_admin_cancels_and_forgets_on_the_page(admin):
     assert list(acts["Act"]) == ["forget", "forget", "cancel"]
 
 
-def test_a_reached_quota_is_a_sentence_on_the_page(store, monkeypatch):
-    monkeypatch.setenv("LAB_MOST_QUEUED", "1")
-    monkeypatch.setattr(visitor, "read_owner", lambda: BROWSER)
+def one_table(store: Store) -> None:
+    store.begin_upload(BROWSER, "arriving.csv")
+
+
+def nearly_a_mebibyte(store: Store) -> None:
+    store.begin_upload(BROWSER, "arriving.csv").write(bytes(1 << 20))
+
+
+def one_waiting_job(store: Store) -> None:
     store.submit(SPEC, asker=BROWSER)
-    page = opened("lab")
-    page.button(key="run").click().run()
-    assert not page.exception and any("1 job waiting" in one.value for one in page.error)
-    assert len(store.jobs()) == 1
+
+
+def a_minute_of_an_engine(store: Store) -> None:
+    store.record_spent(name_person(BROWSER), 61.0)
+
+
+@pytest.mark.parametrize(
+    ("setting", "most", "before", "press", "said"),
+    [
+        ("LAB_MOST_TABLES", "1", one_table, ("data", "data.sample"), "You have 1 table here, and no more are kept at a time"),
+        ("LAB_MOST_MB", "1", nearly_a_mebibyte, ("data", "data.sample"), "Your tables may have 1 MiB together here"),
+        (
+            "LAB_MOST_QUEUED",
+            "1",
+            one_waiting_job,
+            ("lab", "run"),
+            "You have 1 job waiting here, and no more may wait at a time",
+        ),
+        (
+            "LAB_MOST_SECONDS",
+            "60",
+            a_minute_of_an_engine,
+            ("lab", "run"),
+            "You have used 61 s of the engines in the last 24 hours",
+        ),
+    ],
+)
+def test_a_reached_quota_is_a_sentence_on_the_page(store, monkeypatch, setting, most, before, press, said):
+    monkeypatch.setattr(visitor, "read_owner", lambda: BROWSER)
+    monkeypatch.setenv(setting, most)
+    before(store)
+    jobs = len(store.jobs())
+    page = opened(press[0])
+    page.button(key=press[1]).click().run()
+    assert not page.exception and [said in one.value for one in page.error] == [True]
+    assert len(store.jobs()) == jobs and store.uploads(BROWSER) == [], "nothing was queued or kept"
 
 
 @pytest.fixture

@@ -21,12 +21,10 @@ from tests.engine.test_service import CODE, Process, ended, running, spec, wait
 pytestmark = [pytest.mark.both_databases, pytest.mark.timeout(300)]
 PATIENCE = 60.0
 ANOTHER_VERSION = f"import engine.version\nengine.version.NUMERICS = {NUMERICS + 1}\n"
-FULL = {
-    "devices": ["cpu", "cuda"],
-    "methods": [{"name": name} for name in ("quick", "shows")],
-    "datasets": [{"fingerprint": "common"}, {"fingerprint": "rare"}],
-}
-SMALL = {"devices": ["cpu"], "methods": [{"name": "quick"}], "datasets": [{"fingerprint": "common"}]}
+QUICK, SHOWS = ({"name": name, "reuses_plain": False} for name in ("quick", "shows"))
+COMMON, RARE = ({"name": "fake", "fingerprint": name} for name in ("common", "rare"))
+FULL = {"devices": ["cpu", "cuda"], "methods": [QUICK, SHOWS], "datasets": [COMMON, RARE]}
+SMALL = {"devices": ["cpu"], "methods": [QUICK], "datasets": [COMMON]}
 
 
 class Another(Process):

@@ -88,7 +88,15 @@ def rows(counts: tuple[int, ...] = (90, 25), features: int = 4, seed: int = 0) -
 
 # ---- scikit-learn's suite, with the parameters that the classifiers have by default; docs/estimators.md names the others
 
-LONGER: tuple[str, ...] = ("BBNClassifier", "LMLEClassifier", "TripletClassifier")
+LONGER: tuple[str, ...] = (
+    "BBNClassifier",
+    "CMTNNClassifier",
+    "CoSenClassifier",
+    "ExplicitGradientClassifier",
+    "LMLEClassifier",
+    "MetaWeightNetClassifier",
+    "TripletClassifier",
+)
 """Classifiers whose fit of 100 rows takes .3 to 2 s with default parameters: their suite is a long test."""
 LIGHTER: dict[str, dict[str, Any]] = {
     "GAMOClassifier": {"steps": 6},

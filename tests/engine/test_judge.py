@@ -17,10 +17,10 @@ from engine.data.sources import load
 from engine.events import Running, finish, unpack
 from engine.methods.deep_smote import DeepSMOTE
 from engine.runner import drive, judge, run
-from engine.runner.generated import BESIDE, SHOWN, check_generated, make_generated_artifact
+from engine.runner.generated import BESIDE, SHOWN, check_generated, make_generated_artifact, summarise_checks
 from engine.runner.judge import Judge, read_outside, train_judge
 from engine.spec import Imbalance, RunSpec
-from engine.stats.intervals import wilson_interval
+from engine.stats.intervals import corrected_t, wilson_interval
 from engine.training import network_cache
 from engine.training.camera import Camera
 from engine.training.fitted import Fitted, Generated, Synthetic
@@ -144,6 +144,29 @@ def test_copies_are_called_copies_and_taken_for_their_class() -> None:
     assert sum(one["held_out"] for one in checks["judge"]["classes"]) == held
 
 
+def test_replicates_are_joined_with_an_interval() -> None:
+    """Of class 0 nothing was made, of class 1 one replicate was measured, of class 2 all three."""
+
+    def check(gap: float, recall: float, second: bool) -> dict[str, Any]:
+        of = {"distance_ratio": [2 * gap, 0.0, 9.0], "gap_ratio": [gap, 0.0, 9.0], "spread": [0.2, 0.0, 9.0]}
+        none = {"intervals": {}, "word": "", "reason": "No row of it was generated."}
+        one = {"recall": [recall, 0.0, 1.0], "rows": 8, "ceiling": [0.9, 0.0, 1.0], "held_out": 9}
+        nothing = {"recall": [None, None, None], "rows": 0, "ceiling": [0.1, 0.0, 1.0], "held_out": 9}
+        memorised = [none, {"intervals": of} if second else none, {"intervals": of}]
+        return {"memorised": memorised, "judge": {"reason": "", "rows": 60, "classes": [nothing, one, one]}}
+
+    found = summarise_checks([check(0.7, 0.5, True), check(0.8, 0.7, False), check(0.9, 0.6, False)], 0.25)
+    json.dumps(found, allow_nan=False)
+    expected = corrected_t(np.array([0.7, 0.8, 0.9]), 0.25, (0.0, np.inf))
+    assert found["replicates"] == 3 and found["classes"][2]["word"] == memorise.AVERAGES
+    assert found["classes"][2]["gap_ratio"] == pytest.approx([0.8, expected.low, expected.high])
+    assert found["classes"][2]["distance_ratio"][0] == pytest.approx(1.6)
+    assert found["classes"][1]["gap_ratio"] is None and found["classes"][1]["word"] == ""
+    assert found["classes"][0]["recall"] is None and found["classes"][1]["recall"][0] == pytest.approx(0.6)
+    recall = corrected_t(np.array([0.5, 0.7, 0.6]), 0.25)
+    assert found["recall"] == pytest.approx([0.6, recall.low, recall.high]) and found["ceiling"][0] == pytest.approx(0.9)
+
+
 @pytest.mark.usefixtures("short")
 def test_five_weighted_rows_are_kept_as_pictures() -> None:
     _, task = _cut()
@@ -162,10 +185,15 @@ def test_five_weighted_rows_are_kept_as_pictures() -> None:
 @pytest.mark.usefixtures("short")
 def test_a_run_keeps_both_checks() -> None:
     small = {"model": "mlp", "hidden": [4], "epochs": 1, "steps": 2, "width": 2, "latent": 2}
-    spec = RunSpec("digits", DeepSMOTE.name, Imbalance("ratio", 10.0, where="train"), data={"per_class": 60}, params=small)
-    _, _, artifacts = drive(run(spec, device="cpu", frames=0))
+    on: dict[str, Any] = {"imbalance": Imbalance("ratio", 10.0, where="train"), "data": {"per_class": 60}, "params": small}
+    _, result, artifacts = drive(run(RunSpec("digits", DeepSMOTE.name, seeds=2, **on), device="cpu", frames=0))
     arrays = unpack(artifacts["generated/0"])
     checks = json.loads(str(arrays["checks"]))
+    over, (_, _, alone) = checks.pop("over"), drive(run(RunSpec("digits", DeepSMOTE.name, **on), device="cpu", frames=0))
+    assert checks == json.loads(str(unpack(alone["generated/0"])["checks"])), "of the first replicate, with others or alone"
+    assert over["replicates"] == result.n == 2 and len(over["classes"]) == 10
+    low, mean, high = (over["recall"][k] for k in (1, 0, 2))
+    assert 0 <= low <= mean <= high <= 1 and over["classes"][0]["recall"] is None
     assert checks["judge"]["reason"] == "" and len(checks["memorised"]) == len(checks["judge"]["classes"]) == 10
     assert (arrays["judged"][0] == -1).all() and (arrays["judged"][9, :2] >= 0).all()
     assert "checks" not in make_generated_artifact(*_fitted(), 0)

@@ -1,6 +1,6 @@
-"""The engine process with real processes and a real SQLite file: what happens when things are killed, cancelled or too slow.
+"""The engine process with real processes and a real store: what happens when things are killed, cancelled or too slow.
 
-The runs are fakes (tests/engine/fakes.py); nothing here waits for torch.
+The store is a SQLite file, in some tests PostgreSQL too. The runs are fakes (tests/engine/fakes.py); nothing here waits for torch.
 """
 
 from __future__ import annotations
@@ -189,6 +189,7 @@ def running(store: Store, id: str) -> Job:
     return wait(lambda: (job := store.job(id)).state == "running" and store.events(id) and job)
 
 
+@pytest.mark.both_databases
 def test_a_run_goes_through_and_the_engine_has_no_torch(store, engine):
     process = engine().up()
     assert store.catalog()["live"] is True
@@ -304,6 +305,7 @@ def test_a_cell_that_is_cancelled_while_it_makes_way_stays_cancelled(store, engi
     assert store.job(cell).state == "cancelled"
 
 
+@pytest.mark.both_databases
 def test_two_engines_share_jobs_and_run_each_once(store, engine, tmp_path):
     trace = tmp_path / "trace"
     both = [engine(), engine()]
@@ -391,6 +393,7 @@ def test_a_run_over_its_time_limit_is_stopped(shared, method):
 # ---- cancel
 
 
+@pytest.mark.both_databases
 def test_cancel_of_a_queued_run(store, engine):
     engine(slots=1).up()
     first, second = store.submit(spec("steady")).id, store.submit(spec("steady", seed=1)).id
@@ -462,6 +465,7 @@ def test_a_run_given_to_a_worker_that_died_unnoticed_is_given_to_another(store, 
     assert (job.state, job.attempt) == ("done", 1)
 
 
+@pytest.mark.both_databases
 def test_a_killed_busy_worker_fails_its_run_alone(store, engine):
     process = engine().up()
     ids = [store.submit(spec("steady", seed=n, seconds=3.0)).id for n in range(2)]
@@ -634,6 +638,7 @@ def test_a_polite_stop_marks_retires_and_leaves_one_file(store, engine, tmp_path
     assert said[-1]["message"] == f"engine {id} stopped" and said[-1]["level"] == "info" and said[-1]["time"].endswith("+00:00")
 
 
+@pytest.mark.both_databases
 def test_ctrl_c_in_a_terminal_reaches_all_and_is_quiet(store, engine, tmp_path):
     process = engine().up()
     id = store.submit(spec("steady")).id
@@ -671,6 +676,7 @@ def private(store: Store, data: bytes = b"secret-value-42", owner: str = "me", *
     return store.submit_profile(owner, store.add_upload(owner, "mine.csv", data), {"reading": how})
 
 
+@pytest.mark.both_databases
 def test_profiles_comparisons_and_runs_go_through_with_their_table(store, engine):
     engine(slots=1).up()
     profile = private(store)
@@ -732,6 +738,7 @@ def test_a_worker_that_dies_over_a_table_takes_nobody_along(store, engine):
     assert process.popen.poll() is None
 
 
+@pytest.mark.both_databases
 def test_a_worker_that_touched_a_table_ends_when_it_is_forgotten(store, engine):
     process = engine().up()
     pids = {worker.pid for worker in process.workers()}
@@ -745,6 +752,7 @@ def test_a_worker_that_touched_a_table_ends_when_it_is_forgotten(store, engine):
     assert process.popen.poll() is None
 
 
+@pytest.mark.both_databases
 def test_forget_while_a_job_runs_stops_it_and_ends_its_worker(store, engine, tmp_path):
     process = engine(slots=1).up()
     (worker,) = process.workers()
