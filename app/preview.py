@@ -11,8 +11,8 @@ import json
 import re
 import struct
 import time
-from collections.abc import AsyncIterator, Mapping
-from contextlib import suppress
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,7 @@ from engine.events import Event, Frame, Phase, Scene
 from engine.spec import Imbalance, RunSpec
 from engine.spec.points import ADD, FAR, MOST, TOO_MANY, UNIT, encode_points
 from engine.spec.run import find_entry
+from engine.store.database import PREVIEWS_TOPIC
 from engine.store.previews import PreviewNews
 
 LARGEST = 8 << 10
@@ -38,6 +39,8 @@ ARRIVAL = 5.0
 """Seconds a request may take to arrive."""
 POLL = 0.01
 """Seconds between two looks at the job."""
+TOLD = 0.25
+"""The same where the store tells when something is new of it, so that the wait ends then."""
 APART = 0.033
 """Seconds between two parts, at least."""
 MOST_FRAMES = 4
@@ -210,6 +213,14 @@ def _leave(id: str) -> None:
     asyncio.get_running_loop().run_in_executor(None, leave)
 
 
+async def _wait(told: asyncio.Event, is_told: bool) -> None:
+    """Wait for the event, TOLD seconds at most, POLL where nobody may set it; and clear it."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(TOLD if is_told else POLL):
+            await told.wait()
+    told.clear()
+
+
 # ---- the answer
 
 
@@ -229,6 +240,21 @@ class _Film:
     scenes: int = 0
     after: int = 0
     news: PreviewNews | None = None
+
+    @contextmanager
+    def hear(self) -> Iterator[asyncio.Event]:
+        """An event that is set, within the block, when the store tells of this preview."""
+        loop, told = asyncio.get_running_loop(), asyncio.Event()
+
+        def take(about: str) -> None:
+            if about in ("", self.id):
+                loop.call_soon_threadsafe(told.set)
+
+        stop = api.get_store().database.subscribe(PREVIEWS_TOPIC, take)
+        try:
+            yield told
+        finally:
+            stop()
 
     async def look(self) -> bool:
         """Read what is new of the job. False where it is gone: a later request ended it."""
@@ -252,25 +278,28 @@ class _Film:
         Raises Busy, Silent, and BadParameter with the job's own reason where it failed.
         """
         began = time.monotonic()
-        while await self.look():
-            assert self.news is not None
-            if self.frames or self.news.facts is not None:
-                return self._part(1) if self.frames else b""
-            waited = time.monotonic() - began
-            if self.news.state not in ("queued", "running"):
-                raise BadParameter(self.news.reason or words.ENDED)
-            if self.news.state == "queued" and self.news.contested and waited > TURN:
-                raise Busy(words.BUSY)
-            if waited > (TURN + SILENCE if self.news.contested else SILENCE):
-                raise Silent(words.SILENT)
-            if await request.is_disconnected():
-                raise ClientDisconnect
-            await asyncio.sleep(POLL)
+        with self.hear() as told:
+            while await self.look():
+                assert self.news is not None
+                if self.frames or self.news.facts is not None:
+                    return self._part(1) if self.frames else b""
+                waited = time.monotonic() - began
+                if self.news.state not in ("queued", "running"):
+                    raise BadParameter(self.news.reason or words.ENDED)
+                if self.news.state == "queued" and self.news.contested and waited > TURN:
+                    raise Busy(words.BUSY)
+                if waited > (TURN + SILENCE if self.news.contested else SILENCE):
+                    raise Silent(words.SILENT)
+                if await request.is_disconnected():
+                    raise ClientDisconnect
+                await _wait(told, api.get_store().database.hears)
         return b""
 
     async def stream(self, request: Request, first: bytes) -> AsyncIterator[bytes]:
         """Yield the parts. Closes the preview where the browser leaves."""
+        stop_hearing = ExitStack()
         try:
+            told = stop_hearing.enter_context(self.hear())
             yield first
             sent = heard = time.monotonic()
             while self.news is not None and not await request.is_disconnected():
@@ -286,10 +315,11 @@ class _Film:
                 elif now - heard > SILENCE:
                     yield self._part(MOST_FRAMES, status="failed", text=words.SILENT)
                     return
-                await asyncio.sleep(POLL)
+                await _wait(told, api.get_store().database.hears and not ended and not self.frames)
                 if not ended:
                     await self.look()
         finally:
+            stop_hearing.close()
             _leave(self.id)
 
     def _last_part(self) -> bytes:

@@ -42,8 +42,8 @@ def figure(
     place = np.arange(len(classes), dtype=np.float32)
     means = [centre(one.values)[order] for one in series]
     top = max((float(np.nanmax(mean)) for mean in means if np.isfinite(mean).any()), default=1.0) * 1.08 or 1.0
-    bottom = min((float(np.nanmin(mean)) for mean in means if np.isfinite(mean).any()), default=0.0) * 1.08
-    bottom = min(0.0, bottom)
+    least = min((float(np.nanmin(mean)) for mean in means if np.isfinite(mean).any()), default=0.0)
+    bottom = least - 0.1 * (top - least) if least < 0 else 0.0
     fig = frame(
         "",
         measure,

@@ -57,4 +57,4 @@ LOG, LOG_HELP = (
 LOG_COLUMNS = {"at": "When (UTC)", "admin": "Who", "act": "Act", "subject": "What", "outcome": "Outcome"}
 NO_ACTS = "Nothing is in it yet."
 QUOTAS = "Quota of a person: {tables}, {mib}, {queued}, {seconds}."
-NO_LIMIT = "no limit of {what}"
+NO_LIMIT = "any number of {what}"

@@ -165,7 +165,7 @@ def _running(a: str, b: str, interval: Interval | None, n: int, state: State) ->
     if state.running is None:
         return None
     part, whole = state.running
-    return f"Training {_inside(a)}. {part:,} of {whole:,}.", AXIS, ""
+    return f"Running {_inside(a)}. {part:,} of {whole:,}.", AXIS, ""
 
 
 def _preview(a: str, b: str, interval: Interval | None, n: int, state: State) -> _Said:

@@ -96,7 +96,7 @@ def test_a_first_visit_has_a_plan_that_can_be_started(look: Look, store: Store) 
     jobs = store.jobs(limit=100)
     assert {job.id for job in jobs} == {cell.id for cell in spec.cells(fabricate.catalog())}
     assert {job.state for job in jobs} == {"queued"} and {job.priority for job in jobs} == {10}
-    assert heading(page) == f"Training {runs} runs. 0 of {runs}." and page.button(key="run").disabled
+    assert heading(page) == f"Running {runs} runs. 0 of {runs}." and page.button(key="run").disabled
     assert "waits" in marks(page), "dots have their places before they are there"
     page.button(key="compare.cancel").click().run()
     assert {job.state for job in store.jobs(limit=100)} == {"cancelled"}

@@ -171,7 +171,7 @@ def test_a_running_run_keeps_the_place_and_can_be_cancelled(store: Store, look: 
     fabricate.beat(store)
     run = fabricate.running(store, fabricate.DIGITS, frames=0)
     page = look(run=run.id)
-    assert "Training EOS" in heading(page) and said.BEGINS in words(page) and said.NOT_YET in words(page)
+    assert "Running EOS" in heading(page) and said.BEGINS in words(page) and said.NOT_YET in words(page)
     button(page, "cancel").click().run()
     assert store.cancel_requested("engine-1") == [run.id]
 

@@ -236,7 +236,7 @@ def test_a_running_run_shows_phase_progress_and_its_picture(store: Store, look: 
     run = fabricate.running(store, spec(), frames=20, share=0.4)
     page = look(run=run.id)
     assert picture(page).head["status"] == "training" and len(picture(page).frames) == 20 and picture(page).head["alive"]
-    assert heading(page) == "Training explicit gradient. 400 of 1,000." and "run" not in keys(page)
+    assert heading(page) == "Running explicit gradient. 400 of 1,000." and "run" not in keys(page)
     button(page, "cancel").click().run()
     assert store.cancel_requested("engine-1") == [run.id]
 
@@ -316,7 +316,7 @@ def test_a_run_that_ended_without_result_says_why_and_can_be_run_again(store: St
 
 def test_an_unknown_run_is_said_and_one_can_go_on(look: Look) -> None:
     page = look(run="0123456789abcdef")
-    assert heading(page) == "There is no such run here."
+    assert heading(page) == "There is no such run here." and words(page).count("no such run") == 1
     button(page, "start").click().run()
     assert heading(page) == "Lab" and "run" not in page.query_params
 

@@ -301,3 +301,30 @@ def test_a_request_waits_no_longer_than_a_turn(store: Store, monkeypatch: pytest
     monkeypatch.setattr(preview, "TURN", 0.2)
     assert ask_here() == (429, {"error": "Someone else's preview is running. Try again in 1 s."})
     until(lambda: len(rows(store)) == 2, 5)
+
+
+@pytest.mark.parametrize("empty_url", ["postgres"], indirect=True)
+@pytest.mark.long
+@pytest.mark.timeout(180)
+def test_postgresql_tells_a_reader_who_does_not_wait_for_the_next_look(empty_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = Store(empty_url)
+    monkeypatch.setattr(preview.api, "get_store", lambda: store)
+    monkeypatch.setattr(preview, "TOLD", 90.0)
+    monkeypatch.setattr(preview, "SILENCE", 120.0)
+    monkeypatch.setattr(Request, "is_disconnected", lambda _: asyncio.sleep(0, False))
+    asked = preview.Asked(ME, "a", 1, parse(json.loads(body()))[2])
+    id = store.submit_preview(ME, "a", 1, asked.spec)
+    assert id is not None
+
+    def compute() -> None:
+        until(lambda: store.database.hears, 20)
+        time.sleep(1)  # the reader has looked, and waits
+        assert store.claim("e", kinds=(PREVIEW,)) is not None
+        store.end_preview(id, "done", "", "{}", attempt=1)
+
+    worker, began = threading.Thread(target=compute), time.monotonic()
+    worker.start()
+    assert asyncio.run(preview._Film(id, asked).read_first(Request({"type": "http"}))) == b""
+    assert time.monotonic() - began < 60
+    worker.join()
+    store.close()

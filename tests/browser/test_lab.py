@@ -116,7 +116,7 @@ def see_it_through(lab, until, *, dataset, at_least):
     ratio = f"{float(lab.words['ratio']):g}"
     lab.run()
     until(lambda: "run" in lab.words, 20, "the run in the address")
-    until(lambda: lab.verdict.startswith(("Training ", "Waiting: ")) or lab.there("run-state-done"), 30, "the run to begin")
+    until(lambda: lab.verdict.startswith(("Running ", "Waiting: ")) or lab.there("run-state-done"), 30, "the run to begin")
     until(lambda: lab.film("run") == lab.words["run"] and int(lab.film("frames") or 0) > 3, 60, "pictures")
     until(lambda: lab.there("run-state-done"), LONG, "the run to end")
     return lab.words["run"], ratio

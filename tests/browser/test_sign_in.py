@@ -21,6 +21,7 @@ from tests.app import fabricate
 from tests.browser.conftest import ROOT, _end, _free_port, _healthy
 from tests.browser.test_axe import BAD, KNOWN, SCAN
 from tests.engine.test_store import SPEC, info
+from tests.tls_proxy import tls_proxy
 
 pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.timeout(300)]
 
@@ -40,8 +41,17 @@ class Site:
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory, until: Any) -> Iterator[Site]:
-    """A provider that believes everybody, and a server that `app.launch` starts. 'root' is its admin."""
-    folder = tmp_path_factory.mktemp("signed-in")
+    """By http."""
+    with serving(tmp_path_factory.mktemp("signed-in"), until) as site:
+        yield site
+
+
+@contextlib.contextmanager
+def serving(folder: Path, until: Any, *, https: bool = False) -> Iterator[Site]:
+    """A provider that believes everybody, and a server that `app.launch` starts. 'root' is its admin.
+
+    https: behind a proxy that ends TLS.
+    """
     ports = [_free_port(), _free_port()]
     metadata = f"http://localhost:{ports[0]}/.well-known/openid-configuration"
     with contextlib.ExitStack() as stack, (folder / "log").open("wb") as log:
@@ -59,16 +69,19 @@ def site(tmp_path_factory: pytest.TempPathFactory, until: Any) -> Iterator[Site]
             return None
 
         start("oidc_provider_mock", "--port", str(ports[0]))
-        issuer = until(read_metadata, 60)["issuer"]
+        issuer = until(read_metadata, 180)["issuer"]
         store = fabricate.fresh(folder)
-        site = Site(f"http://127.0.0.1:{ports[1]}", store, issuer)
+        plain = f"http://127.0.0.1:{ports[1]}"
+        if https:
+            port, _ = stack.enter_context(tls_proxy(folder, ports[1], {"X-Forwarded-Proto": "https"}))
+        site = Site(f"https://localhost:{port}" if https else plain, store, issuer)
         start(
             "app.launch", "--port", str(ports[1]),
             LAB_STORE=store.url, LAB_ENGINE="off", LAB_ADMINS=site.owner("root"),
             LAB_AUTH_METADATA_URL=metadata, LAB_AUTH_CLIENT_ID="lab", LAB_AUTH_CLIENT_SECRET="secret",
-            LAB_AUTH_COOKIE_SECRET="c" * 40, LAB_AUTH_ADDRESS=site.url,
+            LAB_AUTH_COOKIE_SECRET="c" * 40, LAB_AUTH_ADDRESS=site.url, LAB_PROXIES="127.0.0.1" if https else "",
         )  # fmt: skip
-        until(lambda: _healthy(site.url), 60, Path(log.name).read_text)
+        until(lambda: _healthy(plain), 180, Path(log.name).read_text)
         yield site
         store.close()
 
@@ -181,6 +194,16 @@ def test_signing_out_everywhere_ends_pages_that_are_open(chromium, site, until):
     there.page.locator("a.sign-in").wait_for(timeout=30_000)
     until(lambda: there.sign_in("dan").is_signed_in, 30, "a new sign-in, from the next second on")
     assert there.ask(job)[0] == 200
+
+
+def test_over_tls_every_cookie_is_secure_and_the_page_works(chromium, tmp_path, until):
+    with serving(tmp_path, until, https=True) as site:
+        _, job = give(site, "ann")
+        here = Guest(chromium, site, PLACE, ignore_https_errors=True).sign_in("ann")
+        assert here.page.url == site.url + PLACE and here.is_signed_in and here.ask(job) == (200, FILE)
+        cookies = {cookie["name"]: cookie["secure"] for cookie in here.context.cookies(site.url)}
+        assert {"_streamlit_user", "_streamlit_user_tokens", "lab_owner"} <= set(cookies) and all(cookies.values()), cookies
+        here.context.close()
 
 
 @pytest.mark.parametrize(("scheme", "width", "height"), [("light", 1440, 900), ("dark", 390, 844)])

@@ -22,20 +22,23 @@ SETTINGS = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED")
 
 
 class Cluster:
-    """address: host:port of the head. settings: environment of who may use it. nodes: `ray start` processes, head first. processors: that
-    Ray shall believe each node to have.
+    """address: host:port of the head. settings: environment of who may use it. nodes: `ray start` processes, head first.
+
+    processors, gpus: that Ray shall believe each node to have.
     """
 
-    def __init__(self, workers: int = 2, processors: int = 2) -> None:
-        self.processors = processors
+    def __init__(self, workers: int = 2, processors: int = 2, gpus: int = 0) -> None:
+        self.processors, self.gpus = processors, gpus
         self.folder = Path(tempfile.mkdtemp(prefix="lab-ray-"))
         self.settings = dict(zip(SETTINGS, ("token", secrets.token_hex(32), "0"), strict=True))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.nodes: list[subprocess.Popen[bytes]] = []
         port = self.address.rpartition(":")[2]
-        self.nodes = [self._start("--head", "--port", port, "--include-dashboard=false", "--temp-dir", str(self.folder / "t"))]
         try:
+            head = ("--head", "--port", port, "--include-dashboard=false", "--temp-dir", str(self.folder / "t"))
+            self.nodes.append(self._start(*head))
             self._wait(1)
             for number in range(workers):  # one after the other: at once, a node may find another's ports in the folder
                 self.add_node()
@@ -43,6 +46,14 @@ class Cluster:
         except BaseException:
             self.stop()
             raise
+
+    def kill_head(self) -> None:
+        """Kills what makes the head a head, the server of the cluster's state. The rest of its node stays, since an engine on this machine
+        may have connected by it.
+        """
+        head = psutil.Process(self.nodes[0].pid)
+        head.suspend()  # it would end its other processes
+        next(child for child in head.children(recursive=True) if child.name() == "gcs_server").kill()
 
     def add_node(self) -> None:
         """Starts one more node."""
@@ -57,8 +68,8 @@ class Cluster:
 
     def stop(self) -> None:
         """Ends what was started."""
-        for node in reversed(self.nodes):
-            _kill(node)
+        while self.nodes:
+            _kill(self.nodes.pop())
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def _start(self, *words: str) -> subprocess.Popen[bytes]:
@@ -67,7 +78,7 @@ class Cluster:
             "--num-cpus",
             str(self.processors),
             "--num-gpus",
-            "0",
+            str(self.gpus),
             "--object-store-memory",
             "100000000",
             "--disable-usage-stats",
@@ -81,7 +92,7 @@ class Cluster:
 
     def _wait(self, count: int) -> None:
         """Waits until so many nodes have said that they are up."""
-        end = time.monotonic() + 120
+        end = time.monotonic() + 240
         while (log := (self.folder / "nodes.log").read_text()).count("Ray runtime started") < count:
             assert time.monotonic() < end and all(node.poll() is None for node in self.nodes), log[-2000:]
             time.sleep(0.1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
 import threading
 import time
 
@@ -313,3 +314,20 @@ def test_a_full_engine_leaves_a_free_one_time_to_take_what_is_urgent(store):
     assert store.claim("full").id == cell
     store.submit(SPEC.with_(seed=1))
     assert store.should_yield(cell, attempt=1) and not store.should_yield(cell, attempt=1, waited=60.0)
+
+
+# ---- what a heartbeat says of the machine
+
+
+@pytest.mark.sqlite
+def test_a_heartbeat_names_the_folder_of_mps_while_it_runs(store, tmp_path, monkeypatch):
+    monkeypatch.setenv("CUDA_MPS_PIPE_DIRECTORY", str(tmp_path))
+    engine = Engine(store, Executor(), 2)
+    try:
+        engine.work(Turns(1))
+        assert store.engines()[0].mps == "", "a folder without the service's pipe"
+        os.mkfifo(tmp_path / "control")
+        engine.work(Turns(1))
+        assert store.engines()[0].mps == str(tmp_path)
+    finally:
+        engine.stop()

@@ -16,12 +16,12 @@ import pytest
 from engine.commands.main import main
 from engine.executors import Work
 from engine.executors.local import LocalExecutor
-from engine.executors.ray_cluster import RayExecutor
+from engine.executors.ray_cluster import HEAD_LOST, RayExecutor
 from engine.papers import keel
 from engine.spec import RunSpec
 from engine.store import Store
 from tests.engine.ray_nodes import Cluster
-from tests.engine.test_ray import PATIENCE, Lab
+from tests.engine.test_ray import FAKES, PATIENCE, Lab
 from tests.engine.test_service import Process, alive, ended, running, spec, wait
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(240)]
@@ -85,6 +85,38 @@ def test_each_run_ends_once_while_actors_and_the_engine_are_killed(store, ray_cl
         process.end()
 
 
+@pytest.mark.timeout(900)
+def test_a_lost_head_ends_the_engine_and_its_runs_are_queued_anew_on_postgresql(postgres, tmp_path):
+    store = Store(postgres.make_schema("ray"))
+    cluster = Cluster(workers=1)
+    engines = [engine_on(cluster, store, tmp_path, slots=2)]
+    try:
+        engines[0].up()
+        first = ended(store, store.submit(spec("quick")).id, PATIENCE)
+        assert (first.state, first.attempt) == ("done", 1) and store.result(first.id).run_id == first.id
+        ids = [store.submit(spec("steady", seconds=300.0)).id, store.submit(spec("steady", seconds=301.0), owner="me").id]
+        owners = [None, "me"]
+        running(store, ids[0])
+        wait(lambda: store.job(ids[1], "me").state == "running", PATIENCE)
+        cluster.kill_head()
+        assert engines[0].popen.wait(PATIENCE) == 1
+        log = tmp_path / "engine.log"
+        said = log.read_text()
+        assert f"engine.errors.ClusterLost: {HEAD_LOST}" in said and "Failed to connect to GCS" not in said, (
+            "Ray did not end it"
+        )
+        assert store.engines() == []
+        jobs = [store.job(id, owner) for id, owner in zip(ids, owners, strict=True)]
+        assert [job.state for job in jobs] == ["queued"] * 2 and all(job.attempt >= 2 for job in jobs)
+        engines.append(engine_on(cluster, store, tmp_path, slots=2))
+        assert engines[1].popen.wait(PATIENCE) == 1 and "no Ray cluster answers there" in log.read_text(), "it does not wait"
+    finally:
+        for process in engines:
+            process.end()
+        cluster.stop()
+        store.close()
+
+
 def test_the_same_spec_gives_the_same_bits_here_and_there(ray_cluster, monkeypatch):
     """Ray gives a worker as many threads as processors; ours says how many, since their number decides how sums are ordered."""
     for name, value in (ray_cluster.settings | {"LAB_THREADS": "2"}).items():
@@ -126,6 +158,27 @@ def test_a_table_has_the_same_values_here_and_there(ray_cluster, monkeypatch, ca
     for path in (tmp_path / "here").glob("*.json"):
         one, other = (json.loads((tmp_path / where / path.name).read_text()) for where in ("here", "there"))
         assert {name for name in one if one[name] != other[name]} <= {"seconds", "provenance"}
+
+
+@pytest.mark.timeout(480)
+def test_slots_share_the_gpus_that_ray_counts(monkeypatch):
+    """No real GPU: Ray is told of one, and the runs are fakes. Cards and their memory are not tried."""
+    cluster = Cluster(workers=0, processors=4, gpus=1)
+    try:
+        for name, value in cluster.settings.items():
+            monkeypatch.setenv(name, value)
+        lab = Lab(executor := RayExecutor(cluster.address, 3, gpu=0.5, **FAKES))
+        try:
+            lab.until(lambda: executor.ready == 3, PATIENCE)
+            assert [slot.gpus for slot in executor._slots] == [0.5, 0.5, 0.0]
+            wait(lambda: executor._ray.available_resources().get("GPU", 0) == 0, PATIENCE)
+            for n, device in enumerate(("cuda", "cpu", "cuda")):
+                assert executor.start(Work((f"gpu{n}", 1), spec("steady", seconds=60.0).to_json(), device))
+            assert [slot.run.work.device for slot in executor._slots] == ["cuda", "cuda", "cpu"]
+        finally:
+            executor.stop()
+    finally:
+        cluster.stop()
 
 
 def _note(call: Callable[..., bool], answers: list[bool]) -> Callable[..., bool]:

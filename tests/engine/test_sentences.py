@@ -99,7 +99,7 @@ def test_the_first_state_that_applies_is_said():
     order = [
         (State(failed="No memory. Try again."), 1, "This run failed: No memory."),
         (State(waiting=1), 1, "Waiting: 1 run before it."),
-        (State(running=(12, 100)), 1, "Training DOS. 12 of 100."),
+        (State(running=(12, 100)), 1, "Running DOS. 12 of 100."),
         (State(preview="50:1"), 1, "Preview: 50:1. One split, few epochs."),
         (State(positives=9), 1, "9 positive test rows cannot tell. Run Careful."),
         (State(positives=10), 1, "One split: DOS +.050 over plain training. Another split may turn this."),

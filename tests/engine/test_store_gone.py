@@ -27,8 +27,9 @@ SPEC = RunSpec(dataset="moons", method="ce")
 class Executor:
     """An executor whose workers are the test: it reports what the test puts into `news`."""
 
-    ready, pids, trouble, idle = 2, [], "", 0
+    ready, pids, trouble, lost, idle = 2, [], "", "", 0
     touched: set[str] = set()
+    troubles: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.news, self.dropped = [], []

@@ -170,7 +170,7 @@ def _draw_nothing(store: Store, problem: str) -> None:
     headline.draw_title(words.UNKNOWN if problem else words.TITLE)
     with st.container(key="run-state-unknown" if problem else "run-state-welcome", horizontal=True):
         if problem:
-            st.markdown(problem, width="content")
+            st.markdown(problem.removeprefix(f"{words.UNKNOWN} "), width="content")  # the title says it already
             st.button(words.BACK_TO_START, key="start", icon=":material/home:", on_click=address.follow_link, args=({},))
         else:
             st.markdown(words.SMALL_SCREEN, width="content")
