@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import errno
 import importlib.metadata
+import logging
 import os
 import re
 import socket
@@ -20,6 +21,8 @@ from pathlib import Path
 from app import sign_in
 from app.origin import is_loopback
 from engine import system
+from engine.errors import BadInput
+from engine.operate import logs
 
 ROOT = Path(__file__).resolve().parent.parent
 REQUIREMENTS = ROOT / "requirements.txt"
@@ -40,6 +43,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--port", default="8501", help="port; a taken one moves to the next free one (default: %(default)s)")
     options = parser.parse_args(arguments)
     try:
+        logs.is_json()
         if not options.port.isdecimal() or not 1 <= (wanted := int(options.port)) <= 65535:
             raise ValueError(f"PORT={options.port[:QUOTED]}: must be a whole number in 1..65535.")
         if missing := list_missing():
@@ -49,23 +53,36 @@ def main(arguments: list[str] | None = None) -> None:
         provider = sign_in.read_provider()
         listener = take_port(options.host, wanted)
     except ValueError as error:
-        parser.exit(2, f"{error}\n")
+        say(str(error), logging.ERROR)
+        parser.exit(2)
     port = int(listener.getsockname()[1])
     if port != wanted:
-        print(f"Port {wanted} is taken, so this is port {port}.")
+        say(f"Port {wanted} is taken, so this is port {port}.")
     if not is_loopback(options.host):
-        print(
+        say(
             f"WARNING: everyone who can reach this machine can use this page and its processor: it listens at {options.host}. "
-            "Plain `make run` keeps it to this machine."
+            "Plain `make run` keeps it to this machine.",
+            logging.WARNING,
         )
         if not os.environ.get("LAB_HOSTS"):
-            print("LAB_HOSTS=name,... makes it answer to these host names alone, which keeps other sites' pages out.")
-    print(f"Imbalance Lab: {page_url(options.host, port)} (Ctrl+C stops it)", flush=True)
+            say("LAB_HOSTS=name,... makes it answer to these host names alone, which keeps other sites' pages out.")
+    say(f"Imbalance Lab: {page_url(options.host, port)} (Ctrl+C stops it)")
     # uvicorn takes X-Forwarded-Proto and -For from these addresses. Its default is any process of this machine.
     os.environ["FORWARDED_ALLOW_IPS"] = os.environ.get("LAB_PROXIES", "")
     with tempfile.TemporaryDirectory(prefix="imbalance-lab-") as folder:  # which this user alone can open
         secrets = () if provider is None else (f"--secrets.files={sign_in.write_secrets(provider, Path(folder))}",)
         serve([*server_arguments(options.host, port), *secrets], listener)
+
+
+def say(text: str, level: int = logging.INFO) -> None:
+    """Print a sentence: on stdout, an error on stderr; with LAB_LOG=json all on stderr, as a line of the log."""
+    try:
+        in_json = logs.is_json()
+    except BadInput:  # which is what is said
+        in_json = False
+    if in_json:
+        text = logs.make_formatter().format(logging.LogRecord("app.launch", level, __file__, 0, text, (), None))
+    print(text, file=sys.stderr if in_json or level >= logging.ERROR else sys.stdout, flush=True)
 
 
 def take_port(host: str, port: int) -> socket.socket:

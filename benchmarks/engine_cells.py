@@ -78,7 +78,7 @@ def main(words: list[str]) -> None:
         for _ in range(asked.rounds):
             one, two = (measure(server, slots, asked.cells, asked.seconds) for slots in ENGINES)
             for row in (one, two):
-                print(json.dumps(row))
+                print(json.dumps(row), flush=True)
             print(json.dumps({"speedup": round(one["seconds"] / two["seconds"], 2)}), flush=True)
 
 

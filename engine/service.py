@@ -21,24 +21,20 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from itertools import islice, takewhile
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from engine import system
 from engine.errors import BadInput, ClusterLost, StoreError, StoreFull, StoreLocked
-from engine.events import pack
-from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEvents, WorkLost, WorkReturned
+from engine.executors import CatalogReceived, ExecutorEvent, Key, WorkerEvents, WorkLost, WorkReturned
 from engine.executors.local import LocalExecutor
+from engine.executors.work import explain_lack, make_work
 from engine.memory import default_limit, device_share
 from engine.operate import logs
 from engine.operate.tally import Tally
 from engine.settings import read_setting
 from engine.spec import RunSpec
 from engine.spec.companions import name_first_phase
-from engine.spec.embedding import FEATURES
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
 from engine.store.abilities import Abilities, Taker
@@ -64,10 +60,6 @@ BEAT = 1.0
 """Seconds between two heartbeats."""
 STUCK = 30.0
 """Seconds after which a loop turn counts as stuck. The heartbeat stops then, so that the engine no longer counts as alive."""
-GONE = "The features of run {run} are no longer here; run it again to embed them."
-NO_COMPARISON = "The table or its comparison was forgotten before this could start."
-NO_MODEL = "The table or the model was forgotten before this could start."
-FORGOTTEN = "The table was forgotten before this could start."
 PRIVATE_MB = 4096
 """Default MiB that work on an uploaded table may use beyond the idle worker."""
 LOST = (
@@ -557,15 +549,12 @@ class Engine:
 
     def _start(self, job: Job) -> bool:
         """Starts a claimed job, or fails it. False, and the job is queued again, where no worker is idle any more."""
-        work = self._work(job)
+        work = make_work(self.store, job, phase=self._phase(job), private_mb=self._private_mb)
         if work is None and job.kind in ("run", "profile", "compare") and self.store.list_existing([str(job.upload)]):
             self.store.release(job.id, attempt=job.attempt)  # its table has another owner since it was claimed (`hand_over`)
             return True
         if work is None:
-            why = {"embed": GONE, "score": NO_MODEL, "refit": NO_COMPARISON}.get(job.kind, FORGOTTEN).format(
-                run=job.spec.get("run")
-            )
-            self.store.finish(job.id, "failed", why, attempt=job.attempt)
+            self.store.finish(job.id, "failed", explain_lack(job), attempt=job.attempt)
             return True
         asker = None if job.kind == PREVIEW else self.store.read_asker(job.id)
         if not self.executor.start(work):
@@ -576,52 +565,6 @@ class Engine:
         self._running[work.key] = job
         log.debug("%s %s began", job.kind, job.id, extra={"job": job.id, "attempt": job.attempt})
         return True
-
-    def _work(self, job: Job) -> Work | None:
-        """What a worker needs for the job. None if the table, or the features of an embed job's run, no longer exist."""
-        work = Work(
-            (job.id, job.attempt),
-            job.spec,
-            job.device,
-            job.timeout_s,
-            private=job.owner is not None,
-            kind=job.kind,
-            phase=self._phase(job),
-        )
-        if job.upload is not None:
-            work = replace(work, upload=job.upload, memory_mb=self._private_mb)
-        if job.kind == "refit":
-            compared = self._read_comparison(job)
-            if compared is None:
-                return None
-            work = replace(work, features=compared)
-        if job.kind != "embed":
-            if job.upload is None:
-                return work
-            table = self.store.read_upload(job.upload, job.owner)
-            if table is None or job.kind != "score":
-                return None if table is None else replace(work, table=table)
-            model = self._read_model(job)
-            return None if model is None else replace(work, table=table, features=model, origin=job.spec["origin"])
-        features = self.store.artifact(job.spec["run"], FEATURES, owner=job.owner)
-        return None if features is None else replace(work, features=features)
-
-    def _read_comparison(self, job: Job) -> bytes | None:
-        """The comparison of a refit job, with its row's cuts; None where it no longer exists."""
-        id, row = job.spec["comparison"], job.spec["row"]
-        found = self.store.artifact(id, "comparison", owner=job.owner)
-        if found is None:
-            return None
-        decide = self.store.artifact(id, f"decide/{row}", owner=job.owner)
-        return pack({"comparison": np.frombuffer(found, np.uint8), "decide": np.frombuffer(decide or b"", np.uint8)})
-
-    def _read_model(self, job: Job) -> bytes | None:
-        """The model file of a score job; None where it no longer exists."""
-        model = job.spec["model"]
-        if "job" in model:
-            return self.store.artifact(model["job"], model["artifact"], owner=job.owner)
-        found = self.store.read_upload(model["upload"], job.owner)
-        return None if found is None else found[1]
 
     def _wait_for_store(self, error: StoreError) -> None:
         now = time.monotonic()

@@ -291,6 +291,11 @@ def test_the_engine_process_loads_nothing_heavy():
     assert not loaded & set(LIGHT_LACKS)
 
 
+def test_the_list_of_commands_loads_nothing_heavy():
+    loaded = loaded_after("from engine.commands.main import build_parser\nassert 'serve' in build_parser().format_help()")
+    assert not loaded & set(HEAVY)
+
+
 def test_ray_is_imported_where_a_cluster_is_asked_for_and_nowhere_else():
     assert [name for name in below("engine") + below("app") if "ray" in theirs(name)] == ["engine.executors.ray_cluster"]
     assert "ray" not in theirs("engine.executors.ray_cluster", top_only=True)

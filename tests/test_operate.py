@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import re
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from app import launch
 from app import logs as page_logs
 from app import metrics as page
 from app.server import Guard, keep_quiet
@@ -23,6 +26,7 @@ from engine.store import Store
 from tests.app import fabricate
 from tests.app.test_server import free_port
 from tests.engine import test_store as plain
+from tests.test_imports import ROOT
 
 SECRET = "mine-and-nobody-elses"
 
@@ -257,3 +261,60 @@ def test_the_page_writes_json_where_it_is_asked_for(monkeypatch, capsys):
             handler.setFormatter(form)
         logging.getLogger("engine").setLevel(level)
         of_streamlit._loggers.pop(later.name)
+
+
+WORKER = f"""
+import sys, warnings
+from engine.operate import logs
+logs.configure_worker()
+warnings.warn("a library warns")
+print("first", file=sys.stderr)
+print("half of", end=" ", file=sys.stderr)
+print("a line\\n\\nand more", file=sys.stderr)
+print("no end", end="", file=sys.stderr)
+sys.stderr.flush()
+try:
+    raise ValueError({SECRET!r})
+except ValueError:
+    import engine.executors.worker as worker
+    worker.log.exception("run %s ended by an error", "abc", extra={{"job": "abc", "attempt": 2}})
+"""
+
+
+def test_what_a_worker_prints_is_json_too():
+    run = lambda kind: subprocess.run(  # noqa: E731
+        [sys.executable, "-c", WORKER], cwd=ROOT, env=os.environ | {"LAB_LOG": kind}, capture_output=True, text=True, check=True
+    )
+    lines = [json.loads(line) for line in run("json").stderr.splitlines()]
+    said = [line["message"] for line in lines]
+    assert "a library warns" in said[0] and said[-5:] == [
+        "first",
+        "half of a line",
+        "and more",
+        "no end",
+        "run abc ended by an error",
+    ]
+    assert {line["logger"] for line in lines} == {"engine.executors.worker"}
+    assert (lines[-1]["job"], lines[-1]["attempt"]) == ("abc", 2) and "ValueError" in lines[-1]["error"]
+    assert SECRET not in str(lines)
+    plain = run("text").stderr
+    assert f"ValueError: {SECRET}" in plain and "\nfirst\nhalf of a line\n\nand more\nno end" in plain
+
+
+def test_what_the_launcher_says_is_json_on_stderr(monkeypatch, capsys):
+    monkeypatch.setenv("LAB_LOG", "json")
+    launch.say("Imbalance Lab: http://127.0.0.1:1")
+    launch.say("careful", logging.WARNING)
+    with pytest.raises(SystemExit) as stopped:
+        launch.main(["--port", "x"])
+    assert stopped.value.code == 2
+    out, err = capsys.readouterr()
+    said = [json.loads(line) for line in err.splitlines()]
+    assert out == "" and [(one["level"], one["logger"]) for one in said] == [
+        (x, "app.launch") for x in ("info", "warning", "error")
+    ]
+    assert said[0]["message"] == "Imbalance Lab: http://127.0.0.1:1" and "PORT=x" in said[2]["message"]
+    monkeypatch.setenv("LAB_LOG", "xml")
+    with pytest.raises(SystemExit):
+        launch.main([])
+    assert capsys.readouterr().err == "LAB_LOG='xml': must be json or text.\n"

@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import importlib
 import json
+import logging
 import multiprocessing
 import os
 import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
@@ -24,10 +24,13 @@ from typing import TYPE_CHECKING, Any
 from engine import system
 from engine.errors import LabError
 from engine.executors import Key, Work
+from engine.operate import logs
 from engine.settings import read_setting
 
 if TYPE_CHECKING:
     from engine.events import Event
+
+log = logging.getLogger(__name__)
 
 FLUSH = 0.05
 """Seconds: an event is sent at most this long after it happened, and batches are at least this far apart."""
@@ -62,6 +65,7 @@ def work(
     system.ignore_stop_signals()
     system.refuse_core_dumps()  # one would hold private tables
     system.keep_freed_memory()
+    logs.configure_worker()
     os.environ.update(dict.fromkeys(_THREADS, str(threads)))  # read when torch and numpy are imported
     _set_limit(memory_mb)
     if nice:
@@ -73,7 +77,7 @@ def work(
         else:
             pipe.send(("catalog", _load(catalog)(live=True)))
     except Exception as error:
-        traceback.print_exc()
+        log.exception("a worker cannot work")
         pipe.send(("unable", _one_line(error)))
         return
     pipe.send(("ready",))
@@ -99,6 +103,7 @@ def prepare(function: str) -> None:
     """The body of a process that calls `function` at the lowest priority."""
     system.end_with_parent(multiprocessing.parent_process())
     system.ignore_stop_signals()
+    logs.configure_worker()
     os.environ.update(dict.fromkeys(_THREADS, "1"))
     system.lower_priority()
     _try(function)
@@ -118,7 +123,7 @@ def _try(function: str) -> None:
     try:
         _load(function)()
     except Exception:
-        traceback.print_exc()
+        log.exception("%s failed", function)
 
 
 def _run(pipe: Connection, run: Callable[..., Any], private: str, work: Work) -> bool:
@@ -145,7 +150,8 @@ def _to_its_end(pipe: Connection, run: Callable[..., Any], private: str, work: W
         state, reason, healthy = "failed", str(error), not isinstance(error, MemoryError)
     except Exception as error:
         if not work.private:
-            traceback.print_exc()
+            id, attempt = work.key
+            log.exception("run %s ended by an error", id, extra={"job": id, "attempt": attempt})
         healthy = False
         if state != "cancelled":
             state, reason = "failed", _sentence(error, work)

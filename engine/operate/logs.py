@@ -6,9 +6,11 @@ run; error, its place and type without what it says, where one was caught: it ma
 
 from __future__ import annotations
 
+import io
 import json
 import logging
 import os
+import sys
 import traceback
 from datetime import UTC, datetime
 from typing import Any
@@ -44,9 +46,47 @@ def configure_logs() -> None:
     logging.getLogger("engine").setLevel(logging.DEBUG if is_json() else logging.NOTSET)
 
 
+def configure_worker() -> None:
+    """In JSON, write what this process logs so, and each line that anything else prints on stderr; else leave both. Raises BadInput.
+
+    What libraries in C print reaches stderr as it is.
+    """
+    if is_json():
+        configure_logs()
+        sys.stderr = _Lines(logging.getLogger("engine.executors.worker"))
+
+
 def name_engine(id: str) -> None:
     """Name the engine of this process in every line from now on."""
     _always["engine"] = id
+
+
+class _Lines(io.TextIOBase):
+    """A stream whose lines are logged, empty ones left out."""
+
+    def __init__(self, log: logging.Logger) -> None:
+        self._log, self._rest = log, ""
+
+    def writable(self) -> bool:
+        """It is."""
+        return True
+
+    def fileno(self) -> int:
+        """Of stderr, which child processes are given."""
+        return 2
+
+    def write(self, text: str) -> int:
+        """Log the lines that have come to their end."""
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in filter(str.strip, lines):
+            self._log.warning("%s", line)
+        return len(text)
+
+    def flush(self) -> None:
+        """Log what was written of a line whose end has not come."""
+        if self._rest.strip():
+            self._log.warning("%s", self._rest)
+        self._rest = ""
 
 
 class JsonFormatter(logging.Formatter):

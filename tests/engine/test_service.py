@@ -982,3 +982,18 @@ def test_a_secret_comes_by_a_file(monkeypatch, tmp_path):
             (tmp_path / "other").write_bytes(content)
         with pytest.raises(BadInput, match="LAB_STORE_FILE=.*other.*: cannot be read"):
             default_url()
+
+
+def test_a_log_in_json_has_the_lines_of_its_workers(engine, store):
+    process = engine(LAB_LOG="json")
+    process.patience = 90.0
+    process.up()
+    ids = [store.submit(spec(method)).id for method in ("noisy", "bug")]
+    wait(lambda: {store.job(id).state for id in ids} <= {"done", "failed"}, process.patience)
+    process.terminate()
+    lines = [json.loads(line) for line in process.log.read_text(encoding="utf-8").splitlines()]
+    worker = [line for line in lines if line["logger"] == "engine.executors.worker"]
+    assert any(line["message"] == "a library's words" for line in worker)
+    (error,) = (line for line in worker if "error" in line)
+    assert error["job"] == ids[1] and error["error"].endswith("\nValueError")
+    assert not any("secret-value-42" in line["message"] for line in lines)
