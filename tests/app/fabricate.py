@@ -19,6 +19,7 @@ from engine.spec.result import METRICS, Result
 from engine.spec.run import find_entry
 from engine.stats import intervals
 from engine.store import EngineInfo, Job, Store
+from engine.version import NUMERICS
 
 SHIPPED = {
     entry["name"]: entry
@@ -147,6 +148,7 @@ def beat(store: Store, *, ago: float = 0.0, busy: int = 0, devices: Sequence[str
             ready=2,
             busy=busy,
             memory_mb=312.0,
+            numerics=NUMERICS,
         )
     )
 
