@@ -132,7 +132,7 @@ def test_a_changed_plan_leaves_what_is_shown_and_offers_to_run(look: Look, store
     assert heading(page) == said and kept(page) == query(), "heading and address are of what is drawn"
     page.button(key="run-stale").click().run()
     assert not page.exception and kept(page) == query(more) and "shown:" not in html(page)
-    assert heading(page).startswith("Training")
+    assert heading(page).startswith("Running")
     page.pills(key="plan.ratios").set_value([20.0]).run()
     assert kept(page)["ratios"] == "20" and "shown:" not in html(page), "all of it is done: it is shown at once"
 
