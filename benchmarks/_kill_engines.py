@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 
 import psutil
 
+from benchmarks._polling import PATIENCE, wait
 from engine.events import kind
 from engine.spec import RunSpec
 from engine.store import ACTIVE, Store
@@ -35,8 +36,6 @@ ROOT = Path(__file__).resolve().parent.parent
 SLOTS = 2
 AHEAD = 4
 """Runs that wait at least, beside those in slots."""
-PATIENCE = 180.0
-"""Seconds that anything may take before it counts as lost."""
 SLEEPING = """
 import sys
 from engine.service import serve
@@ -213,16 +212,6 @@ def open_store(server: Server) -> Iterator[tuple[Store, str]]:
         store.close()
         server.run_sql(f"DROP SCHEMA {schema} CASCADE", "lab")
         server.run_sql(f"DROP SCHEMA IF EXISTS {schema}_audit CASCADE", "lab")
-
-
-def wait(question: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """The first truthy answer, None after so many seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if answer := question():
-            return answer
-        time.sleep(0.05)
-    return None
 
 
 class Load:

@@ -20,9 +20,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from engine.spec import RunSpec
+from benchmarks._sleeping_cells import queue_cells, time_cells
 from engine.store import Store
-from engine.store.jobs import PRIORITY_SWEEP
 from tests.engine.test_service import Process, wait
 from tests.postgres import Server, serving
 
@@ -43,28 +42,16 @@ def measure(server: Server, slots: Sequence[int], cells: int, seconds: float) ->
             for engine in engines:
                 engine.patience = PATIENCE
                 engine.up()
-            runs = [(RunSpec("fake", "blocks", params={"seconds": seconds}, seed=n), "") for n in range(cells)]
-            ids = [job.id for job in store.submit_missing(runs, priority=PRIORITY_SWEEP)]
+            ids = queue_cells(store, cells, seconds)
             wait(lambda: not sum(store.count_active().values()), PATIENCE + cells * seconds)
             jobs = [store.job(id) for id in ids]
         finally:
             for engine in engines:
                 engine.end()
             store.close()
-    assert {job.state for job in jobs} == {"done"}, [job.reason for job in jobs if job.reason]
-    took = max(job.finished or 0.0 for job in jobs) - min(job.started or 0.0 for job in jobs)
     at_once = sum(slots) - 1
-    ideal = cells * seconds / at_once
-    return {
-        "engines": len(slots),
-        "at_once": at_once,
-        "cells": cells,
-        "cells_of_each": sorted(sum(job.engine == id for job in jobs) for id in {job.engine for job in jobs}),
-        "seconds": round(took, 2),
-        "ideal": round(ideal, 2),
-        "lost_ms": round(1000 * (took - ideal) * at_once / cells, 1),
-        "load": round(os.getloadavg()[0], 1),
-    }
+    each = sorted(sum(job.engine == id for job in jobs) for id in {job.engine for job in jobs})
+    return {"engines": len(slots), "at_once": at_once, "cells_of_each": each} | time_cells(jobs, seconds, at_once)
 
 
 def main(words: list[str]) -> None:

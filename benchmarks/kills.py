@@ -31,6 +31,7 @@ from typing import Any
 
 import psutil
 
+from benchmarks._polling import wait
 from benchmarks._ports import find_free_port
 from engine.spec import RunSpec
 from engine.store import ACTIVE, Store
@@ -40,8 +41,6 @@ TARGETS = ("worker", "engine", "page", "all")
 TOY = ("--count", "1")
 SHOWS = ('"lost": []', '"begun"', '"ended"')
 PHASE = "long"
-PATIENCE = 120.0
-"""Seconds that anything may take before it counts as lost."""
 
 
 class Place:
@@ -128,16 +127,6 @@ class Place:
                 process.kill()
         self.store.close()
         return left
-
-
-def wait(question: Callable[[], Any], seconds: float = PATIENCE) -> Any:
-    """The first truthy answer, None after so many seconds."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if answer := question():
-            return answer
-        time.sleep(0.05)
-    return None
 
 
 def make_spec(number: int) -> RunSpec:

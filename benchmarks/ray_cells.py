@@ -18,9 +18,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from engine.spec import RunSpec
+from benchmarks._sleeping_cells import queue_cells, time_cells
 from engine.store import Store
-from engine.store.jobs import PRIORITY_SWEEP
 from tests.engine.ray_nodes import Cluster
 from tests.engine.test_service import Process, wait
 
@@ -38,27 +37,14 @@ def measure(where: str, env: dict[str, str], slots: int, cells: int, seconds: fl
         process.patience = PATIENCE
         try:
             process.up()
-            runs = [(RunSpec("fake", "blocks", params={"seconds": seconds}, seed=n), "") for n in range(cells)]
-            ids = [job.id for job in store.submit_missing(runs, priority=PRIORITY_SWEEP)]
+            ids = queue_cells(store, cells, seconds)
             wait(lambda: not store.job(ids[-1]).active, PATIENCE + cells * seconds)
             wait(lambda: all(not store.job(id).active for id in ids), PATIENCE)
             jobs = [store.job(id) for id in ids]
         finally:
             process.end()
             store.close()
-    assert {job.state for job in jobs} == {"done"}, [job.reason for job in jobs if job.reason]
-    took = max(job.finished or 0.0 for job in jobs) - min(job.started or 0.0 for job in jobs)
-    at_once = max(1, slots - 1)
-    ideal = cells * seconds / at_once
-    return {
-        "where": where,
-        "slots": slots,
-        "cells": cells,
-        "seconds": round(took, 2),
-        "ideal": round(ideal, 2),
-        "lost_ms": round(1000 * (took - ideal) * at_once / cells, 1),
-        "load": round(os.getloadavg()[0], 1),
-    }
+    return {"where": where, "slots": slots} | time_cells(jobs, seconds, max(1, slots - 1))
 
 
 def main(words: list[str]) -> None:
