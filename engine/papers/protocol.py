@@ -142,6 +142,8 @@ class Table:
 
     def select(self, methods: Collection[str] = (), datasets: Collection[str] = ()) -> Table:
         """The rows of these methods and datasets (empty: all), and the claims that these rows' runs can answer."""
+        if not methods and not datasets:
+            return self
         wanted = {method.lower() for method in methods}
         rows = tuple(
             row

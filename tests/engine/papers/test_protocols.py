@@ -57,6 +57,12 @@ def test_every_run_can_be_asked_for(paper, name, reduced):
         assert arm.spec(1).seed != arm.spec(0).seed and arm.spec(0).seeds == 1
 
 
+@pytest.mark.parametrize(("paper", "name", "reduced"), EVERY)
+def test_a_whole_table_keeps_claims_on_runs_of_no_row(paper, name, reduced):
+    found = table(paper, name, reduced)
+    assert found.select() == found and select_tables(paper, [name], reduced) == [found]
+
+
 @pytest.mark.parametrize(("paper", "name"), [(p, n) for p, n, reduced in EVERY if reduced])
 def test_a_reduced_protocol_never_passes_for_the_full_one(paper, name):
     found = table(paper, name, True)
