@@ -283,6 +283,7 @@ def insert_jobs(database: Database, connection: Connection, rows: Sequence[Mappi
     if rows:
         count_jobs(database, connection, [row["id"] for row in rows], asker)
         connection.execute(JOBS.insert(), [{**row, "attempt": 1} for row in rows])
+        database.announce(connection, ENGINES_TOPIC)
 
 
 def complete_job(database: Database, connection: Connection, key: Mapping[str, Any]) -> Job:
