@@ -372,6 +372,7 @@ def _pixels(settings: Settings) -> Made:
     data = next(d for d in settings.datasets if d.shown == "CIFAR-10")
     pixel, feature = build_pixel_arm(data, settings, "eos"), build_three_phase(data, settings, "eos")
     rows = _rows("text", data, {"method": "EOS, in pixels"}, pixel)
+    rows += _rows("text", data, {"method": "EOS, in features"}, feature)  # printed in table II
     return rows, [_better("EOS in features above EOS in pixels", data, feature, pixel)]
 
 

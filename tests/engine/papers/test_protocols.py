@@ -57,10 +57,9 @@ def test_every_run_can_be_asked_for(paper, name, reduced):
         assert arm.spec(1).seed != arm.spec(0).seed and arm.spec(0).seeds == 1
 
 
-@pytest.mark.parametrize(("paper", "name", "reduced"), EVERY)
-def test_a_whole_table_keeps_claims_on_runs_of_no_row(paper, name, reduced):
-    found = table(paper, name, reduced)
-    assert found.select() == found and select_tables(paper, [name], reduced) == [found]
+def test_a_whole_table_keeps_claims_on_runs_of_no_row():
+    found = replace(table("eos", "text", True), rows=())
+    assert found.claims and found.select() == found and not found.select(datasets=["cifar10"]).claims
 
 
 @pytest.mark.parametrize(("paper", "name"), [(p, n) for p, n, reduced in EVERY if reduced])
