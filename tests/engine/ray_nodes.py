@@ -20,6 +20,9 @@ import psutil
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_USAGE_STATS_ENABLED")
 
+TOKEN = secrets.token_hex(32)
+"""Of all clusters of this process, since Ray keeps the one that it read first."""
+
 
 class Cluster:
     """address: host:port of the head. settings: environment of who may use it. nodes: `ray start` processes, head first.
@@ -30,7 +33,7 @@ class Cluster:
     def __init__(self, workers: int = 2, processors: int = 2, gpus: int = 0) -> None:
         self.processors, self.gpus = processors, gpus
         self.folder = Path(tempfile.mkdtemp(prefix="lab-ray-"))
-        self.settings = dict(zip(SETTINGS, ("token", secrets.token_hex(32), "0"), strict=True))
+        self.settings = dict(zip(SETTINGS, ("token", TOKEN, "0"), strict=True))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.address = f"127.0.0.1:{probe.getsockname()[1]}"
