@@ -45,7 +45,7 @@ def read_owner() -> str | None:
 
 
 def read_browser() -> str | None:
-    """Return the token of this browser, whoever has signed in there; None where it has none."""
+    """Return the cookie token of this browser, which a sign-in does not change; None where it has none."""
     return _token(str(st.context.cookies.get(OWNER_COOKIE) or ""))
 
 

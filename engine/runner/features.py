@@ -93,20 +93,8 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
             own_labels = net.head(x)[r].argmax(1)
             synthetic = Part(_floats(x[r][rows]), _numbers(y[r][rows]), _numbers(own_labels[rows]), lines=lines)
         yield Extracted(
-            Part(
-                _floats(train[r][kept]),
-                _numbers(task.train.y[r][kept]),
-                _numbers(labels[0][r][kept]),
-                task.source[r],
-                attention=None if held[0] is None else _floats(held[0][r][kept]),
-            ),
-            Part(
-                _floats(test[r][new]),
-                _numbers(task.test.y[r][new]),
-                _numbers(labels[1][r][new]),
-                task.test_source[r],
-                attention=None if held[1] is None else _floats(held[1][r][new]),
-            ),
+            _make_part(train[r][kept], task.train.y[r][kept], labels[0][r][kept], task.source[r], held[0], r, kept),
+            _make_part(test[r][new], task.test.y[r][new], labels[1][r][new], task.test_source[r], held[1], r, new),
             synthetic,
             _floats(own[r][kept]),
             _floats(own_test[r][new]),
@@ -114,6 +102,15 @@ def extract_features(task: Task, fitted: Fitted) -> Iterator[Extracted]:
             net.learns_features,
             None if placed is None else (_floats(placed[0][r][placed[1][r]]), _numbers(task.train.y[r][placed[1][r]])),
         )
+
+
+def _make_part(
+    x: Tensor, y: Tensor, labels: Tensor, source: np.ndarray, held: Tensor | None, replicate: int, kept: Tensor
+) -> Part:
+    """The rows that a replicate keeps of its training or test part. held: the attention of all rows of all replicates."""
+    return Part(
+        _floats(x), _numbers(y), _numbers(labels), source, attention=None if held is None else _floats(held[replicate][kept])
+    )
 
 
 def _attend(net: Net, z: Tensor) -> Tensor | None:

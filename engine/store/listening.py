@@ -1,4 +1,4 @@
-"""Hearing what other processes do to a store on PostgreSQL (LISTEN), so that nobody waits for the next look at it.
+"""Notifications of PostgreSQL (LISTEN): a process is told when another has changed the store, and need not ask again and again.
 
 A channel is told of by the transactions that write (`Database.announce`). A notification carries an id or nothing, since the server keeps
 it in a file. It may be lost: who listens still looks by themselves, and looks as often as without while `is_alive` is false.

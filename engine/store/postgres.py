@@ -347,9 +347,8 @@ class PostgresDatabase(Database):
     def read_uptime(self, connection: Connection) -> float:
         started = sa.cast(sa.extract("epoch", sa.func.pg_postmaster_start_time()), sa.Double)
         uptime = float(connection.execute(sa.select(self.clock - started)).scalar_one())
-        return min(
-            uptime, time.monotonic() - self._lost
-        )  # its processes may crash, and the network fail, while the first one runs on
+        # its processes may crash, and the network fail, while the first one runs on
+        return min(uptime, time.monotonic() - self._lost)
 
     # ---- padding: none, since a page of this database keeps what was deleted until it is vacuumed; private rows are sealed
 

@@ -137,9 +137,8 @@ class Previews(Part):
 def _end(database: Database, connection: Connection, jobs: sa.ColumnElement[bool]) -> None:
     """Stops those of these previews that run, which the engine then deletes, and deletes the others."""
     _delete(database, connection, sa.and_(jobs, JOBS.c.state != "running"))
-    running = connection.execute(
-        JOBS.update().where(jobs, JOBS.c.state == "running").values(cancel=1)
-    )  # also claimed meanwhile
+    # also those that were claimed meanwhile
+    running = connection.execute(JOBS.update().where(jobs, JOBS.c.state == "running").values(cancel=1))
     if running.rowcount:
         database.announce(connection, ENGINES_TOPIC)
 
