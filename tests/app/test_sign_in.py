@@ -558,7 +558,9 @@ def test_a_reached_quota_is_a_sentence_on_the_page(store, monkeypatch, setting, 
 def test_quotas_without_a_limit_are_not_named(monkeypatch):
     used = Used(tables=3, size=5 << 19, queued=1_200, seconds=75.4)
     assert quota.list_kept(Quota(8, 0, 0, 0), used) == [] and quota.list_asked(Quota(8, 0, 0, 0), used) == []
-    assert quota.list_kept(Quota(6, 40, 0, 0), used) == ["3 of 6 tables", "2.5 of 40 MiB"], "half of the tables that may be kept"
+    assert quota.list_kept(Quota(6, 40, 0, 0), used) == ["3 of 6 tables", "2.5 of 40 MiB"], (
+        "half of the tables that may be kept"
+    )
     assert quota.list_asked(Quota(8, 0, 2_000, 3_600), used) == [
         "1,200 of 2,000 jobs that may wait",
         "75 of 3,600 s of the engines in 24 hours",
