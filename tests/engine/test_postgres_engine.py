@@ -225,6 +225,7 @@ def test_a_killed_backend_takes_private_tables_and_the_page_says_so(lab: Lab, mo
         pages = [opened("data"), opened("data", data=upload), opened("lab", run=private.id), opened("deep", run=private.id)]
         for page in pages:  # `opened` fails where an exception is on the page
             assert KEY_GONE in written(page).replace("\\", ""), written(page)
+        assert "belongs to another browser" not in written(pages[1]), "one reason"
         assert KEY_GONE not in written(opened("lab", run=kept.id)) and KEY_GONE not in written(opened("runs"))
     finally:
         st.cache_resource.clear()

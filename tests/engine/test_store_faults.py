@@ -247,6 +247,7 @@ CASES: dict[str, Verb] = {
     "read_asker": lambda s, x: s.read_asker(x.queued.id),
     "read_results": lambda s, x: s.read_results([x.done.id, x.queued.id]),
     "read_sizes": lambda s, x: s.read_sizes(ADMIN),
+    "read_used": lambda s, x: s.read_used("me"),
     "read_upload": lambda s, x: s.read_upload(x.table, "me"),
     "record_embedding": lambda s, x: s.record_embedding(EmbedSpec(x.done.id, "pca", {}, 0), {"seconds": 1.0}, {"xy": b"1"}),
     "record_heartbeat": lambda s, x: s.record_heartbeat(EngineInfo("f", "here", 2, NOW, NOW)),
