@@ -19,7 +19,7 @@ from tests.app import boards, tables
 from tests.engine.contenders import CATALOG
 
 DIGEST = "d" * 64
-TABLE = all_methods.Table(Size(400, 6, 100), folds=5, classes=2)
+TABLE = all_methods.Table(Size(400, 6, 100), folds=5, counts=(350, 50))
 
 
 def own(name: str, family: str, digest: str = DIGEST) -> dict[str, Any]:

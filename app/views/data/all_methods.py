@@ -25,17 +25,17 @@ LATEST = 8
 
 @dataclass(frozen=True)
 class Table:
-    """The table that is compared on. size: of its rows with an answer."""
+    """The table that is compared on. size: of its rows with an answer. counts: of each class."""
 
     size: Size
     folds: int
-    classes: int
+    counts: tuple[int, ...]
 
     @classmethod
     def of(cls, profile: Mapping[str, Any], left_out: Sequence[str | None] = ()) -> Table:
         """By a profile. left_out: columns that answers make no features."""
         counts = [int(one["rows"]) for one in profile["classes"]]
-        return cls(Size.of(counts, count_width(profile, left_out)), int(profile["folds"] or 1), len(counts))
+        return cls(Size.of(counts, count_width(profile, left_out)), int(profile["folds"] or 1), tuple(counts))
 
 
 def draw_all(table: Table, budget: float, list_rows: Callable[[], Sequence[ContestRow]], take: Callable[[str], object]) -> None:
@@ -54,7 +54,7 @@ def draw_list(
 ) -> None:
     """Draw the list, what its seconds are, and those of all chosen rows."""
     pace, rows = learn_pace(jobs.read_timings(LATEST)), list_rows()
-    choices, left_out = list_choices(read_catalog(), table.classes, find_installed())
+    choices, left_out = list_choices(read_catalog(), table.counts, find_installed())
     draw_menu(
         [dataclasses.asdict(choice) for choice in choices],
         lambda method: describe_guess(guess_seconds(method["name"], table.size, pace)),
