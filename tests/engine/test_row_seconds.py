@@ -85,6 +85,21 @@ def test_a_method_that_was_never_measured_has_a_guess_once_it_was_compared_here(
     assert guess_seconds("mine", Size(800, 10, 80), pace).middle == pytest.approx(4.0) and pace.machine == 1.0
 
 
+def test_runs_of_the_lab_move_what_was_not_compared():
+    plain, other, drawing = guess_seconds("ce", SIZE), guess_seconds("smote", SIZE), 2.0
+    run = Timing("ce", SIZE, 3 * (plain.middle + SLACK + drawing) - SLACK, drawing)
+    pace = learn_pace([run])
+    moved, also = guess_seconds("ce", SIZE, pace), guess_seconds("smote", SIZE, pace)
+    assert moved.middle == pytest.approx(3 * plain.middle) and not moved.here, "less what was spent on pictures"
+    assert moved.high / moved.middle == pytest.approx(SPREAD) and also.middle == pytest.approx(3 * other.middle)
+    compared = Timing("ce", SIZE, plain.middle)
+    assert learn_pace([run, compared]) == learn_pace([compared]), "a comparison of the method counts alone"
+    mixed = learn_pace([run, Timing("smote", SIZE, other.middle)])
+    assert mixed.machine == pytest.approx(1) and guess_seconds("ce", SIZE, mixed).middle == pytest.approx(3 * plain.middle)
+    mine = guess_seconds("mine", SIZE, learn_pace([Timing("mine", SIZE, 5.0, drawing)]))
+    assert (mine.low, mine.middle, mine.here) == (pytest.approx(3.0 / SPREAD), pytest.approx(3.0), False)
+
+
 def test_what_is_read_of_a_comparison():
     whole = {"name": "ce", "seconds": 6.0, "replicates": 10, "most_rows": None, "params": {"epochs": 200}}
     cut = [

@@ -20,7 +20,7 @@ from engine.spec.contest import ContestRow, find_installed
 from engine.spec.row_seconds import Guess, Pace, Size, count_width, guess_seconds, learn_pace, round_range
 
 LATEST = 8
-"""Comparisons whose seconds are read, the newest ones."""
+"""Comparisons, and runs, whose seconds are read, the newest ones."""
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ def describe_guess(guess: Guess | None) -> str:
 
 def _write_note(table: Table, pace: Pace) -> str:
     note = words.MENU_NOTE.format(folds=format_count(table.folds, "fold"), rows=format_count(table.size.rows, "row"))
-    return f"{note} {words.MENU_HERE}" if pace.methods or pace.own else note
+    return f"{note} {words.MENU_HERE}" if pace.methods or pace.own or pace.run else note
 
 
 def sum_guesses(methods: Collection[str], guesses: Mapping[str, Guess | None]) -> tuple[Guess | None, int]:
