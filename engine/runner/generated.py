@@ -35,6 +35,7 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
     checks: JSON text; see `check_generated`. top int64, alpha float32 [C, 24, 5]: the rows with the largest weights in a convex
     combination, by number in the dataset, -1 past the last; there for methods that make such rows, with top_x [C, 8, 5, h, w, channels],
     the rows of the first 8. base, other int64, step float32 [C, 24]: the rows between whose codes a new one lies, and its share of the way.
+    code float32 [C, 24, d]: what a row was made of besides its class, where a generator draws that.
     picture/<name> uint8 [C, k, p, h, w, channels]: rows that belong beside the first k.
     """
     made, how = fitted.synthetic, fitted.generated
@@ -61,7 +62,7 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
     for name in ("top", "base", "other"):
         if name in how.how:
             out[name] = np.full((classes, SHOWN, *how.how[name].shape[2:]), -1, np.int64)
-    for name in ("alpha", "step"):
+    for name in ("alpha", "step", "code"):
         if name in how.how:
             out[name] = np.zeros((classes, SHOWN, *how.how[name].shape[2:]), np.float32)
     if "top" in out:
@@ -81,10 +82,11 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
             top = how.how["top"][r][at[:BESIDE]]
             there = (top >= 0).cpu().numpy()[..., None, None, None]
             out["top_x"][c, : len(top)] = draw(real[top.clamp(min=0)]) * there
-        for name in ("top", "base", "other", "alpha", "step"):
+        for name in ("top", "base", "other", "alpha", "step", "code"):
             if name in out:
                 values = how.how[name][r][at].cpu().numpy()
-                out[name][c, :count] = values if name in ("alpha", "step") else np.where(values < 0, -1, numbers[values])
+                whole = name in ("top", "base", "other")
+                out[name][c, :count] = np.where(values < 0, -1, numbers[values]) if whole else values
     return out | {f"picture/{name}": draw(rows) for name, rows in how.pictures[r].items()}
 
 

@@ -155,6 +155,7 @@ def test_drawing_changes_nothing_and_shows_reconstructions() -> None:
     train_generator(one)
     made, again = (one.draw({1: 5, 2: 4}, numpy_stream(0, "points")) for _ in range(2))
     assert torch.equal(made.x, again.x) and made.y.tolist() == [1] * 5 + [2] * 4 and not made.instead
+    assert torch.allclose(one._generator(made.how["code"]).flatten(1), made.x, rtol=0, atol=1e-12)
     pairs = made.pictures["reconstruction"]
     assert pairs.shape == (3, bagan.SHOWN, 2, 64) and bool(pairs[0].isnan().all())
     assert torch.equal(pairs[1, 0, 0], one._x[20].flatten()) and bool(pairs[2, 5:].isnan().all())

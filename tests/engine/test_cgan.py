@@ -138,6 +138,8 @@ def test_every_option_trains_and_draws(options: dict[str, Any]) -> None:
         assert torch.equal(made[-1].x, one.draw({1: 5, 2: 4}, numpy_stream(0, "points")).x)
     assert torch.equal(made[0].x, made[1].x) and made[0].y.tolist() == [1] * 5 + [2] * 4
     assert bool((made[0].x.abs() <= 1).all())
+    pair, label = (one._pairs[1], 0) if options.get("per_class") else (one._pairs[-1], 1)
+    assert torch.allclose(pair.make(made[-1].how["code"][:5], label).flatten(1), made[-1].x[:5], rtol=0, atol=1e-12)
 
 
 def test_a_gan_per_class_sees_its_own_rows_alone() -> None:
