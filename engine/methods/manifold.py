@@ -7,11 +7,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from engine.data.dataset import Task
+import numpy as np
+
+from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
 from engine.methods.base import param
 from engine.methods.sampled_base import SampledMethod
-from engine.samplers.manifold import SPREAD, SURFACES, manifold
+from engine.samplers.manifold import FEWEST, SPREAD, SURFACES, AutoEncoders, manifold
+from engine.seeds import numpy_stream
 from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.oversampling import Draw
@@ -62,3 +65,22 @@ class Manifold(SampledMethod):
             )
             for one in self.list_members(task)
         ]
+
+    def draws_on(self, real: Rows, task: Task) -> Sequence[Draw]:
+        """See SampledMethod. Auto-encoders of all replicates are trained in stacks, from the streams manifold-init and manifold-noise."""
+        draws = self.draws(task)
+        if self.surface != "auto-encoder":
+            return draws
+        counts = real.counts(len(task.classes))
+        below = ((counts >= FEWEST) & (counts < counts.amax(1, keepdim=True))).nonzero().tolist()
+        rows = {(r, c): real.x[r][real.mask[r] & (real.y[r] == c)].double().cpu().numpy() for r, c in below}
+
+        def find_streams(key: tuple[int, int]) -> tuple[np.random.Generator, np.random.Generator]:
+            one = task.replicates[key[0]]
+            init, noise = (
+                numpy_stream(task.seed, f"manifold-{name}", one.seed, one.fold, key[1]) for name in ("init", "noise")
+            )
+            return init, noise
+
+        every = AutoEncoders(rows, find_streams, self.steps)
+        return [partial(draw, trained=lambda c, r=r: every.find((r, c))) for r, draw in enumerate(draws)]
