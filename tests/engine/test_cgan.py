@@ -56,8 +56,20 @@ def test_the_nets_have_the_cards_parameters(case: dict[str, Any]) -> None:
     assert [sum(p.numel() for p in net.parameters()) for net in nets] == case["value"]
 
 
-@pytest.mark.parametrize("case", read_cases("cgan", "discriminator", "generator", "slope", "minimax", "minimax slope"))
+@pytest.mark.parametrize("case", read_cases("cgan", "discriminator", "generator", "slope", "minimax", "minimax slope", "floor"))
 def test_losses_are_those_of_the_card(case: dict[str, Any]) -> None:
+    if case["what"] == "floor":  # least where the discriminator says the target; without smoothing, as here, it is 0
+        target, sure = case["input"]["target"], torch.tensor([800.0], dtype=F64)
+
+        def smoothed(z: torch.Tensor) -> float:
+            real, made = cgan.discriminator_loss(z, -sure, "logistic"), cgan.discriminator_loss(sure, z, "logistic")
+            return float(target * real + (1 - target) * made)
+
+        logits = torch.linspace(-6, 6, 2401, dtype=F64).split(1)
+        least = torch.logit(torch.tensor([target], dtype=F64))
+        assert_close(smoothed(least), case["value"], 5e-6)  # the card has five digits
+        assert min(map(smoothed, logits)) >= smoothed(least) and float(cgan.discriminator_loss(sure, -sure, "logistic")) == 0
+        return
     logit = torch.tensor([case["input"]["logit"]], dtype=F64, requires_grad=True)
     if "minimax" in case["what"]:  # minus the discriminator's loss on generated rows; of real rows it is sure
         sure = torch.full_like(logit, 800.0)
