@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
@@ -13,7 +13,7 @@ from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
 from engine.methods.base import param
 from engine.methods.sampled_base import SampledMethod
-from engine.samplers.manifold import FEWEST, SPREAD, SURFACES, AutoEncoders, manifold
+from engine.samplers.manifold import FEWEST, SPREAD, SURFACES, AutoEncoders, Rebuild, manifold
 from engine.seeds import numpy_stream
 from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
@@ -54,17 +54,19 @@ class Manifold(SampledMethod):
                 "manifold(surface='auto-encoder', space='input') does not take images: a few hidden units cannot rebuild pixels; use "
                 "space='feature'."
             )
-        return [
-            partial(
-                manifold,
-                surface=one.surface,
-                components=one.components,
-                residual=one.residual,
-                spread=one.spread,
-                steps=one.steps,
-            )
-            for one in self.list_members(task)
-        ]
+        return [one.bind() for one in self.list_members(task)]
+
+    def bind(self, trained: Callable[[int], Rebuild] | None = None) -> Draw:
+        """The sampler with these parameters. trained: see `manifold`."""
+        return partial(
+            manifold,
+            surface=self.surface,
+            components=self.components,
+            residual=self.residual,
+            spread=self.spread,
+            steps=self.steps,
+            trained=trained,
+        )
 
     def draws_on(self, real: Rows, task: Task) -> Sequence[Draw]:
         """See SampledMethod. Auto-encoders of all replicates are trained in stacks, from the streams manifold-init and manifold-noise."""
@@ -83,4 +85,8 @@ class Manifold(SampledMethod):
             return init, noise
 
         every = AutoEncoders(rows, find_streams, self.steps)
-        return [partial(draw, trained=lambda c, r=r: every.find((r, c))) for r, draw in enumerate(draws)]
+
+        def find(r: int, c: int) -> Rebuild:
+            return every.find((r, c))
+
+        return [one.bind(partial(find, r)) for r, one in enumerate(self.list_members(task))]

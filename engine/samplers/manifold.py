@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -12,7 +12,8 @@ from torch import Tensor
 from engine.samplers.around import Random, join, pick_seeds
 from engine.samplers.lines import Drawn
 
-Key = Hashable
+Key = tuple[int, int]
+"""Replicate and class."""
 Rebuild = Callable[[np.ndarray], np.ndarray]
 
 SURFACES = ("pca", "auto-encoder")
