@@ -90,10 +90,11 @@ class Scene:
     validation rows that the data mark (`Dataset.faint`); none in scenes of earlier versions.
 
     How synthetic points were made, as far as it is known; all empty in scenes of earlier versions. kind: see
-    `engine.samplers.lines.Drawn`; '' where it is not known. norm: of distances, 2 or 1. seeds [n, 2] int16: the row that each was made
-    from. walks [n, P, 2] int16: its places on the way from there, the last one repeated. spheres [s, 4] int16: place of a row, and how far
-    its sphere reaches along both axes. moves [q, 4] int16: old and new place of a training row that was moved. sources [n, S, 2] int16: the
-    rows with the largest weights in a row that is a mean, weights [n, S] uint8: 255 x the weights.
+    `engine.samplers.lines.Drawn`, of a generator `engine.methods.generator.describe_filled`; '' where it is not known. norm: of
+    distances, 2 or 1. seeds [n, 2] int16: the row that each was made from. walks [n, P, 2] int16: its places on the way from there, the
+    last one repeated. spheres [s, 4] int16: place of a row, and how far its sphere reaches along both axes. moves [q, 4] int16: old and
+    new place of a training row that was moved. sources [n, S, 2] int16: the rows with the largest weights in a row that is a mean,
+    weights [n, S] uint8: 255 x the weights.
     """
 
     replicate: int

@@ -12,7 +12,6 @@ not waited for: what runs ends, and the file that is there now is this engine's 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 import socket
@@ -38,6 +37,7 @@ from engine.spec.companions import name_first_phase
 from engine.spec.run import canonical_json
 from engine.store import EngineInfo, Job, Store
 from engine.store.abilities import Abilities, Taker
+from engine.store.catalogs import name_catalog
 from engine.store.database import ENGINES_TOPIC, OF_AN_ENGINE
 from engine.store.events import Batch
 from engine.store.jobs import CANCELLED, INTERRUPTED, LOST_MOST, PREVIEW, PRIORITY_SWEEP
@@ -354,7 +354,7 @@ class Engine:
         if isinstance(news, CatalogReceived):
             self._catalog = self._described = news.catalog
             self._able = Abilities.from_catalog(news.catalog)
-            self._digest = hashlib.sha256(canonical_json(news.catalog).encode()).hexdigest()[:16]
+            self._digest = name_catalog(news.catalog)
             self.store.publish_catalog(news.catalog)
             self.store.publish_abilities(self.id, self._able)
             return

@@ -12,7 +12,7 @@ from app.charts.palette import listed
 from app.form import dataset
 from app.frame import headline
 from app.frame.status import describe_silence
-from app.parts import share
+from app.parts import quota, share
 from app.run import heading
 from app.run.shown import Shown
 from app.session import refusals, shared, visitor
@@ -117,6 +117,7 @@ def draw_run_bar(catalog: Mapping[str, Any], spec: RunSpec | None) -> bool:
             beside = listed([escape(m.label) for m in members[1:]])
             replicates = format_count(spec.replicates, "replicate")
             st.caption(f"{replicates}" + (f"; beside it {beside}" if beside else ""))
+            quota.draw_asked()
     return pressed
 
 
@@ -151,6 +152,7 @@ def draw_press(
     elif spec is not None:
         beside = [escape(heading.begin_small(m.label)) for m in list_companions(spec, catalog)[0][1:]]
         st.caption(words.ALSO_RUNS.format(names=", ".join(beside)) if beside else "")
+        quota.draw_asked()
 
 
 def draw_heading(shown: Shown, stale: tuple[str, str] | None) -> None:

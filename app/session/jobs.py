@@ -105,11 +105,14 @@ def list_comparisons(upload: str | None = None) -> list[Job]:
 
 
 def read_timings(count: int) -> list[Timing]:
-    """What methods took in the newest finished comparisons that this browser may see, `count` of them at most."""
-    mine, catalog = visitor.read_owner(), read_catalog()
-    found = get_store().jobs(owner=mine, kinds=("compare",), states=("done",), limit=count)
+    """What methods took in the newest finished comparisons that this browser may see, `count` of them at most, and in as many runs."""
+    mine, catalog, store = visitor.read_owner(), read_catalog(), get_store()
+    found = store.jobs(owner=mine, kinds=("compare",), states=("done",), limit=count)
     results = [result for job in found if (result := read_comparison(job.id)) is not None]
-    return [timing for result in results for timing in row_seconds.read_timings(result, catalog)]
+    compared = [timing for result in results for timing in row_seconds.read_timings(result, catalog)]
+    runs = [job.id for job in store.jobs(owner=mine, states=("done",), limit=count)]
+    read = store.read_results(runs, mine, fields=("spec", "class_counts", "n", "seconds")).values()
+    return compared + [one for _, result in read if result and (one := row_seconds.read_run(result, catalog))]
 
 
 def ask_score(spec: ScoreSpec, *, again: bool = False) -> Job:

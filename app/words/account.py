@@ -17,3 +17,10 @@ SIGN_OUT, SIGN_OUT_HELP = "Sign out", "Ends this sign-in. Its cookie counts nowh
 EVERYWHERE = "Sign out everywhere"
 EVERYWHERE_HELP = "Ends all your sign-ins on every browser. To sign in again, wait a second or two."
 BY_PROXY = "The proxy of this server says who you are; sign out there."
+
+# ---- quotas
+
+KEPT_HERE = "Kept for you: {parts}."
+TABLES_USED, MIB_USED = "{used} of {most} tables", "{used} of {most} MiB"
+ASKED_HERE = "Yours: {parts}."
+QUEUED_USED, SECONDS_USED = "{used} of {most} jobs that may wait", "{used} of {most} s of the engines in 24 hours"

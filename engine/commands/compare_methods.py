@@ -21,7 +21,7 @@ def list_methods(profile: Mapping[str, Any], spec: CompareSpec) -> str:
     left_out = [name for name in (spec.time, spec.group) if name not in spec.keep]
     size = Size.of(counts, count_width(profile, [*left_out, spec.score_column]))
     catalog, installed = {"methods": describe_methods()}, find_installed()
-    choices, images = list_choices(catalog, len(counts), installed)
+    choices, images = list_choices(catalog, counts, installed)
     chosen = {row.name for row in list_rows(spec, catalog, installed=installed)}
     out = []
     for family, members in groupby(sorted(choices, key=lambda one: FAMILIES.index(one.family)), key=lambda one: one.family):

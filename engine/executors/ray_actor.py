@@ -8,6 +8,7 @@ This module imports no Ray, so a cluster's node needs the package `engine` as it
 from __future__ import annotations
 
 import json
+import logging
 import os
 import queue
 import socket
@@ -23,6 +24,7 @@ from engine.executors import CatalogReceived, ExecutorEvent, Key, Work, WorkerEv
 from engine.executors.local import LocalExecutor
 from engine.executors.wire import pack_alive, pack_event, unpack_work
 from engine.memory import default_limit
+from engine.operate import logs
 from engine.version import NUMERICS
 
 ALIVE = 1.0
@@ -31,6 +33,8 @@ TURN = 0.05
 """Seconds that one turn of the actor's loop waits for its worker."""
 PACKAGES = ("torch", "numpy", "scikit-learn")
 """Packages whose versions decide the bits of a result."""
+
+log = logging.getLogger(__name__)
 
 
 def list_versions() -> dict[str, str]:
@@ -46,13 +50,14 @@ def list_versions() -> dict[str, str]:
 
 class SlotActor:
     """The actor. threads, target, catalog, private: as of `LocalExecutor`. memory_mb: MiB that a run may use, None = a processor's share
-    of this node's memory. environment: settings of the engine that decide numbers, and the share of a GPU.
+    of this node's memory. environment: settings of the engine that decide numbers and the form of logs, and the share of a GPU.
     """
 
     def __init__(
         self, target: str, catalog: str, private: str, threads: int, memory_mb: int | None, environment: Mapping[str, str]
     ) -> None:
         os.environ.update(environment)
+        logs.configure_worker()
         vars(sys.modules["__main__"]).pop("__file__", None)  # else each worker would import Ray's own script
         self._arguments: dict[str, Any] = {
             "target": target,
@@ -126,7 +131,10 @@ class SlotActor:
                     self._trouble = self._executor.trouble
                     self._settled.set()
         except BaseException:
-            traceback.print_exc()
+            if logs.is_json():
+                log.critical("the worker of this slot cannot be driven", exc_info=True)
+            else:
+                traceback.print_exc()
             os._exit(1)  # the engine sees an actor that died
 
     def _obey(self, executor: LocalExecutor) -> None:

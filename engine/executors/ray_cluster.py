@@ -58,8 +58,8 @@ STORE_BYTES = 100_000_000
 """Bytes of memory for objects, on a cluster that this process starts. Ray's default is a third of the machine's."""
 FOLDER = "lab-ray-"
 """What the names of the folders of such clusters begin with, before the engine's process id."""
-TRAVELS = ("LAB_COMPILE", "LAB_GRAPH", "LAB_FRAMES")
-"""Settings of the engine that decide numbers and films, which the actors take over."""
+TRAVELS = ("LAB_COMPILE", "LAB_GRAPH", "LAB_FRAMES", "LAB_LOG")
+"""Settings of the engine that decide numbers, films and the form of logs, which the actors take over."""
 BROKE = "The run failed with an error in the engine on its machine of the cluster; the log there has the details."
 NOT_THERE = "LAB_EXECUTOR=ray: Ray is not installed; python -m pip install -r requirements-ray.txt installs it."
 NO_ANSWER = (

@@ -20,7 +20,7 @@ from engine.models.cnn import CNN, TRUNKS
 from engine.models.mlp import ACTIVATIONS
 from engine.models.net import Net
 from engine.plain import to_plain
-from engine.spec import fields
+from engine.spec import fields, limits
 from engine.spec.fields import FIRST, param
 from engine.spec.pens import Pen
 from engine.text import quote
@@ -67,7 +67,7 @@ class Method(abc.ABC):
     adds_rows: whether its synthetic rows have the table's columns, so that they can be saved.
     reuses_plain: whether its first phase is plain training, which `engine.training.network_cache` may already hold.
     reads_validation: whether it reads validation rows while it trains, beyond choosing by them (see `needs_validation`).
-    most_classes: most classes that it takes; None: any number.
+    most_classes: most classes that it takes; None: any number. least_valid: fewest validation rows of every class that it needs.
     suggested: place among the first choices of a new sweep; None: not among them.
     paper_rows: names of this method's rows in the papers' tables.
     expected_failed_checks: scikit-learn's check -> why the method's classifier fails it by design, with its default parameters.
@@ -96,6 +96,7 @@ class Method(abc.ABC):
     reuses_plain: ClassVar[bool] = False
     reads_validation: ClassVar[bool] = False
     most_classes: ClassVar[int | None] = None
+    least_valid: ClassVar[int | None] = None
     suggested: ClassVar[int | None] = None
     paper_rows: ClassVar[tuple[str, ...]] = ()
     expected_failed_checks: ClassVar[Mapping[str, str]] = {}
@@ -150,6 +151,12 @@ class Method(abc.ABC):
                 f"Only binary classification is supported by {self.name}: these data have {len(task.classes)} classes."
             )
 
+    def refuse_few_valid(self, task: Task) -> None:
+        """Raises BadInput where validation has fewer rows of a class than the method needs."""
+        few = int(task.valid.counts(len(task.classes)).min())
+        if self.least_valid is not None and few < self.least_valid:
+            raise BadInput(f"{self.name}: {limits.explain_few_valid(few, self.least_valid)}")
+
     def _values(self) -> dict[str, Any]:
         return {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
 
@@ -191,6 +198,7 @@ class Method(abc.ABC):
             "reuses_plain": cls.reuses_plain,
             "reads_validation": cls.reads_validation,
             "most_classes": cls.most_classes,
+            "least_valid": cls.least_valid,
             "suggested": cls.suggested,
             "paper_rows": list(cls.paper_rows),
         } | ({"plugin": cls.plugin} if cls.plugin else {})

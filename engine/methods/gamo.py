@@ -188,7 +188,7 @@ class GAMO(GeneratorMethod):
         net = self._stack(filled.generators, task.train, task)
         synthetic = Synthetic(filled.new.x, filled.new.x, filled.new.y, filled.new.mask)
         if task.shape is None:
-            camera.describe_points(describe_filled(filled))
+            camera.describe_points(describe_filled(filled, len(camera.views)))
             camera.track_points(filled.new, lambda: synthetic.x)
         else:
             camera.show_features(net)
@@ -211,7 +211,7 @@ class GAMO(GeneratorMethod):
         filled = yield from self.fill(real, task, meter)
         head_frames(net, task, camera)
         if task.shape is not None:
-            camera.describe_points(describe_filled(filled))
+            camera.describe_points(describe_filled(filled, len(camera.views)))
             camera.track_points(filled.new, lambda: filled.new.x)
         fitted = Fitted(
             net,

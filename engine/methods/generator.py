@@ -109,7 +109,7 @@ class GeneratorMethod(DeepMethod, abc.ABC):
         new = filled.new
         synthetic = Synthetic(new.x, new.x, new.y, new.mask)
         if task.shape is None:
-            camera.describe_points(describe_filled(filled))
+            camera.describe_points(describe_filled(filled, len(camera.views)))
             camera.track_points(new, lambda: synthetic.x)
         yield Phase("training", "Training the network")
         loss = self.classifier_loss(filled.rows.counts(len(task.classes)))
@@ -117,7 +117,7 @@ class GeneratorMethod(DeepMethod, abc.ABC):
         if task.shape is not None:
             camera.show_features(net)
             features = embedded(net, new)
-            camera.describe_points(describe_filled(filled))
+            camera.describe_points(describe_filled(filled, len(camera.views)))
             camera.track_points(features, lambda: features.x)
         yield from camera.record_final_frame(net, "chosen", chosen.epoch, meter.step, chosen.score)
         return Fitted(
@@ -191,14 +191,35 @@ class GeneratorMethod(DeepMethod, abc.ABC):
         return repr((self.name, own, where, rows.hexdigest()))
 
 
-def describe_filled(filled: Filled) -> Sampled:
-    """How the new rows were made, for the picture: between which rows, or of which rows with which weights, where the generator says so."""
+def describe_filled(filled: Filled, pictures: int) -> Sampled:
+    """How the new rows of the first `pictures` replicates were made. kind: "generated", of which rows with which weights; "codes", between
+    the codes of which rows; "nearest", of a drawn code, with the nearest row of the class for a seed.
+    """
     how, lines = filled.generated.how, _lines(filled)
-    sources = (how["top"], how["alpha"]) if {"top", "alpha"} <= how.keys() else None
-    if sources is not None:
-        first = sources[0][..., :1].double()
-        lines = torch.cat([first, first, torch.zeros_like(first)], 2)
-    return Sampled(filled.rows, filled.new, lines, kind="generated", sources=sources)
+    if {"top", "alpha"} <= how.keys():
+        return Sampled(
+            filled.rows, filled.new, _start_at(how["top"][..., 0]), kind="generated", sources=(how["top"], how["alpha"])
+        )
+    if lines is not None:
+        weights = torch.stack([1 - how["step"], how["step"]], 2)
+        return Sampled(filled.rows, filled.new, lines, kind="codes", sources=(lines[..., :2].long(), weights))
+    near = [find_nearest(filled.rows, filled.new, r) for r in range(pictures)]
+    return Sampled(filled.rows, filled.new, _start_at(torch.stack(near)) if near else None, kind="nearest")
+
+
+def _start_at(rows: Tensor) -> Tensor:
+    """Lines [R, n, 3] that begin and end at rows [R, n]."""
+    return torch.stack([rows, rows, torch.zeros_like(rows)], 2).double()
+
+
+def find_nearest(rows: Rows, new: Rows, r: int) -> Tensor:
+    """The number of the real row of its class nearest to each of replicate r's new rows, [n], -1 on padding. rows: real ones, then new."""
+    out = torch.full_like(new.y[r], -1)
+    real = torch.arange(rows.mask.shape[1], device=out.device) < rows.mask[r].sum() - new.mask[r].sum()
+    for c in torch.unique(new.y[r][new.mask[r]]).tolist():
+        at, own = (torch.nonzero(mask).squeeze(1) for mask in (new.mask[r] & (new.y[r] == c), real & (rows.y[r] == c)))
+        out[at] = own[torch.cdist(new.x[r][at].double(), rows.x[r][own].double()).argmin(1)]
+    return out
 
 
 def _lines(filled: Filled) -> Tensor | None:

@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 import numpy as np
 
 from engine.data.dataset import Task
-from engine.errors import BadInput
 from engine.events import Epoch, Event, Note, Running
 from engine.methods.base import param
 from engine.methods.estimator import EnsembleMethod, Growing, Sample, score_answers
@@ -56,6 +55,7 @@ class MESA(EnsembleMethod):
     reads_validation = True
     filmed = True
     most_classes = 2
+    least_valid = FEWEST
     overhead = 1_000.0
     cost = 5_000.0
 
@@ -80,15 +80,9 @@ class MESA(EnsembleMethod):
         return float(params["steps"] + params["members"]) * (cls.count_grown(counts) + cls.overhead)
 
     def fit(self, task: Task, *, camera: Camera) -> Generator[Event, None, Fitted]:
-        """See Method.fit. Raises BadInput for more than two classes, and where validation has fewer than FEWEST rows of the smaller."""
+        """See Method.fit. Raises BadInput for more than two classes, and for too few validation rows, which its reward is measured on."""
         self.refuse_classes(task)
-        smaller = task.train.counts(2).argmin(1)
-        few = int(task.valid.counts(2).gather(1, smaller.unsqueeze(1)).min())
-        if few < FEWEST:
-            raise BadInput(
-                f"mesa measures its reward on validation rows, of which {few} {'is' if few == 1 else 'are'} of the smaller class; it needs "
-                f"{FEWEST} or more."
-            )
+        self.refuse_few_valid(task)
         return (yield from super().fit(task, camera=camera))
 
     def grow_all(self, samples: Sequence[Sample]) -> Generator[Event, None, list[Any]]:

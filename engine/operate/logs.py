@@ -38,11 +38,14 @@ def make_formatter() -> logging.Formatter:
     return JsonFormatter() if is_json() else logging.Formatter(PLAIN)
 
 
-def configure_logs() -> None:
-    """Write what this process logs on stderr: from INFO on, and of an engine in JSON also when a run begins and ends. Raises BadInput."""
+def configure_logs(*, force: bool = False) -> None:
+    """Write what this process logs on stderr: from INFO on, and of an engine in JSON also when a run begins and ends. Raises BadInput.
+
+    force: in place of what the process was started with.
+    """
     handler = logging.StreamHandler()
     handler.setFormatter(make_formatter())
-    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.basicConfig(level=logging.INFO, handlers=[handler], force=force)
     logging.getLogger("engine").setLevel(logging.DEBUG if is_json() else logging.NOTSET)
 
 
@@ -52,7 +55,7 @@ def configure_worker() -> None:
     What libraries in C print reaches stderr as it is.
     """
     if is_json():
-        configure_logs()
+        configure_logs(force=True)
         sys.stderr = _Lines(logging.getLogger("engine.executors.worker"))
 
 

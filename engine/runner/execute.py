@@ -137,7 +137,10 @@ def _fit(
             if not isinstance(event, (Frame, Scene)) or event.replicate == 0:
                 yield event
     record.add_chunk(task, fitting.value, append_points(dataset, spec.points), camera)
+    if not record.generated:
+        return
     if "x" not in record.generated:
+        record.add_mixture_checks(task, fitting.value)
         return
     yield Phase("judging", "Asking another classifier about the generated images")
     for r in range(len(numbers)):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import partial
@@ -12,7 +11,7 @@ import numpy as np
 import torch
 
 from engine.analysis.memorise import MOST_ROWS, Memorised, check_memorising, find_word, measure_distances
-from engine.data.dataset import Task
+from engine.data.dataset import Rows, Task
 from engine.plain import to_plain
 from engine.runner.judge import Judge
 from engine.seeds import numpy_stream
@@ -36,6 +35,7 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
     checks: JSON text; see `check_generated`. top int64, alpha float32 [C, 24, 5]: the rows with the largest weights in a convex
     combination, by number in the dataset, -1 past the last; there for methods that make such rows, with top_x [C, 8, 5, h, w, channels],
     the rows of the first 8. base, other int64, step float32 [C, 24]: the rows between whose codes a new one lies, and its share of the way.
+    code float32 [C, 24, d]: what a row was made of besides its class, where a generator draws that.
     picture/<name> uint8 [C, k, p, h, w, channels]: rows that belong beside the first k.
     """
     made, how = fitted.synthetic, fitted.generated
@@ -62,7 +62,7 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
     for name in ("top", "base", "other"):
         if name in how.how:
             out[name] = np.full((classes, SHOWN, *how.how[name].shape[2:]), -1, np.int64)
-    for name in ("alpha", "step"):
+    for name in ("alpha", "step", "code"):
         if name in how.how:
             out[name] = np.zeros((classes, SHOWN, *how.how[name].shape[2:]), np.float32)
     if "top" in out:
@@ -82,10 +82,11 @@ def make_generated_artifact(task: Task, fitted: Fitted, r: int) -> dict[str, np.
             top = how.how["top"][r][at[:BESIDE]]
             there = (top >= 0).cpu().numpy()[..., None, None, None]
             out["top_x"][c, : len(top)] = draw(real[top.clamp(min=0)]) * there
-        for name in ("top", "base", "other", "alpha", "step"):
+        for name in ("top", "base", "other", "alpha", "step", "code"):
             if name in out:
                 values = how.how[name][r][at].cpu().numpy()
-                out[name][c, :count] = values if name in ("alpha", "step") else np.where(values < 0, -1, numbers[values])
+                whole = name in ("top", "base", "other")
+                out[name][c, :count] = np.where(values < 0, -1, numbers[values]) if whole else values
     return out | {f"picture/{name}": draw(rows) for name, rows in how.pictures[r].items()}
 
 
@@ -99,17 +100,16 @@ def _draw(task: Task, r: int, rows: torch.Tensor) -> np.ndarray:
 
 
 def _describe_mixtures(task: Task, fitted: Fitted, r: int) -> dict[str, np.ndarray]:
-    """Of replicate r's mixtures among features, which are no images: count, top, alpha, top_x, near_distance and checks, as of images, with
+    """Of replicate r's mixtures among features, which are no images: count, top, alpha, top_x and near_distance, as of images, with
     distances between features.
     """
     made, how, net = fitted.embedded, fitted.generated, fitted.earlier or fitted.net
     assert made is not None and how is not None and task.shape is not None
     classes, own, shape = len(task.classes), task.train.mask[r], task.shape
-    numbers, pixels, y = task.source[r], task.train.x[r][own], task.train.y[r][own].cpu().numpy()
+    numbers, pixels = task.source[r], task.train.x[r][own]
     tops, alphas = (how.how[name][r][made.mask[r]].cpu().numpy() for name in ("top", "alpha"))
-    labels = made.y[r][made.mask[r]].cpu().numpy()
-    x = made.x[r][made.mask[r]].double().cpu().numpy()
-    real, *held = (net.embed(p.x, p.mask)[r][p.mask[r]].double().cpu().numpy() for p in (task.train, task.valid, task.withheld))
+    x, labels = _take(made, made.x, r)
+    real, y = _take(task.train, net.embed(task.train.x, task.train.mask), r)
     out: dict[str, np.ndarray] = {
         "count": np.zeros(classes, np.int64),
         "top": np.full((classes, SHOWN, tops.shape[1]), -1, np.int64),
@@ -128,13 +128,30 @@ def _describe_mixtures(task: Task, fitted: Fitted, r: int) -> dict[str, np.ndarr
         pictures = _draw(task, r, pixels[torch.from_numpy(first.clip(0)).to(pixels.device)])
         out["top_x"][c, : len(first)] = pictures * (first >= 0)[..., None, None, None]
         out["near_distance"][c, :count] = measure_distances(x[at], real[y == c]).first
-    held_y = np.concatenate([p.y[r][p.mask[r]].cpu().numpy() for p in (task.valid, task.withheld)])
-    one = task.replicates[r]
-    rng = numpy_stream(task.seed, "memorise", one.seed, one.fold)
-    found = check_memorising(real, y, np.concatenate(held), held_y, x, labels, classes, rng)
+    return out
+
+
+def _take(rows: Rows, x: torch.Tensor, r: int) -> tuple[np.ndarray, np.ndarray]:
+    """Replicate r's features of rows, x [R, N, H], without padding, float64, and their classes."""
+    own = rows.mask[r]
+    return x[r][own].double().cpu().numpy(), rows.y[r][own].cpu().numpy()
+
+
+@torch.no_grad()
+def check_mixtures(task: Task, fitted: Fitted) -> list[dict[str, Any]]:
+    """What `check_generated` says of images, of every replicate's rows made among features, measured among them; none has a judge."""
+    made, net = fitted.embedded, fitted.earlier or fitted.net
+    assert made is not None
+    parts = [(rows, net.embed(rows.x, rows.mask)) for rows in (task.train, task.valid, task.withheld)]
     judge = {"reason": "Rows made among features are no images.", "rows": 0, "classes": []}
-    checks = to_plain({"memorised": _list_memorised(found), "judge": judge})
-    return out | {"checks": np.array(json.dumps(checks))}
+    checks = []
+    for r, one in enumerate(task.replicates):
+        real, *held = (_take(rows, x, r) for rows, x in parts)
+        held_x, held_y = (np.concatenate([part[k] for part in held]) for k in (0, 1))
+        rng = numpy_stream(task.seed, "memorise", one.seed, one.fold)
+        found = check_memorising(*real, held_x, held_y, *_take(made, made.x, r), len(task.classes), rng)
+        checks.append(to_plain({"memorised": _list_memorised(found), "judge": judge}))
+    return checks
 
 
 def _list_memorised(found: Sequence[Memorised]) -> list[dict[str, Any]]:

@@ -31,7 +31,7 @@ from engine.runner.features import (
     extract_features,
     read_cells,
 )
-from engine.runner.generated import check_generated, make_generated_artifact, summarise_checks
+from engine.runner.generated import check_generated, check_mixtures, make_generated_artifact, summarise_checks
 from engine.runner.judge import Judge
 from engine.seeds import numpy_stream
 from engine.spec import RunSpec
@@ -158,6 +158,10 @@ class RunRecord:
         self.checks.append(checks)
         if task.replicates[r].number == 0:
             self.generated["judged"] = judged
+
+    def add_mixture_checks(self, task: Task, fitted: Fitted) -> None:
+        """Measures the chunk's rows that were made among features."""
+        self.checks += check_mixtures(task, fitted)
 
     def artifacts(self, test_share: float) -> dict[str, bytes]:
         """Every replicate's pictures and its points' contributions, and of the first its features and generated rows; nothing where they

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from engine.spec.contest import INSTALLED
+from engine.spec.limits import count_validation_rows, explain_few_valid
 
 TREES = "Gradient-boosted trees, from a package of its own."
 ABOUT = {
@@ -31,14 +32,14 @@ class Choice:
     why: str = ""
 
 
-def list_choices(catalog: Mapping[str, Any], classes: int, installed: Mapping[str, str]) -> tuple[list[Choice], int]:
+def list_choices(catalog: Mapping[str, Any], counts: Sequence[int], installed: Mapping[str, str]) -> tuple[list[Choice], int]:
     """(every method for tables, models that a person installs among them; how many methods take images alone).
 
-    classes: of the table. installed: `engine.spec.contest.find_installed`.
+    counts: rows of each class of the table. installed: `engine.spec.contest.find_installed`.
     """
     kept = [entry for entry in catalog["methods"] if "tabular" in entry["kinds"]]
     out = [
-        Choice(entry["name"], entry["title"], entry["family"], entry["summary"], entry["source"], _explain(entry, classes))
+        Choice(entry["name"], entry["title"], entry["family"], entry["summary"], entry["source"], _explain(entry, counts))
         for entry in kept
         if entry["ranked"]
     ]
@@ -50,11 +51,13 @@ def list_choices(catalog: Mapping[str, Any], classes: int, installed: Mapping[st
     return out, len(catalog["methods"]) - len(kept)
 
 
-def _explain(entry: Mapping[str, Any], classes: int) -> str:
-    """Why a method of the catalog cannot run on a table of so many classes."""
-    most = entry.get("most_classes")
-    if most is not None and classes > most:
-        return f"It takes {most} classes at most; this table has {classes}."
+def _explain(entry: Mapping[str, Any], counts: Sequence[int]) -> str:
+    """Why a method of the catalog cannot run on a table of so many rows of each class, split at random."""
+    most, least = entry.get("most_classes"), entry.get("least_valid")
+    if most is not None and len(counts) > most:
+        return f"It takes {most} classes at most; this table has {len(counts)}."
+    if least is not None and (few := count_validation_rows(min(counts))) < least:
+        return explain_few_valid(few, least)
     for module in entry.get("needs") or ():
         package = module.partition(".")[0]
         if importlib.util.find_spec(package) is None:  # nothing is imported

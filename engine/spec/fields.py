@@ -38,6 +38,7 @@ CATALOG_DEFAULTS: dict[str, Any] = {
     "reuses_plain": False,
     "reads_validation": False,
     "most_classes": None,
+    "least_valid": None,
     "suggested": None,
     "paper_rows": [],
 }

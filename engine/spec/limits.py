@@ -82,6 +82,11 @@ def count_validation_rows(n: int) -> int:
     return (2 * n + 5) // 10
 
 
+def explain_few_valid(few: int, least: int) -> str:
+    """The sentence for a method that needs more validation rows of every class than a table has."""
+    return f"It needs {least} validation rows of every class; of the smallest there {'is' if few == 1 else 'are'} {few}."
+
+
 def min_class_rows(folds: int) -> int:
     """Fewest rows of a class that leave one for training, for validation and for each test fold."""
     folds = QUICK if folds == 1 else folds

@@ -1,8 +1,9 @@
-"""About how many seconds a method takes on a table in a comparison: from measured seconds, and from comparisons that ended here.
+"""About how many seconds a method takes on a table in a comparison: from measured seconds, and from what ended here.
 
 One seed is meant: every fold of it, trained on all rows and trained again, on one free core. `MEASURED` is of another machine and of
 other tables, so a guess is a range. Where this store has comparisons, their pace moves it: that of all methods, and more so that of the
-method itself, whose range is then narrower. A method that was neither measured nor compared here has no guess.
+method itself, whose range is then narrower. Runs of the Lab move the guess of a method that was not compared here, less what they spend on
+pictures. A method that was neither measured nor compared nor run here has no guess.
 """
 
 from __future__ import annotations
@@ -138,6 +139,10 @@ SLACK = 0.5
 """Seconds added to those taken and those measured before they are divided: of short trainings most is not training."""
 LEAST = 0.02
 """Seconds below which no number is told apart."""
+DRAWING = {False: 0.4, True: 0.1}
+"""About how many seconds a replicate of a run of the Lab spends on frames and measurements: of a network, and of a model or ensemble.
+Seconds of the processor, six methods on ecoli4 and yeast6, AMD EPYC with AVX-512, 2026-12-01, n = 1.
+"""
 
 
 @dataclass(frozen=True)
@@ -152,22 +157,26 @@ class Guess:
 
 @dataclass(frozen=True)
 class Timing:
-    """A row of a comparison that ended: seconds of one seed on a table."""
+    """A row of a comparison that ended, or a run of the Lab: seconds of one seed on a table. drawing: of them about so many for pictures
+    and measurements of a run; None for a comparison.
+    """
 
     method: str
     size: Size
     seconds: float
+    drawing: float | None = None
 
 
 @dataclass(frozen=True)
 class Pace:
-    """What comparisons that ended here say. machine: seconds taken / seconds measured, the median over all methods. methods: the same of
-    one method. own: timings of methods that `MEASURED` lacks.
+    """What ended here says. machine: seconds taken / seconds measured, the median over all methods. methods: the same of one method that
+    was compared; run: of one that was run alone. own: timings of methods that `MEASURED` lacks.
     """
 
     machine: float = 1.0
     methods: Mapping[str, float] = field(default_factory=dict)
     own: Mapping[str, tuple[Timing, ...]] = field(default_factory=dict)
+    run: Mapping[str, float] = field(default_factory=dict)
 
 
 def guess_seconds(method: str, size: Size, pace: Pace | None = None) -> Guess | None:
@@ -175,15 +184,17 @@ def guess_seconds(method: str, size: Size, pace: Pace | None = None) -> Guess | 
     pace = pace or Pace()
     if own := pace.own.get(method):
         near = min(own, key=lambda one: abs(math.log(size.rows / one.size.rows)))
-        known = near.size.rows
-        return _make_guess(near.seconds * size.rows / known, size.rows, (known, known), KNOWN_SPREAD, here=True)
+        known, here = near.size.rows, near.drawing is None
+        taken = max(LEAST, near.seconds - (near.drawing or 0.0))
+        spread = KNOWN_SPREAD if here else SPREAD
+        return _make_guess(taken * size.rows / known, size.rows, (known, known), spread, here=here)
     middle = _read_law(method, size)
     if middle is None:
         return None
     sizes = [one.rows for one in TABLES.values()]
     here = method in pace.methods
     spread = KNOWN_SPREAD if here else SPREAD if sum(one is not None for one in MEASURED[method]) > 2 else FEW_SPREAD
-    factor = pace.methods.get(method, pace.machine)
+    factor = pace.methods.get(method, pace.run.get(method, pace.machine))
     return _make_guess(middle * factor, size.rows, (min(sizes), max(sizes)), spread, here=here)
 
 
@@ -240,22 +251,30 @@ def round_range(guess: Guess) -> tuple[str, str, str] | None:
     return f"{low:g}", f"{high:,g}", unit
 
 
-# ---- comparisons that ended
+# ---- comparisons and runs that ended
 
 
 def learn_pace(timings: Iterable[Timing]) -> Pace:
-    """The pace of this machine and of methods on it."""
-    factors: dict[str, list[float]] = defaultdict(list)
+    """The pace of this machine and of methods on it. Runs of the Lab count for methods that were not compared, and the machine's pace is
+    theirs where nothing was.
+    """
+    timings = list(timings)
+    compared = {one.method for one in timings if one.drawing is None}
+    factors: dict[bool, dict[str, list[float]]] = {False: defaultdict(list), True: defaultdict(list)}
     own: dict[str, list[Timing]] = defaultdict(list)
     for one in timings:
+        alone = one.drawing is not None
+        if alone and one.method in compared:
+            continue
         foreseen = _read_law(one.method, one.size)
         if foreseen is None:
             own[one.method].append(one)
         else:
-            factors[one.method].append((one.seconds + SLACK) / (foreseen + SLACK))
-    methods = {name: statistics.median(values) for name, values in factors.items()}
-    machine = statistics.median(methods.values()) if methods else 1.0
-    return Pace(machine, methods, {name: tuple(values) for name, values in own.items()})
+            factors[alone][one.method].append((one.seconds + SLACK) / (foreseen + SLACK + (one.drawing or 0.0)))
+    methods, run = ({name: statistics.median(values) for name, values in factors[alone].items()} for alone in (False, True))
+    paces = methods or run
+    machine = statistics.median(paces.values()) if paces else 1.0
+    return Pace(machine, methods, {name: tuple(values) for name, values in own.items()}, run)
 
 
 def read_timings(comparison: Mapping[str, Any], catalog: Mapping[str, Any]) -> list[Timing]:
@@ -270,6 +289,26 @@ def read_timings(comparison: Mapping[str, Any], catalog: Mapping[str, Any]) -> l
         if whole and name in entries and is_number(seconds) and counts and columns and not _is_cut(row, entries[name]):
             out.append(Timing(name, Size.of(counts, int(columns)), max(LEAST, seconds * folds / count)))
     return out
+
+
+def read_run(result: Mapping[str, Any], catalog: Mapping[str, Any]) -> Timing | None:
+    """What a run of the Lab on a table of the catalog took for a seed; None where its values are not those of a comparison."""
+    spec, counts = result["spec"], result["class_counts"]
+    methods, tables = ({entry["name"]: entry for entry in catalog[kind]} for kind in ("methods", "datasets"))
+    method, table = methods.get(spec.get("method")), tables.get(spec.get("dataset"))
+    if method is None or table is None or table["kind"] != "tabular" or method.get("plugin", "") != (spec.get("plugin") or ""):
+        return None
+    own = {**default_params(method, "tabular"), **(method.get("quick") or {})}
+    if any(own[name] != value for name, value in (spec.get("params") or {}).items() if name in own):
+        return None
+    folds, replicates = spec.get("folds") or 1, result["n"]
+    rows = [max(1, round(sum(counts[part].get(label, 0.0) for part in PARTS))) for label in counts["train"]]
+    drawing = folds * DRAWING[method["family"] in ("model", "ensemble")]
+    return Timing(method["name"], Size.of(rows, table["features"]), max(LEAST, result["seconds"] * folds / replicates), drawing)
+
+
+PARTS = ("train", "validation", "test")
+"""Parts of a run whose rows a comparison would train on and score."""
 
 
 def _is_cut(row: Mapping[str, Any], entry: Mapping[str, Any]) -> bool:

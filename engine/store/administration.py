@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
@@ -180,17 +181,18 @@ class Administration(Part):
         """
         whose = require_admin(admin)
         owner = self._find_owner(person)
-        with self.database.writing() as connection:
-            record_act(self.database, connection, whose, "forget", f"person {person}", "begun")
+        record = partial(record_act, self.database, who=whose, act="forget", subject=f"person {person}")
+
+        def begin(connection: Connection) -> None:
+            record(connection, outcome="begun")
             connection.execute(ASKERS.delete().where(ASKERS.c.person == person))
             if owner is not None:
                 connection.execute(BOOKMARKS.delete().where(BOOKMARKS.c.owner == owner))
                 request_purge(self.database, connection)
+
+        self.database.write(begin)
         tables, jobs = (0, 0) if owner is None else delete_owner(self.database, owner)
-        with self.database.writing() as connection:
-            record_act(
-                self.database, connection, whose, "forget", f"person {person}", f"{tables} tables and {jobs} jobs deleted"
-            )
+        self.database.write(partial(record, outcome=f"{tables} tables and {jobs} jobs deleted"))
         return Forgotten(tables, jobs, purge(self.database))
 
     def drain_for(self, admin: str | None, engine: str, drain: Callable[[str], object]) -> None:
@@ -199,8 +201,8 @@ class Administration(Part):
         The act is in the log before the verb is called.
         """
         whose = require_admin(admin)
-        with self.database.writing() as connection:
-            record_act(self.database, connection, whose, "drain", f"engine {engine}", "asked")
+        said = {"who": whose, "act": "drain", "subject": f"engine {engine}", "outcome": "asked"}
+        self.database.write(lambda connection: record_act(self.database, connection, **said))
         drain(engine)
 
     def _find_owner(self, person: str) -> str | None:

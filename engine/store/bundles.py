@@ -67,8 +67,7 @@ class Bundles(Part):
                 raise BadData(f"{path} is no bundle of runs: the id of a run is 16 of 0-9a-f.")
             runs = [(id, *_read_run(bundle, id)) for id in dict.fromkeys(head["runs"])]
         for run in runs:
-            with self.database.writing() as connection:
-                insert_finished(self.database, connection, *run)
+            self.database.write(lambda connection, run=run: insert_finished(self.database, connection, *run))
         return [run[0] for run in runs]
 
 

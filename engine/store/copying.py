@@ -14,10 +14,10 @@ from sqlalchemy.engine import Connection
 
 from engine.errors import BadInput, StoreError
 from engine.store.database import Database
-from engine.store.schema import ENGINES, FACTS, JOBS, METADATA, REVISIONS, UPLOADS
+from engine.store.schema import CATALOGS, ENGINES, FACTS, JOBS, METADATA, REVISIONS, UPLOADS
 from engine.store.sealing import Place
 
-LEFT_OUT = (REVISIONS.name, FACTS.name, ENGINES.name, "keys")
+LEFT_OUT = (REVISIONS.name, FACTS.name, ENGINES.name, CATALOGS.name, "keys")
 """Tables that say something of their own database alone: its schema, its engines and its keys."""
 _SEALED: dict[str, tuple[str, str | None, tuple[str, ...]]] = {
     "jobs": ("id", None, ("spec", "reason")),

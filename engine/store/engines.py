@@ -12,12 +12,16 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from engine.store.catalogs import merge_catalogs, name_catalog
 from engine.store.database import ENGINES_TOPIC, Database, Part, repeat_on_conflict
 from engine.store.jobs import ANEW, INTERRUPTED, LOST_MOST, PREVIEW, delete_outcome
-from engine.store.schema import CATALOG, ENGINES, JOBS
+from engine.store.schema import CATALOG, CATALOGS, ENGINES, JOBS
 
 STALE = 3.0
 """Seconds without a heartbeat after which an engine of a store on this machine counts as gone; others have `Database.silence`."""
+
+KEPT = 3600.0
+"""Seconds for which a silent engine's row is kept, and a catalog that no row names."""
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,8 @@ class EngineInfo:
     device: the one `auto` would take, as a worker reported it ('' while none has). devices: those that can be asked for.
     slots: runs at a time; ready: workers that are up; busy: slots in use. trouble: why its workers do not start, '' while they do.
     troubles: the same of each slot of a cluster that is not ready, such as another version on its machine.
-    previews: whether it computes previews, in a worker beside the slots. catalog: the first 16 digits of a digest of its catalog. version:
-    of the program, '' where it is not installed as a package; numerics: `engine.version.NUMERICS`, 0 for programs of before.
+    previews: whether it computes previews, in a worker beside the slots. catalog: `name_catalog` of it, '' without one. version: of the
+    program, '' where it is not installed as a package; numerics: `engine.version.NUMERICS`, 0 for programs of before.
     device_memory: MiB of each device; share: percent of a GPU's memory for each worker; mps: the folder of NVIDIA's Multi-Process Service,
     '' where none runs. draining: it takes nothing new, and stops when what it runs has ended.
     """
@@ -79,15 +83,30 @@ class Engines(Part):
 
     @repeat_on_conflict
     def publish_catalog(self, catalog: Mapping[str, Any]) -> None:
-        """What the live engine can do; the newest replaces the last."""
+        """What an engine can do; it counts as long as an engine lives whose heartbeat names it (`name_catalog`), and then until the next
+        is published. Those of engines that are gone are deleted."""
+        words, now = json.dumps(catalog, allow_nan=False), self.database.clock
         with self.database.writing() as connection:
-            self.database.upsert(connection, CATALOG, {"one": 1, "words": json.dumps(catalog, allow_nan=False)})
+            named = {read_info(row).catalog for row in connection.execute(sa.select(ENGINES.c.heartbeat, ENGINES.c.words))}
+            gone = CATALOGS.c.digest.not_in(named) & (CATALOGS.c.published < now - KEPT)
+            connection.execute(CATALOGS.delete().where(gone))
+            self.database.upsert(connection, CATALOGS, {"digest": name_catalog(catalog), "words": words, "published": now})
+            self.database.upsert(connection, CATALOG, {"one": 1, "words": words})
 
     def catalog(self) -> dict[str, Any] | None:
-        """The catalog last published, None where none ever was."""
+        """What the engines that live and take jobs can do together (`merge_catalogs`), the newest engine's first; the catalog published
+        last where none does, None where none ever was."""
         with self.database.reading() as connection:
-            text = connection.execute(sa.select(CATALOG.c.words)).scalar()
-        return None if text is None else dict(json.loads(text))
+            rows = connection.execute(sa.select(ENGINES.c.heartbeat, ENGINES.c.words).where(ENGINES.c.drain.is_(None))).all()
+            now = self.database.read_clock(connection)
+            known = sorted((read_info(row) for row in rows), key=lambda e: -e.started)
+            taking = dict.fromkeys(e.catalog for e in known if e.alive(now, self.database.silence) and not e.draining)
+            query = sa.select(CATALOGS.c.digest, CATALOGS.c.words).where(CATALOGS.c.digest.in_(list(taking)))
+            texts = {row.digest: row.words for row in connection.execute(query)} if taking else {}
+            if not texts:
+                text = connection.execute(sa.select(CATALOG.c.words)).scalar()
+                return None if text is None else dict(json.loads(text))
+        return merge_catalogs([json.loads(texts[digest]) for digest in taking if digest in texts])
 
     @repeat_on_conflict
     def record_heartbeat(self, info: EngineInfo) -> None:
@@ -152,7 +171,7 @@ class Engines(Part):
             ids = self._queue_anew(connection, orphan, stale_after)
             ended = JOBS.update().where(orphan).values(state="interrupted", reason=INTERRUPTED, finished=now)
             ids += connection.execute(ended.returning(JOBS.c.id)).scalars()
-            connection.execute(ENGINES.delete().where(ENGINES.c.heartbeat < now - 3600))
+            connection.execute(ENGINES.delete().where(ENGINES.c.heartbeat < now - KEPT))
         return ids
 
     def _queue_anew(self, connection: Connection, orphan: sa.ColumnElement[bool], stale_after: float) -> list[str]:

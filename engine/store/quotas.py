@@ -40,8 +40,25 @@ class Quota:
         return bool(self.queued or self.seconds)
 
 
+@dataclass(frozen=True)
+class Used:
+    """What one person keeps and has asked for, as quotas count it. size: bytes of all tables. seconds: of engines, in 24 hours."""
+
+    tables: int
+    size: int
+    queued: int
+    seconds: float
+
+
 class Quotas(Part):
     """What people have asked of the engines."""
+
+    def read_used(self, owner: str) -> Used:
+        """What an owner keeps, has waiting and has used."""
+        person = name_person(owner)
+        with self.database.reading() as connection:
+            tables, size = _count_kept(connection, owner)
+            return Used(tables, size, count_queued(connection, person), count_seconds(self.database, connection, person))
 
     def read_asker(self, job: str) -> str | None:
         """Who asked for a job (`name_person`), None where that is not recorded."""
@@ -72,7 +89,7 @@ def read_quota() -> Quota:
 def check_tables(connection: Connection, owner: str, more: int = 1) -> None:
     """Raises QuotaReached where `more` tables would be too many for the owner."""
     most = read_quota().tables
-    kept = connection.execute(sa.select(sa.func.count()).where(UPLOADS.c.owner == owner)).scalar_one()
+    kept, _ = _count_kept(connection, owner)
     if kept + more > most:
         tables = "1 table" if kept == 1 else f"{kept} tables"
         raise QuotaReached(
@@ -87,9 +104,15 @@ def check_bytes(connection: Connection, owner: str, size: int) -> None:
     most = read_quota().mib
     if not most:
         return
-    kept = connection.execute(sa.select(sa.func.coalesce(sa.func.sum(UPLOADS.c.size), 0)).where(UPLOADS.c.owner == owner))
-    if kept.scalar_one() + size > most << 20:
+    if _count_kept(connection, owner)[1] + size > most << 20:
         raise QuotaReached(f"Your tables may have {most:,} MiB together here, and this one is too many: forget one first.")
+
+
+def _count_kept(connection: Connection, owner: str) -> tuple[int, int]:
+    """(tables of an owner, their bytes)."""
+    query = sa.select(sa.func.count(), sa.func.coalesce(sa.func.sum(UPLOADS.c.size), 0)).where(UPLOADS.c.owner == owner)
+    tables, size = connection.execute(query).one()
+    return int(tables), int(size)
 
 
 def check_queued(connection: Connection, person: str, more: int = 1) -> None:

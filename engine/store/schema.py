@@ -155,6 +155,15 @@ SWEEPS = sa.Table(
 CATALOG = sa.Table(
     "catalog", METADATA, sa.Column("one", sa.Integer, primary_key=True), sa.Column("words", TEXT, nullable=False)
 )
+"""The catalog published last."""
+CATALOGS = sa.Table(
+    "catalogs",
+    METADATA,
+    sa.Column("digest", TEXT, primary_key=True),
+    sa.Column("words", TEXT, nullable=False),
+    sa.Column("published", sa.Float, nullable=False),
+)
+"""Each catalog that an engine published, under what its heartbeat calls it. published: when last, unix seconds."""
 ENGINES = sa.Table(
     "engines",
     METADATA,

@@ -13,13 +13,13 @@ from app.views.data import all_methods, chooser
 from app.words import data as words
 from engine.errors import BadParameter
 from engine.spec.comparison import CompareSpec
-from engine.spec.row_seconds import Guess, Size, Timing
+from engine.spec.row_seconds import DRAWING, Guess, Size, Timing
 from engine.store import Store
-from tests.app import boards, tables
+from tests.app import boards, fabricate, tables
 from tests.engine.contenders import CATALOG
 
 DIGEST = "d" * 64
-TABLE = all_methods.Table(Size(400, 6, 100), folds=5, classes=2)
+TABLE = all_methods.Table(Size(400, 6, 100), folds=5, counts=(350, 50))
 
 
 def own(name: str, family: str, digest: str = DIGEST) -> dict[str, Any]:
@@ -93,7 +93,9 @@ def test_the_list_has_every_method_for_tables_with_its_seconds(state: dict[str, 
     assert re.search(r'data-mark="mine-bag".*?2 to 8 s</span></button>', html), "a plugin that was compared here"
     assert re.search(r'data-mark="mine-model".*?seconds unknown</span></button>', html), "one that was not"
     assert re.search(r'data-mark="xgboost"[^>]* aria-disabled="true">.*?Not installed here\.</span>', html)
-    assert "5 folds on 400 rows, on one free core. Plain training counts once. Comparisons made here move it." in said[0]
+    assert (
+        "5 folds on 400 rows, on one free core. Plain training counts once. Comparisons and runs made here move it." in said[0]
+    )
     assert said[1].startswith(f"Chosen: {len(found)} rows, ") and "that take images alone." in said[1]
 
 
@@ -143,3 +145,17 @@ def test_seconds_of_finished_comparisons_are_read(state: dict[str, Any], store: 
     assert all(one.seconds > 0 and one.size.rows > 0 for one in found)
     monkeypatch.setattr(visitor, "read_owner", lambda: tables.STRANGER)
     assert jobs.read_timings(8) == [], "another browser's are not"
+
+
+def test_seconds_of_runs_are_read(state: dict[str, Any], store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jobs, "read_catalog", fabricate.catalog)
+    fabricate.done(store, fabricate.spec("glass2", "smote", None, folds=5, seeds=2))
+    for other in (
+        fabricate.spec("glass2", "ce", None, folds=5, params={"epochs": 7}),  # shorter than in a comparison
+        fabricate.spec("moons", "ce", None),
+    ):
+        fabricate.done(store, other)
+    (found,) = jobs.read_timings(8)
+    assert (found.method, found.size.columns, found.drawing) == ("smote", 9, 5 * DRAWING[False])
+    assert found.size.rows == pytest.approx(214, abs=3) and found.seconds == pytest.approx(12.3 * 5 / 10)
+    assert jobs.read_timings(1) == [], "of the newest ones alone"

@@ -132,7 +132,7 @@ OPEN = {
     ),  # an engine of before may still run
     *("claim", "release", "requeue", "append", "append_all", "finish", "save_result"),
     *("preview_news", "end_preview", "sweep_previews", "is_drained", "list_takers", "explain_waiting"),
-    *("is_signed_out", "read_asker", "record_spent", "has_lost_key"),
+    *("is_signed_out", "read_asker", "record_spent", "read_used", "has_lost_key"),
     *("read_sizes", "list_active", "count_people", "list_acts"),  # which refuse who is no admin
     *("url", "generation", "replaced", "close"),
 }

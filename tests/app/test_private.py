@@ -32,7 +32,9 @@ from engine.spec.embedding import FEATURES
 from engine.store import Store
 from engine.store.results import encode_result
 from engine.store.schema import OWNERS
+from engine.store.sealing import KEY_GONE
 from tests.app import fabricate
+from tests.app.conftest import opened
 
 ME, YOU = "m" * 43, "y" * 43
 CANARY = "k4n4ri3"
@@ -207,6 +209,16 @@ def test_what_is_private_is_in_no_cache_of_the_page(store: Store, looks: Callabl
     looks(ME)
     uploads.forget_uploads()
     assert shown(mine) == "none", "and not from what an earlier look left"
+
+
+@pytest.mark.parametrize("lost", [True, False])
+def test_a_link_to_a_table_that_is_gone_has_one_reason(
+    store: Store, looks: Callable[[str | None], None], monkeypatch: pytest.MonkeyPatch, lost: bool
+) -> None:
+    looks(ME)
+    monkeypatch.setattr(uploads, "has_lost_key", lambda: lost)
+    (said,) = [one.value for one in opened("data", data="a" * 32).warning]
+    assert said == KEY_GONE if lost else "belongs to another browser" in said
 
 
 def test_a_private_run_is_on_the_page_of_its_owner_alone(

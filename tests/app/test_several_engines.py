@@ -10,8 +10,10 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from app.frame import status
+from app.session.store import read_catalog
 from engine.store import EngineInfo, Store
 from engine.store.abilities import Abilities
+from engine.store.catalogs import name_catalog
 from engine.version import NUMERICS
 from tests.app import fabricate
 from tests.app.fabricate import HOSTILE, spec
@@ -107,3 +109,20 @@ def test_a_silent_engine_and_a_run_of_it(store: Store, look: Look) -> None:
     beat(store, "engine-1", ago=100)
     page = look(run=running.id)
     assert "**No engine**" in words(page) and store.job(running.id).state == "interrupted"
+
+
+def test_the_page_offers_what_all_engines_that_live_have(store: Store) -> None:
+    """Each of two engines has a method and a set that the other lacks; when one ends, what it alone has goes."""
+    whole = fabricate.catalog()
+    for id, left_out in (("one", ("ce", "moons")), ("two", ("smote", "wine"))):
+        less = {field: [e for e in whole[field] if e["name"] not in left_out] for field in ("methods", "datasets")}
+        store.publish_catalog(whole | less)
+        beat(store, id, catalog=name_catalog(whole | less))
+
+    def names(field: str) -> set[str]:
+        return {entry["name"] for entry in read_catalog()[field]}
+
+    assert {"ce", "smote"} <= names("methods") and {"moons", "wine"} <= names("datasets")
+    assert names("methods") == {entry["name"] for entry in whole["methods"]}
+    store.retire("two")
+    assert "smote" in names("methods") and "ce" not in names("methods") and "moons" not in names("datasets")

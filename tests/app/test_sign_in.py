@@ -22,12 +22,14 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 
 from app import api, launch, server, sign_in
+from app.parts import quota
 from app.session import uploads, visitor
 from app.words.text import escape
 from engine.errors import BadInput, NotAllowed
 from engine.store import Store
 from engine.store.engines import EngineInfo
 from engine.store.people import name_person
+from engine.store.quotas import Quota, Used
 from tests.app.conftest import opened
 from tests.app.test_lab import keys, words
 from tests.app.test_server import ROOT
@@ -505,16 +507,31 @@ def a_minute_of_an_engine(store: Store) -> None:
 
 
 @pytest.mark.parametrize(
-    ("setting", "most", "before", "press", "said"),
+    ("setting", "most", "before", "press", "said", "used"),
     [
-        ("LAB_MOST_TABLES", "1", one_table, ("data", "data.sample"), "You have 1 table here, and no more are kept at a time"),
-        ("LAB_MOST_MB", "1", nearly_a_mebibyte, ("data", "data.sample"), "Your tables may have 1 MiB together here"),
+        (
+            "LAB_MOST_TABLES",
+            "1",
+            one_table,
+            ("data", "data.sample"),
+            "You have 1 table here, and no more are kept at a time",
+            "Kept for you: 1 of 1 tables.",
+        ),
+        (
+            "LAB_MOST_MB",
+            "1",
+            nearly_a_mebibyte,
+            ("data", "data.sample"),
+            "Your tables may have 1 MiB together here",
+            "Kept for you: 1.0 of 1 MiB.",
+        ),
         (
             "LAB_MOST_QUEUED",
             "1",
             one_waiting_job,
             ("lab", "run"),
             "You have 1 job waiting here, and no more may wait at a time",
+            "Yours: 1 of 1 jobs that may wait.",
         ),
         (
             "LAB_MOST_SECONDS",
@@ -522,18 +539,34 @@ def a_minute_of_an_engine(store: Store) -> None:
             a_minute_of_an_engine,
             ("lab", "run"),
             "You have used 61 s of the engines in the last 24 hours",
+            "Yours: 61 of 60 s of the engines in 24 hours.",
         ),
     ],
 )
-def test_a_reached_quota_is_a_sentence_on_the_page(store, monkeypatch, setting, most, before, press, said):
+def test_a_reached_quota_is_a_sentence_on_the_page(store, monkeypatch, setting, most, before, press, said, used):
     monkeypatch.setattr(visitor, "read_owner", lambda: BROWSER)
     monkeypatch.setenv(setting, most)
     before(store)
     jobs = len(store.jobs())
     page = opened(press[0])
+    assert [one.value for one in page.caption if one.value.startswith(("Kept for you", "Yours"))] == [used]
     page.button(key=press[1]).click().run()
     assert not page.exception and [said in one.value for one in page.error] == [True]
     assert len(store.jobs()) == jobs and store.uploads(BROWSER) == [], "nothing was queued or kept"
+
+
+def test_quotas_without_a_limit_are_not_named(monkeypatch):
+    used = Used(tables=3, size=5 << 19, queued=1_200, seconds=75.4)
+    assert quota.list_kept(Quota(8, 0, 0, 0), used) == [] and quota.list_asked(Quota(8, 0, 0, 0), used) == []
+    assert quota.list_kept(Quota(6, 40, 0, 0), used) == ["3 of 6 tables", "2.5 of 40 MiB"], (
+        "half of the tables that may be kept"
+    )
+    assert quota.list_asked(Quota(8, 0, 2_000, 3_600), used) == [
+        "1,200 of 2,000 jobs that may wait",
+        "75 of 3,600 s of the engines in 24 hours",
+    ]
+    monkeypatch.setenv("LAB_MOST_TABLES", "8")
+    assert quota.list_kept(Quota(8, 0, 0, 0), used) == ["3 of 8 tables"]
 
 
 @pytest.fixture

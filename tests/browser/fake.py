@@ -127,7 +127,7 @@ def _add_making(scene: Scene, kind: str) -> Scene:
         way = np.linspace(0, 1, 9)[None, :, None]
         walks = scene.parents[:, None] + way * (rare[:1] - scene.parents)[:, None] / 4
         return dataclasses.replace(scene, kind=kind, seeds=scene.parents, walks=walks.astype(np.int16))
-    if kind == "generated":
+    if kind in ("generated", "codes"):
         sources = np.stack([scene.parents, np.broadcast_to(rare[0], scene.parents.shape)], 1)
         weights = np.tile(np.array([[200, 50]], np.uint8), (len(sources), 1))
         return dataclasses.replace(scene, kind=kind, seeds=scene.parents, sources=sources, weights=weights)

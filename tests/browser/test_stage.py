@@ -105,6 +105,8 @@ def test_the_rows_that_a_member_saw_are_lit(stage, until):
         ("walk", ["way of a new row"]),
         ("line", ["from its seed"]),
         ("generated", ["from rows it is a mean of"]),
+        ("codes", ["from rows whose codes it mixes"]),
+        ("nearest", ["to the nearest row of its class"]),
     ],
 )
 def test_how_new_rows_were_made_is_drawn_and_can_be_hidden(stage, until, made, words):
@@ -113,7 +115,7 @@ def test_how_new_rows_were_made_is_drawn_and_can_be_hidden(stage, until, made, w
     s.press("End")
     until(lambda: s["playing"] == "false")
     marks = s.root.locator(".panel > .marks").inner_text()
-    name = "generated" if made == "generated" else "new row"
+    name = "generated" if made in ("generated", "codes", "nearest") else "new row"
     assert all(word in marks for word in [*words, name, "unsafe rows:"]) and "cop" not in marks
     assert s.root.locator(".panel > .marks").evaluate("e => e.scrollWidth <= e.clientWidth"), "the key shows its last mark"
     shown = s.pixels()

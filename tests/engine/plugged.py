@@ -17,6 +17,38 @@ class NaiveBayes(WrappedMethod):
     name, title, source = "naive-bayes", "Naive Bayes", "scikit-learn's GaussianNB."
     estimator = GaussianNB()
 '''
+BAG = '''from sklearn.ensemble import BaggingClassifier
+
+from engine.methods.wrapped import WrappedMethod
+
+
+class OwnBag(WrappedMethod):
+    """Five trees on draws of the rows."""
+
+    name, title, family, source = "own-bag", "Own bag", "ensemble", "scikit-learn's BaggingClassifier."
+    estimator = BaggingClassifier(n_estimators=5)
+'''
+COPIES = '''import torch
+
+from engine.methods.sampled_base import SampledMethod
+from engine.samplers.lines import Drawn
+
+
+def copy(x, y, wanted, rng):
+    base = torch.cat([torch.nonzero(y == c).squeeze(1)[torch.from_numpy(rng.integers((y == c).sum(), size=n))] for c, n in wanted.items()])
+    return Drawn(x[base], y[base], base, base, torch.zeros(len(base), dtype=torch.float64))
+
+
+class OwnCopies(SampledMethod):
+    """Rows are repeated until every class is as large as the largest."""
+
+    name, title, source = "own-copies", "Own copies", "Made here."
+
+    def draws(self, task):
+        return [copy] * len(task.replicates)
+'''
+OWN = {"own_bag.py": BAG, "own_copies.py": COPIES}
+"""An ensemble and a sampler."""
 SOURCE = """import numpy as np
 
 from engine.data.facts import Facts

@@ -164,14 +164,14 @@ def test_a_pen_is_nobody_else_s(folder: Path, pen: str, says: str) -> None:
 
 def test_what_an_older_catalog_lacks_has_a_default() -> None:
     entry = method("smote").describe()
-    added = dict(list(entry.items())[-14:])
+    added = dict(list(entry.items())[-15:])
     assert list(added) == list(fields.CATALOG_DEFAULTS) and all(fields.catalog_field(entry, k) == v for k, v in added.items())
     older = {k: v for k, v in entry.items() if k not in added}
     assert {k: fields.catalog_field(older, k) for k in added} == {
         "pen": {"colour": "grey", "dash": "solid", "marker": "circle-open"}, "named": [],
         "control_titles": {}, "control_pens": {}, "needs": [], "cost": 1.0,
         "comparison": None, "quick": {}, "adds_rows": False, "reuses_plain": False, "reads_validation": False,
-        "most_classes": None, "suggested": None, "paper_rows": [],
+        "most_classes": None, "least_valid": None, "suggested": None, "paper_rows": [],
     }  # fmt: skip
     with pytest.raises(KeyError):
         fields.catalog_field(entry, "no such field")

@@ -56,8 +56,20 @@ def test_the_nets_have_the_cards_parameters(case: dict[str, Any]) -> None:
     assert [sum(p.numel() for p in net.parameters()) for net in nets] == case["value"]
 
 
-@pytest.mark.parametrize("case", read_cases("cgan", "discriminator", "generator", "slope", "minimax", "minimax slope"))
+@pytest.mark.parametrize("case", read_cases("cgan", "discriminator", "generator", "slope", "minimax", "minimax slope", "floor"))
 def test_losses_are_those_of_the_card(case: dict[str, Any]) -> None:
+    if case["what"] == "floor":  # least where the discriminator says the target; without smoothing, as here, it is 0
+        target, sure = case["input"]["target"], torch.tensor([800.0], dtype=F64)
+
+        def smoothed(z: torch.Tensor) -> float:
+            real, made = cgan.discriminator_loss(z, -sure, "logistic"), cgan.discriminator_loss(sure, z, "logistic")
+            return float(target * real + (1 - target) * made)
+
+        logits = torch.linspace(-6, 6, 2401, dtype=F64).split(1)
+        least = torch.logit(torch.tensor([target], dtype=F64))
+        assert_close(smoothed(least), case["value"], 5e-6)  # the card has five digits
+        assert min(map(smoothed, logits)) >= smoothed(least) and float(cgan.discriminator_loss(sure, -sure, "logistic")) == 0
+        return
     logit = torch.tensor([case["input"]["logit"]], dtype=F64, requires_grad=True)
     if "minimax" in case["what"]:  # minus the discriminator's loss on generated rows; of real rows it is sure
         sure = torch.full_like(logit, 800.0)
@@ -138,6 +150,8 @@ def test_every_option_trains_and_draws(options: dict[str, Any]) -> None:
         assert torch.equal(made[-1].x, one.draw({1: 5, 2: 4}, numpy_stream(0, "points")).x)
     assert torch.equal(made[0].x, made[1].x) and made[0].y.tolist() == [1] * 5 + [2] * 4
     assert bool((made[0].x.abs() <= 1).all())
+    pair, label = (one._pairs[1], 0) if options.get("per_class") else (one._pairs[-1], 1)
+    assert torch.allclose(pair.make(made[-1].how["code"][:5], label).flatten(1), made[-1].x[:5], rtol=0, atol=1e-12)
 
 
 def test_a_gan_per_class_sees_its_own_rows_alone() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KNeighborsClassifier, NeighborhoodComponentsAnalysis
 
 from engine.events import finish
 from engine.export import load_model
@@ -94,6 +94,13 @@ def test_nca(case: dict[str, Any]) -> None:
     a = np.eye(x.shape[1])
     if case["what"] == "fit":
         assert_close(nca_shares(fit_nca(x, y, a, steps=case["input"]["steps"]), x, y).sum(), case["value"], 1e-6)
+        return
+    if case["what"] == "their loss":
+        theirs = NeighborhoodComponentsAnalysis()
+        theirs.n_iter_ = 1  # its first line of progress is printed at 0
+        loss, _ = theirs._loss_grad_lbfgs(a.ravel(), x, y[:, None] == y, -1.0)
+        assert_close(loss, case["value"])
+        assert_close(-nca_shares(a, x, y).sum(), loss)
         return
     found = nca_shares(a, x, y)
     assert_close(found.sum() if case["what"] == "sum" else found, case["value"])

@@ -15,8 +15,10 @@ from engine.events import Note
 from engine.executors import WorkFinished
 from engine.service import Engine
 from engine.store.abilities import Abilities, Taker
+from engine.store.catalogs import name_catalog
+from engine.store.engines import KEPT
 from engine.store.jobs import PRIORITY_SWEEP
-from engine.store.schema import ENGINES, JOBS
+from engine.store.schema import CATALOGS, ENGINES, JOBS
 from engine.version import NUMERICS
 from tests.engine.test_store import SPEC, info
 from tests.engine.test_store_gone import Executor, Turns
@@ -92,6 +94,61 @@ def test_a_job_of_another_version_of_the_numbers_waits_for_its_engine(store):
     before = store.submit(SPEC.with_(seed=2)).id
     set_job(store, before, numerics=None)
     assert store.claim("old", able=SMALL).id == before, "of a store of before, which has no version"
+
+
+def offer(store) -> tuple[list[str], list[str], list[str]]:
+    """(methods, datasets that are there, devices) of the store's catalog."""
+    catalog = store.catalog()
+    there = [entry["name"] for entry in catalog["datasets"] if entry["available"]]
+    return [entry["name"] for entry in catalog["methods"]], there, catalog["devices"]
+
+
+def publish(store, id: str, catalog: dict, **more) -> None:
+    store.publish_catalog(catalog)
+    add_engine(store, id, Abilities.from_catalog(catalog), catalog=name_catalog(catalog), **more)
+
+
+def test_what_is_offered_is_what_the_engines_that_live_can_do_together(store):
+    moons, glass = ({"name": name, "fingerprint": f"{name} 1", "available": True} for name in ("moons", "glass2"))
+    one = {
+        "numerics": NUMERICS,
+        "methods": [{"name": "ce"}, {"name": "smote", "title": "older"}],
+        "datasets": [moons, glass | {"available": False}],
+        "devices": ["cpu"],
+        "device": "a processor",
+    }
+    two = one | {
+        "methods": [{"name": "ce"}, {"name": "mine"}],
+        "datasets": [moons | {"available": False}, glass],
+        "devices": ["cpu", "cuda"],
+        "device": "a card",
+    }
+    publish(store, "one", one)
+    assert store.catalog() == one
+    publish(store, "two", two, started=time.time() + 1)
+    assert offer(store) == (["ce", "mine", "smote"], ["moons", "glass2"], ["cpu", "cuda"])
+    assert store.catalog()["device"] == "a card"
+    store.drain("two")
+    assert store.catalog() == one, "it takes nothing new"
+    store.retire("two")
+    assert store.catalog() == one
+    store.retire("one")
+    assert store.catalog() == two, "with no engine, what was published last"
+    publish(store, "older", one | {"numerics": NUMERICS - 1, "methods": [{"name": "gone"}]})
+    publish(store, "one", one)
+    assert store.catalog() == one, "what this program asks for is computed by its own numbers"
+
+
+def test_catalogs_of_engines_that_are_gone_are_deleted(store):
+    publish(store, "one", {"methods": [{"name": "ce"}]})
+    publish(store, "two", {"methods": [{"name": "smote"}]})
+    store.retire("two")
+    with store.database.writing() as connection:
+        connection.execute(CATALOGS.update().values(published=CATALOGS.c.published - KEPT - 60))
+    publish(store, "three", {"methods": []})
+    with store.database.reading() as connection:
+        kept = connection.execute(sa.select(CATALOGS.c.digest)).scalars().all()
+    assert sorted(kept) == sorted(map(name_catalog, ({"methods": [{"name": "ce"}]}, {"methods": []})))
 
 
 def test_what_no_engine_can_run_says_so_and_only_then(store):

@@ -10,11 +10,11 @@ import torch
 from torch import nn
 
 from engine.data.dataset import Rows, Task
-from engine.data.rows import take
+from engine.data.rows import append, take
 from engine.errors import BadInput
 from engine.events import Epoch, Note, Phase, Running, finish
 from engine.methods import methods
-from engine.methods.generator import GeneratorMethod
+from engine.methods.generator import GeneratorMethod, find_nearest
 from engine.models.generators import kept
 from engine.models.generators.adversarial import Pixels, Shuffled, build, check_side, draw_classes, initialise, new_adam
 from engine.runner.generated import make_generated_artifact
@@ -126,6 +126,33 @@ def test_equal_classes_of_images_get_no_row(cls: type[GeneratorMethod]) -> None:
     assert fitted.synthetic is not None and not bool(fitted.synthetic.mask.any())
     assert any(isinstance(e, Epoch) and e.phase == "training" for e in events)
     assert make_generated_artifact(on, fitted, 0)["count"].tolist() == [0, 0, 0]
+
+
+@ALL
+def test_the_picture_shows_where_new_rows_come_from(cls: type[GeneratorMethod]) -> None:
+    on = images(numbers=[0])
+    camera = Camera(on, 2)
+    fitted = finish(small(cls, model="mlp", epochs=2).fit(on, camera=camera))
+    scene, shown = camera.scenes[0], make_generated_artifact(on, fitted, 0)
+    assert fitted.generated is not None and fitted.synthetic is not None and camera.rows is not None
+    how = {name: each[0] for name, each in fitted.generated.how.items()}
+    numbers = torch.from_numpy(on.source[0])
+    if scene.kind == "nearest":
+        made = Rows(fitted.synthetic.x, fitted.synthetic.y, fitted.synthetic.mask)
+        seeds = find_nearest(append(on.train, made), made, 0)
+        for c in (1, 2):
+            near = numbers[seeds[made.y[0] == c]][:24].tolist()
+            assert near == shown["near"][c, : len(near)].tolist() and near
+        assert not len(scene.sources) and shown["code"].shape == (3, 24, how["code"].shape[1]) and shown["code"][1, 0].any()
+    elif scene.kind == "codes":
+        seeds, (base, other, step) = how["base"], (how[name] for name in ("base", "other", "step"))
+        places = camera.views[0].to_int16(camera.rows.x[0].numpy())
+        assert (scene.sources == places[torch.stack([base, other], 1)]).all()
+        assert (scene.weights == (255 * torch.stack([1 - step, step], 1)).round().numpy()).all() and scene.weights.max() > 0
+    else:
+        assert scene.kind == "generated"
+        seeds = how["top"][:, 0]
+    assert (scene.seeds == camera.views[0].to_int16(camera.rows.x[0][seeds].numpy())).all() and len(scene.seeds)
 
 
 def test_pixels_go_to_the_range_of_tanh_and_back() -> None:

@@ -207,10 +207,15 @@ def _fitted() -> tuple[Task, Fitted]:
 
 def test_mixtures_among_features_are_told_by_their_rows() -> None:
     small = {"model": "mlp", "hidden": [4], "epochs": 1, "steps": 2, "space": "feature", "head_epochs": 1}
-    spec = RunSpec("digits", "gamo", Imbalance("ratio", 10.0, where="train"), data={"per_class": 40}, params=small)
+    spec = RunSpec("digits", "gamo", Imbalance("ratio", 10.0, where="train"), seeds=2, data={"per_class": 40}, params=small)
     _, _, artifacts = drive(run(spec, device="cpu", frames=0))
     arrays = unpack(artifacts["generated/0"])
     checks = json.loads(str(arrays["checks"]))
+    over = checks["over"]
+    joined = [one["gap_ratio"] for one in over["classes"]]
+    first = [one["intervals"].get("gap_ratio") for one in checks["memorised"]]
+    assert over["replicates"] == 2 and over["recall"] is None and joined[0] is None and joined[9] is not None and first[9]
+    assert joined[9][1] < joined[9][0] < joined[9][2] and joined[9][0] != first[9][0]
     assert "x" not in arrays and "no images" in checks["judge"]["reason"] and len(checks["memorised"]) == 10
     assert arrays["count"][0] == 0 and arrays["count"][9] > 0 and arrays["top_x"].shape == (10, BESIDE, 5, 8, 8, 1)
     labels, images = load("digits", {"per_class": 40}).y, load("digits", {"per_class": 40}).images

@@ -208,7 +208,7 @@ def test_rows_it_cannot_use_are_refused():
     on = task(blobs((160, 60)), ratio=4.0, folds=1, seeds=1)
     keep = on.valid.mask.clone()
     keep[0, torch.nonzero(on.valid.y[0] == 1)[1:, 0]] = False
-    with pytest.raises(BadInput, match="of which 1 is of the smaller class; it needs 2 or more"):
+    with pytest.raises(BadInput, match="mesa: It needs 2 validation rows of every class; of the smallest there is 1"):
         fit(method("mesa")(), replace(on, valid=take(on.valid, keep)))
 
 

@@ -15,7 +15,7 @@ from engine.spec.run import upload_id
 from engine.store import Store, people, queue
 from engine.store.administration import Administration
 from engine.store.people import is_admin, name_person
-from engine.store.quotas import count_seconds
+from engine.store.quotas import Used, count_seconds
 from engine.store.schema import ASKERS, AUDIT, BOOKMARKS, JOBS, OWNERS, SPENT, UPLOADS
 from tests.engine.test_store import SPEC, info
 from tests.engine.test_store_gone import Executor, Turns
@@ -313,6 +313,19 @@ def test_the_tables_of_a_person_have_so_many_bytes(store, monkeypatch):
         store.begin_upload(ANN, "b.csv", 400 << 10)
     assert [one.name for one in store.uploads(ANN)] == ["a.csv"]
     store.add_upload(BEN, "b.csv", bytes(400 << 10))
+
+
+def test_a_person_reads_what_is_used_of_their_quotas(store, monkeypatch):
+    monkeypatch.setenv("LAB_MOST_QUEUED", "5")
+    assert store.read_used(BROWSER) == Used(0, 0, 0, 0.0)
+    store.add_upload(BROWSER, "a.csv", bytes(700))
+    for seed in (1, 2, 3):
+        store.submit(SPEC.with_(seed=seed), asker=BROWSER)
+    store.submit(SPEC.with_(seed=4), asker=ANN)
+    store.claim("e")
+    store.record_spent(name_person(BROWSER), 45.0)
+    used = store.read_used(BROWSER)
+    assert (used.tables, used.size, used.queued) == (1, 700, 2) and 45.0 <= used.seconds < 60.0, "one of three runs"
 
 
 def test_who_asked_is_deleted_with_the_job(store):

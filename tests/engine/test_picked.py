@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from imblearn.ensemble import BalancedBaggingClassifier
+from scipy.stats import binom
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.tree import DecisionTreeClassifier
 
@@ -94,6 +96,49 @@ def test_weights_of_bins(case):
         assert sizes.tolist() == case["value"]
     else:
         assert_close(weights / weights.sum() * given["n"], case["value"], 5e-7)  # the card has six digits
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "bins of imbens"))
+def test_rows_of_every_hardness_in_imbens(case):
+    """By the card's reading, whole numbers below the shares, then one more for the largest bins: not what is drawn here at small alpha."""
+    given = case["input"]
+    hardness, n = np.array(given["hardness"]), given["n"]
+    _, sizes, weights = weigh_bins(hardness, given["alpha"], given["bins"])
+    found = np.floor(weights / weights.sum() * n + 1e-9).astype(int)
+    found[np.argsort(-sizes, kind="stable")[: n - found.sum()]] += 1
+    assert found.tolist() == case["value"]
+    ours = count_by_hardness(hardness, n, given["alpha"], given["bins"], "largest remainders")[1]
+    assert (ours.tolist() == case["value"]) == (given["alpha"] > 1e9)
+
+
+@pytest.mark.parametrize("case", read_cases("ensembles", "fails"))
+def test_draws_with_repetition_that_lack_a_class(case):
+    """1 - (1 - (1 - k / n)^n)^T, which the rows that members draw here meet, and the card's share of 60 fits within their spread."""
+    (many, few), members, seeds = (case["input"][name] for name in ("sizes", "members", "seeds"))
+    n, y = many + few, np.repeat([0, 1], case["input"]["sizes"])
+    chance = 1 - (1 - (1 - few / n) ** n) ** members
+
+    class Counting(np.random.Generator):
+        draws = 0
+
+        def integers(self, *given, **named):
+            self.draws += 1
+            return super().integers(*given, **named)
+
+    failed = 0
+    for seed in range(seeds):
+        rng = Counting(np.random.PCG64(seed))
+        for _ in range(members):
+            pick_from_a_draw(y, rng)
+        failed += rng.draws > members
+    low, high = binom.ppf([0.005, 0.995], seeds, chance)
+    assert low <= failed <= high and low <= case["value"] * seeds <= high
+
+
+def test_a_draw_that_lacks_a_class_stops_the_library():
+    y = np.repeat([0, 1], [299, 1])
+    with pytest.raises(ValueError, match="The target 'y' needs to have more than 1 class"):
+        BalancedBaggingClassifier(n_estimators=10, random_state=0).fit(np.zeros((300, 1)), y)
 
 
 @pytest.mark.parametrize("case", read_cases("ensembles", "alpha", "alpha rounded"))

@@ -15,7 +15,7 @@ from engine.data.sources import plugin_tables
 from engine.errors import BadData, BadInput, UnknownName
 from engine.spec import RunSpec
 from engine.spec.pens import RESERVED, Pen, list_free
-from tests.engine.plugged import FAULTS, METHOD, make_folder
+from tests.engine.plugged import FAULTS, METHOD, OWN, make_folder
 from tests.test_imports import ROOT
 
 ASK = """
@@ -61,6 +61,19 @@ if "naive-bayes" in told["names"][0]:
         told["stale_comparison"] = str(error)
     import engine.estimators
     told["classifier"] = engine.estimators.NaiveBayesClassifier.__name__
+if "own-bag" in told["names"][0]:
+    import os, pathlib
+    from engine.data.tables.reading import read_sheet
+    from engine.data.tables.target import to_dataset
+    table = pathlib.Path(os.environ["LAB_PLUGINS"]) / "tables" / "apples.csv"
+    data = to_dataset(read_sheet(table.read_bytes(), "apples.csv", target="ripe"), "ripe")
+    asked = CompareSpec({"upload": "secret-id"}, "ripe", models=("logistic",), remedies=(), ensembles=("own-bag",), methods=("own-copies",),
+                        budget=5, tune=False)
+    seconds = iter(range(10**9))
+    _, found, kept = drive(compare(data, asked.complete(live), clock=lambda: next(seconds) / 50))
+    told["whole"] = [[row[name] for name in ("name", "failed", "model", "remedy", "replicates")] for row in found["methods"]]
+    told["aps"] = {row["name"]: row["metrics"]["average_precision"] for row in found["methods"]}
+    told["whole_plugins"], told["whole_kept"] = found["spec"]["plugins"], sorted(kept)
 print(json.dumps(told))
 """
 
@@ -81,9 +94,11 @@ def ask(folder: Path, **more: str) -> dict:
 
 def test_a_folder_adds_methods_sources_and_tables(tmp_path):
     folder = make_folder(tmp_path / "own", faults=True)
+    for name, text in OWN.items():
+        (folder / name).write_text(text, encoding="utf-8")
     told = ask(folder)
     methods, datasets, usual_methods, usual_datasets = map(set, told["names"])
-    assert {"naive-bayes"} == methods - usual_methods
+    assert {"naive-bayes", "own-bag", "own-copies"} == methods - usual_methods
     assert {"stripes", "tables/apples", "tables/pears"} == {
         name for name in datasets - usual_datasets if not name.startswith("images/")
     }
@@ -114,7 +129,20 @@ def test_a_folder_adds_methods_sources_and_tables(tmp_path):
     assert f"LAB_PLUGINS must name the folder of its file, sha256 {digest}" in told["row_code"]
     assert "make_classifier(find_method('naive-bayes'))" in told["row_code"]
     compile(told["row_code"], "code.py", "exec")
-    for name in FAULTS:
+    assert told["whole"] == [
+        ["ce", None, "network", "none", 5],
+        ["logistic", None, "logistic", "none", 5],
+        ["own-bag", None, "own-bag", "none", 5],
+        ["own-copies", None, "network", "own-copies", 5],
+    ], "a comparison of a person's table, its second round done"
+    for one in told["aps"].values():
+        assert len(one["values"]) == 5 and 0.2 < one["mean"] <= 1 and one["low"] < one["mean"] <= one["high"]
+    assert len({tuple(one["values"]) for one in told["aps"].values()}) == 4
+    assert told["whole_plugins"] == {
+        name: told["digests"][f"{name.replace('-', '_')}.py"] for name in ("own-bag", "own-copies")
+    }
+    assert {"augmented/own-copies", "model/own-copies", "decide/own-bag", "thresholds/own-copies"} <= set(told["whole_kept"])
+    for name in (*FAULTS, *OWN):
         (folder / name).unlink()
     (folder / "naive_bayes.py").write_text(METHOD + "\n", encoding="utf-8")
     again = ask(folder)

@@ -19,9 +19,10 @@ from engine.errors import StoreError, UnknownName
 from engine.events import Epoch, Event, Frame, Scene, encode, kind
 from engine.spec import RunSpec
 from engine.store import Job, Store
+from engine.store.forgetting import FORGET_AFTER
 from engine.store.jobs import CANCELLED
 from engine.store.postgres import KEYS
-from engine.store.schema import JOBS, PIECES
+from engine.store.schema import JOBS, OWNERS, PIECES
 from engine.store.sealing import KEY_GONE
 from tests.app.conftest import opened
 from tests.engine.test_forgetting import CANARY, table
@@ -161,6 +162,19 @@ def test_a_private_table_is_compared_and_learnt_and_gone_when_it_is_forgotten(la
     assert store.uploads(ME) == [] and store.read_upload(upload, ME) is None
     until(lambda: not all(map(alive, workers.values())))
     until(lambda: lab.engine.info().ready == 2)
+
+    silent = store.add_upload(ME, f"{CANARY}.csv", table())
+    profile = lab.end(store.submit_profile(ME, silent, {"target": "answer"}).id, ME)
+    assert profile.state == "done", profile.reason
+    workers = {info.pid: info for info in lab.engine.workers()}
+    with store.database.writing() as connection:  # half an hour and a second pass; the engine notices
+        connection.execute(OWNERS.update().values(seen=store.database.clock - FORGET_AFTER - 1))
+    until(lambda: not store.uploads(ME))
+    until(lambda: not all(map(alive, workers.values())))
+    until(lambda: lab.engine.info().ready == 2)
+    with pytest.raises(UnknownName):
+        store.job(profile.id, ME)
+    assert lab.hold(CANARY.encode()) == []
     with store.database.reading() as connection:
         assert connection.execute(sa.select(sa.func.count()).select_from(PIECES)).scalar() == 0
         assert connection.execute(sa.select(KEYS.c.id)).scalars().all() == [""]
@@ -225,6 +239,7 @@ def test_a_killed_backend_takes_private_tables_and_the_page_says_so(lab: Lab, mo
         pages = [opened("data"), opened("data", data=upload), opened("lab", run=private.id), opened("deep", run=private.id)]
         for page in pages:  # `opened` fails where an exception is on the page
             assert KEY_GONE in written(page).replace("\\", ""), written(page)
+        assert "belongs to another browser" not in written(pages[1]), "one reason"
         assert KEY_GONE not in written(opened("lab", run=kept.id)) and KEY_GONE not in written(opened("runs"))
     finally:
         st.cache_resource.clear()

@@ -44,6 +44,19 @@ def cancel_in_two_statements(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(queue, "cancel_jobs", cancel_jobs)
 
 
+def wait_before_writes(patch: pytest.MonkeyPatch) -> None:
+    """Makes the moment between the look for a run and the write that belongs to it longer, so that a deletion falls into it."""
+    from engine.store.postgres import PostgresDatabase
+
+    upsert = PostgresDatabase.upsert
+
+    def wait_and_write(*arguments) -> None:
+        time.sleep(0.03)
+        upsert(*arguments)
+
+    patch.setattr(PostgresDatabase, "upsert", wait_and_write)
+
+
 def claim_twice(store: Store, n: int) -> bool:
     """Whether one job went to two engines."""
     store.submit(SPEC.with_(seed=n))
@@ -99,9 +112,9 @@ def send_too_many(store: Store, n: int) -> bool:
 RACES: dict[str, tuple[Callable[[Store, int], bool], list[Callable[[pytest.MonkeyPatch], None]]]] = {
     "claim against claim": (claim_twice, [drop_row_locks]),
     "append against delete": (append_and_delete, [drop_row_locks]),
-    "artifact against delete": (put_and_delete, [drop_writers_lock]),
+    "artifact against delete": (put_and_delete, [drop_writers_lock, wait_before_writes]),
     "cancel against release": (cancel_and_release, [cancel_in_two_statements, drop_writers_lock]),
-    "name against delete": (name_and_delete, [drop_writers_lock]),
+    "name against delete": (name_and_delete, [drop_writers_lock, wait_before_writes]),
     "submit against submit": (submit_twice, [drop_writers_lock]),
     "upload against upload": (send_too_many, [drop_writers_lock]),
 }

@@ -7,6 +7,7 @@ import os
 import queue
 import socket
 import socketserver
+import subprocess
 import sys
 import threading
 import time
@@ -360,10 +361,37 @@ def test_folders_of_killed_engines_are_deleted(tmp_path, monkeypatch):
 
 def test_settings_that_decide_numbers_travel(make, monkeypatch):
     monkeypatch.setenv("LAB_GRAPH", "0")
+    monkeypatch.setenv("LAB_LOG", "json")
     ray = PretendRay()
     make(ray, 1, threads=2)
+    assert ray.actors[0].environment["LAB_LOG"] == "json"
     assert (ray.actors[0].environment["LAB_GRAPH"], ray.actors[0].environment["LAB_THREADS"]) == ("0", "2")
     assert ray.actors[0].wanted["num_cpus"] == 2
+
+
+ACTOR = """
+import threading, warnings
+from engine.executors import ray_actor
+def fail(*_, **__):
+    warnings.warn("a library warns")
+    raise ValueError("p4tients")
+ray_actor.LocalExecutor = fail
+ray_actor.SlotActor("", "", "", 1, None, {"LAB_LOG": %r})
+threading.Event().wait(20)
+"""
+
+
+def test_what_an_actor_prints_is_json_where_logs_are():
+    def ask(kind: str) -> str:
+        run = subprocess.run([sys.executable, "-c", ACTOR % kind], stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+        assert run.returncode == 1, "the engine sees an actor that died"
+        return run.stderr
+
+    lines = [json.loads(line) for line in ask("json").splitlines()]
+    assert any("a library warns" in line["message"] for line in lines)
+    assert (lines[-1]["level"], lines[-1]["logger"]) == ("critical", "engine.executors.ray_actor")
+    assert lines[-1]["error"].endswith("ValueError") and "in fail" in lines[-1]["error"] and "p4tients" not in str(lines[-1])
+    assert "Traceback" in ask("text")
 
 
 def test_a_catalog_has_the_devices_of_all():

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from engine.errors import BadInput
+from engine.events import finish
+from engine.methods import method
 from engine.spec import row_seconds
 from engine.spec.choices import list_choices
 from engine.spec.contest import INSTALLED
+from engine.spec.limits import count_validation_rows
 from engine.spec.row_seconds import (
     KNOWN_SPREAD,
     MEASURED,
@@ -23,13 +27,15 @@ from engine.spec.row_seconds import (
     read_timings,
     round_range,
 )
+from engine.training.camera import Camera
 from tests.engine.contenders import CATALOG
+from tests.engine.tasks import blobs, task
 
 SIZE = Size(1000, 10, 200)
 
 
 def test_methods_for_tables_were_measured():
-    named = {choice.name for choice in list_choices(CATALOG, 2, {})[0]} - set(INSTALLED)
+    named = {choice.name for choice in list_choices(CATALOG, (90, 10), {})[0]} - set(INSTALLED)
     assert set(MEASURED) <= named and all(len(values) == len(TABLES) for values in MEASURED.values())
     assert len(named - set(MEASURED)) <= 5, "new ones are to be measured: python -m benchmarks.row_seconds"
     assert {name for name in named if guess_seconds(name, SIZE) is None} == named - set(MEASURED)
@@ -77,6 +83,21 @@ def test_a_method_that_was_never_measured_has_a_guess_once_it_was_compared_here(
     assert guess_seconds("mine", SIZE) is None and guess_seconds("mine", SIZE, Pace()) is None
     pace = learn_pace([Timing("mine", Size(400, 10, 80), 2.0), Timing("mine", Size(4000, 10, 80), 90.0)])
     assert guess_seconds("mine", Size(800, 10, 80), pace).middle == pytest.approx(4.0) and pace.machine == 1.0
+
+
+def test_runs_of_the_lab_move_what_was_not_compared():
+    plain, other, drawing = guess_seconds("ce", SIZE), guess_seconds("smote", SIZE), 2.0
+    run = Timing("ce", SIZE, 3 * (plain.middle + SLACK + drawing) - SLACK, drawing)
+    pace = learn_pace([run])
+    moved, also = guess_seconds("ce", SIZE, pace), guess_seconds("smote", SIZE, pace)
+    assert moved.middle == pytest.approx(3 * plain.middle) and not moved.here, "less what was spent on pictures"
+    assert moved.high / moved.middle == pytest.approx(SPREAD) and also.middle == pytest.approx(3 * other.middle)
+    compared = Timing("ce", SIZE, plain.middle)
+    assert learn_pace([run, compared]) == learn_pace([compared]), "a comparison of the method counts alone"
+    mixed = learn_pace([run, Timing("smote", SIZE, other.middle)])
+    assert mixed.machine == pytest.approx(1) and guess_seconds("ce", SIZE, mixed).middle == pytest.approx(3 * plain.middle)
+    mine = guess_seconds("mine", SIZE, learn_pace([Timing("mine", SIZE, 5.0, drawing)]))
+    assert (mine.low, mine.middle, mine.here) == (pytest.approx(3.0 / SPREAD), pytest.approx(3.0), False)
 
 
 def test_what_is_read_of_a_comparison():
@@ -132,11 +153,26 @@ def test_columns_as_numbers():
 
 
 def test_what_cannot_run_says_why(monkeypatch):
-    choices, images = list_choices(CATALOG, 3, {"lightgbm": "4.6.0"})
+    choices, images = list_choices(CATALOG, (60, 30, 10), {"lightgbm": "4.6.0"})
     why = {choice.name: choice.why for choice in choices}
     assert why["ce"] == why["forest"] == why["lightgbm"] == "" and why["xgboost"] == "Not installed here."
     assert why["mesa"] == "It takes 2 classes at most; this table has 3." and "potential" not in why
     assert images == sum("tabular" not in entry["kinds"] for entry in CATALOG["methods"]) and "bagan" not in why
     assert next(choice.title for choice in choices if choice.name == "lightgbm") == "LightGBM 4.6.0"
     entry = next(entry for entry in CATALOG["methods"] if entry["name"] == "ce") | {"needs": ["no_such_module.part"]}
-    assert list_choices({"methods": [entry]}, 2, {})[0][0].why == "Its module no_such_module is not installed here."
+    assert list_choices({"methods": [entry]}, (90, 10), {})[0][0].why == "Its module no_such_module is not installed here."
+
+
+@pytest.mark.parametrize("rows, why", [(8, ""), (7, "It needs 2 validation rows of every class; of the smallest there is 1.")])
+def test_the_limit_of_a_method_closes_it_with_the_sentence_of_its_error(rows, why):
+    choices, _ = list_choices(CATALOG, (92, rows), {})
+    assert {choice.name: choice.why for choice in choices if choice.name not in INSTALLED and choice.why} == (
+        {"mesa": why} if why else {}
+    )
+    on = task(blobs((92, rows)), ratio=None, folds=3, seeds=1)
+    assert int(on.valid.counts(2).min()) == count_validation_rows(rows)
+    if why:
+        with pytest.raises(BadInput, match=f"^mesa: {why}$"):
+            finish(method("mesa")().fit(on, camera=Camera(on, 0)))
+    else:
+        method("mesa")().refuse_few_valid(on)

@@ -13,7 +13,6 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -24,10 +23,8 @@ from engine.spec.embedding import FEATURES, EmbedSpec
 from engine.spec.run import upload_id
 from engine.store import Store, arrival
 from engine.store.abilities import Abilities
-from engine.store.database import Conflict, repeat_on_conflict
 from engine.store.engines import EngineInfo
 from engine.store.people import name_person
-from engine.store.sqlite import SqliteDatabase
 from tests.engine import test_store as plain
 from tests.engine.test_embed import features
 
@@ -119,6 +116,14 @@ class Scene:
         self.token = "ab"
         monkeypatch.setattr("secrets.token_hex", lambda n: self.token * n)
         store = Store(f"sqlite:///{folder / 'template.db'}")
+        self.fill(store)
+        store.database.empty_log()
+        store.close()
+        self.store = Store(f"sqlite:///{self.path}")
+
+    def fill(self, store: Store) -> None:
+        """Put everything into an empty store, and the bundles beside it."""
+        folder = self.folder
         self.done = plain.finished(store, DONE)
         store.put_artifact(self.done.id, FEATURES, features(6))
         store.export([self.done.id], folder / "runs.zip")
@@ -144,11 +149,8 @@ class Scene:
         store.bookmark(self.done.id, None, "first", True)
         self.preview = str(store.submit_preview("somebody", "a page", 1, plain.SPEC))
         self.sweep = store.keep_sweep({"datasets": ["moons"], "methods": ["ce"]}, "a sweep")
-        store.database.empty_log()
         with store.database.writing() as connection:
             connection.exec_driver_sql("UPDATE owners SET seen = seen - 1000")
-        store.close()
-        self.store = Store(f"sqlite:///{self.path}")
 
     def restore(self) -> Store:
         """The store as it was at first. One handle for all, since a new one compiles every query again."""
@@ -160,6 +162,16 @@ class Scene:
         shutil.copyfile(self.folder / "template.db", self.path)
         self.store._clock_offset = NOW - time.monotonic()  # else the clock that stands still looks as one that was set
         return self.store
+
+    def dump(self, only: tuple[str, ...] = ()) -> dict[str, Any]:
+        """All rows by table, those of some tables where they are named."""
+        return dump(self.path, only)
+
+    def check_connections(self, where: object) -> None:
+        """A connection that saw an error waits for others as long as before."""
+        for connection in [self.store.database.sql_engine.raw_connection() for _ in range(2)]:
+            assert connection.driver_connection.execute("PRAGMA busy_timeout").fetchone() == (10_000,), where
+            connection.close()
 
 
 Verb = Callable[[Store, Scene], Any]
@@ -247,6 +259,7 @@ CASES: dict[str, Verb] = {
     "read_asker": lambda s, x: s.read_asker(x.queued.id),
     "read_results": lambda s, x: s.read_results([x.done.id, x.queued.id]),
     "read_sizes": lambda s, x: s.read_sizes(ADMIN),
+    "read_used": lambda s, x: s.read_used("me"),
     "read_upload": lambda s, x: s.read_upload(x.table, "me"),
     "record_embedding": lambda s, x: s.record_embedding(EmbedSpec(x.done.id, "pca", {}, 0), {"seconds": 1.0}, {"xy": b"1"}),
     "record_heartbeat": lambda s, x: s.record_heartbeat(EngineInfo("f", "here", 2, NOW, NOW)),
@@ -328,18 +341,23 @@ def test_every_cause_at_every_statement_of_every_verb(scene):
 
 def strike_everywhere(scene: Scene, name: str, rounds: list[list[str]]) -> None:
     """Let each statement of a verb fail, once in each round by the causes of that round in turn."""
-    store = scene.restore()
-    states = [dump(scene.path)]
-    FAULTS.committed = lambda: states.append(dump(scene.path))
-    CASES[name](store, scene)
-    FAULTS.committed = None
-    end = dump(scene.path)
+    states, end = record_states(scene, name)
     for causes in rounds:
         number = 1
         while strike(scene, name, causes[number % len(causes)], number, states, end):
             number += 1
         assert number > 2, name
     Store(scene.store.url).close()
+
+
+def record_states(scene: Scene, name: str) -> tuple[list[Any], Any]:
+    """(all rows at first and after each commit of a verb, all rows at its end)."""
+    store = scene.restore()
+    states = [scene.dump()]
+    FAULTS.committed = lambda: states.append(scene.dump())
+    CASES[name](store, scene)
+    FAULTS.committed = None
+    return states, scene.dump()
 
 
 def strike(scene: Scene, name: str, cause: str, number: int, states: list[Any], end: Any) -> bool:
@@ -358,53 +376,17 @@ def strike(scene: Scene, name: str, cause: str, number: int, states: list[Any], 
     assert sentence is None or CAUSES[cause][1] in sentence, (where, sentence)
     assert sentence is not None or name in QUIET, where
     assert not list(scene.folder.glob("*.part")) and not list(scene.folder.glob("again.zip")), where
-    left = dump(scene.path, ("uploads", "pieces") if name in CLEANED else ())
+    left = scene.dump(("uploads", "pieces") if name in CLEANED else ())
     assert left in [{table: state[table] for table in left} for state in states], where
-    for connection in [store.database.sql_engine.raw_connection() for _ in range(2)]:
-        assert connection.driver_connection.execute("PRAGMA busy_timeout").fetchone() == (10_000,), where
-        connection.close()
+    scene.check_connections(where)
     if sentence is not None:
         if number % 2:  # the connection that saw the error goes on; so does a new one
             store.close()
         scene.token = "ef" if name in CLEANED else "cd"
         CASES[name](store, scene)
         if name not in CLEANED and left == states[0]:
-            assert dump(scene.path) == end, where
+            assert scene.dump() == end, where
     return True
-
-
-ONCE = ("drain_for", "forget_for", "load")
-"""Verbs of several transactions, of which one that fails is not begun again."""
-
-
-@pytest.mark.long
-@pytest.mark.timeout(300)
-def test_a_verb_whose_transaction_met_another_is_done_once_all_the_same(scene, monkeypatch):
-    """Each verb's first transaction that writes is rolled back at its end, as for SQLSTATE 40P01 and 40001."""
-    begin, met = SqliteDatabase.writing, []
-
-    @contextmanager
-    def meet(self, **options):
-        with begin(self, **options) as connection:
-            yield connection
-            if not met:
-                met.append(1)
-                raise Conflict("busy with the same rows")
-
-    def write(self, work, **options):
-        with self.writing(**options) as connection:
-            return work(connection)
-
-    monkeypatch.setattr(SqliteDatabase, "write", repeat_on_conflict(write))
-    for name in sorted(set(list_verbs()) - set(ONCE)):
-        store = scene.restore()
-        CASES[name](store, scene)
-        end, store = dump(scene.path), scene.restore()
-        met.clear()
-        with monkeypatch.context() as patch:
-            patch.setattr(SqliteDatabase, "writing", meet)
-            CASES[name](store, scene)
-        assert dump(scene.path) == end, name
 
 
 def test_opening_a_new_store_fails_whole_or_not_at_all(scene):

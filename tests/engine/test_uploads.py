@@ -372,6 +372,36 @@ def test_owners_who_fell_silent_are_forgotten(store, left, monkeypatch):
     assert left() == []
 
 
+def test_scorings_and_models_on_all_rows_go_with_what_they_came_from(store):
+    """A scoring goes with the scored table, with the table or the file that its model is or came from, and with its comparison."""
+    made_of, model, scored = (store.add_upload("me", f"{name}.csv", b"a,b\n1,2\n") for name in ("table", "model", "next"))
+
+    def begin() -> tuple[str, str, str, str]:
+        compare = store.submit_compare("me", {"source": {"upload": made_of}, "target": "b"}).id
+        for name in ("comparison", "model/ce"):
+            store.put_artifact(compare, name, b"{}")
+        refit = store.submit_refit("me", {"comparison": compare, "row": "ce"}).id
+        by_row = store.submit_score("me", {"file": scored, "model": {"job": compare, "artifact": "model/ce"}}).id
+        return compare, refit, by_row, store.submit_score("me", {"file": scored, "model": {"upload": model}}).id
+
+    def ids() -> set[str]:
+        return {job.id for job in store.jobs(owner="me", kinds=("compare", "score", "refit"))}
+
+    compare, refit, by_row, by_file = begin()
+    assert ids() == {compare, refit, by_row, by_file}
+    assert store.forget("me", model) == (1, 1, True) and ids() == {compare, refit, by_row}
+    model = store.add_upload("me", "model.csv", b"a,b\n1,2\n")
+    *_, by_file = begin()
+    store.delete(compare)
+    assert ids() == {by_file}, "with the comparison"
+    begin()
+    assert store.forget("me", scored) == (1, 2, True) and ids() == {compare, refit}
+    scored = store.add_upload("me", "next.csv", b"a,b\n1,2\n")
+    *_, by_file = begin()
+    assert store.forget("me", made_of) == (1, 3, True) and ids() == {by_file}
+    assert store.forget("me").tables == 2 and ids() == set()
+
+
 def test_a_sign_of_life_at_the_last_moment_is_heard(store, monkeypatch):
     id = store.add_upload("me", "a.csv", b"x")
     with store.database.writing() as db:

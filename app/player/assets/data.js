@@ -5,6 +5,7 @@ import { measureMove, spreadTime } from "./durations.js";
 import { GRID, SEEN, UNIT } from "./units.js";
 
 export const CHOSEN = "chosen"; // phase of the engine's last frame, the epoch that was kept: no point moves into it
+export const NEAREST = "nearest"; // kind of rows that were made of a drawn code: their seed is the nearest row of their class
 const ENDED = new Set(["finished", "cancelled", "failed", "interrupted"]); // states in which no frame follows
 const MAX_REQUESTS = 6; // for one gap
 const NO_MOVE = { median: 0, far: 0, surface: 0 };

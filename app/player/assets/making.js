@@ -1,5 +1,6 @@
 // How new rows were made: spheres and walks, threads from seeds, and rows that were moved. The kind of making decides the mark.
 
+import { NEAREST } from "./data.js";
 import { strokePath } from "./pen.js";
 import { makeSvg } from "./svg.js";
 import { TEXT } from "./text.js";
@@ -10,6 +11,7 @@ const FEW = 60; // marks: more of them are fainter
 const WIDE = 12; // marks that a sphere, which covers much of the picture, counts as
 const LONG = 4; // marks that an arrow counts as
 const LEVELS = 8; // of how strong a thread is
+const GENERATED = ["generated", "codes", NEAREST]; // kinds of a generator's rows
 
 export function drawMaking(view, places) {
   const { making } = view.film.scene;
@@ -110,7 +112,7 @@ export function nameUnsafe(film) {
 // What a film's synthetic points are called, by their effect.
 export function nameRows({ scene }) {
   if (!scene.isMade) return TEXT.copies;
-  return scene.made.kind === "generated" ? TEXT.generated : TEXT.rows;
+  return GENERATED.includes(scene.made.kind) ? TEXT.generated : TEXT.rows;
 }
 
 // Strong for few marks, weak for many.
@@ -127,8 +129,8 @@ export function listMakingMarks(making, { palette, ink }) {
   const ring = making.norm === 2 ? "M7 0A7 7 0 1 1 -7 0A7 7 0 1 1 7 0Z" : "M7 0L0 -7L-7 0L0 7Z";
   if (making.spheres.length) marks.push([line(ring, palette.synthetic, 1.2), TEXT.sphere]);
   else if (making.walks.length && making.steps > 1) marks.push([line("M-8 5L-8 1L-2 1L-2 -2L4 -2L4 -5L8 -5", palette.trail, 1.4), TEXT.walk]);
-  else if (making.weights.length) marks.push([line("M-8 5L8 -5M-8 -5L8 -5", palette.trail, 1.2), TEXT.sources]);
-  else if (making.seeds.length) marks.push([line("M-8 5L8 -5", palette.trail, 1.2), TEXT.seed]);
+  else if (making.weights.length) marks.push([line("M-8 5L8 -5M-8 -5L8 -5", palette.trail, 1.2), making.kind === "codes" ? TEXT.codes : TEXT.sources]);
+  else if (making.seeds.length) marks.push([line("M-8 5L8 -5", palette.trail, 1.2), making.kind === NEAREST ? TEXT.nearestSeed : TEXT.seed]);
   if (making.moves.length) marks.push([line("M-8 4L7 -4M7 -4L1 -4.4M7 -4L3.6 1.2", ink, 1.4), TEXT.pushed]);
   return marks;
 }

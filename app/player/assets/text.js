@@ -32,6 +32,8 @@ export const TEXT = {
   walk: "way of a new row",
   seed: "from its seed",
   sources: "from rows it is a mean of",
+  codes: "from rows whose codes it mixes",
+  nearestSeed: "to the nearest row of its class",
   pushed: "moved row",
   before: "boundary before moving",
   beforeFirst: "first boundary",

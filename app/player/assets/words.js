@@ -1,6 +1,6 @@
 // The player's sentences on one film. Names in the data are a stranger's: they reach the page by textContent and attributes only.
 
-import { CHOSEN } from "./data.js";
+import { CHOSEN, NEAREST } from "./data.js";
 import { TEXT } from "./text.js";
 import { UNIT } from "./units.js";
 
@@ -129,8 +129,8 @@ export class Words {
     if (film.frames[clock.index].unsafe?.[i]) lines.push("unsafe: nearest to a hidden majority row");
     const row = film.findSourceRow(i);
     const name = classes[originLabels[i]];
-    const verb = film.scene.isMade ? "made" : "copied";
-    if (row !== undefined) lines.push(`${verb} from real point #${row + 1}${name ? `, ${name}` : ""}`);
+    const verb = film.scene.made?.kind === NEAREST ? "nearest in its class:" : film.scene.isMade ? "made from" : "copied from";
+    if (row !== undefined) lines.push(`${verb} real point #${row + 1}${name ? `, ${name}` : ""}`);
     const probability = film.probabilityAt(clock.index, i);
     if (probability === null) lines.push("outside the surface");
     else lines.push(`${exact ? "" : "slice here: "}P(minority) ${probability.toFixed(2)}`);

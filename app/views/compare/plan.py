@@ -11,6 +11,7 @@ import streamlit as st
 
 from app.form import dataset, imbalance
 from app.form.fields import draw_menu, guess_seconds
+from app.parts import quota
 from app.session import visitor
 from app.words import compare as words
 from app.words import lab, naming
@@ -227,6 +228,7 @@ def draw_bar(catalog: Mapping[str, Any], spec: SweepSpec | None, wrong: str, sta
             st.caption(f":material/download: {escape(text, 300)}")
         if spec is not None and standing is not None and not lacking and (missing or not standing.active):
             st.caption(describe_cost(standing))
+            quota.draw_asked()
         if spec is not None:
             draw_impossible(spec, catalog)
     return pressed

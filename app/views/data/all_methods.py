@@ -20,22 +20,22 @@ from engine.spec.contest import ContestRow, find_installed
 from engine.spec.row_seconds import Guess, Pace, Size, count_width, guess_seconds, learn_pace, round_range
 
 LATEST = 8
-"""Comparisons whose seconds are read, the newest ones."""
+"""Comparisons, and runs, whose seconds are read, the newest ones."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """The table that is compared on. size: of its rows with an answer."""
+    """The table that is compared on. size: of its rows with an answer. counts: of each class."""
 
     size: Size
     folds: int
-    classes: int
+    counts: tuple[int, ...]
 
     @classmethod
     def of(cls, profile: Mapping[str, Any], left_out: Sequence[str | None] = ()) -> Table:
         """By a profile. left_out: columns that answers make no features."""
         counts = [int(one["rows"]) for one in profile["classes"]]
-        return cls(Size.of(counts, count_width(profile, left_out)), int(profile["folds"] or 1), len(counts))
+        return cls(Size.of(counts, count_width(profile, left_out)), int(profile["folds"] or 1), tuple(counts))
 
 
 def draw_all(table: Table, budget: float, list_rows: Callable[[], Sequence[ContestRow]], take: Callable[[str], object]) -> None:
@@ -54,7 +54,7 @@ def draw_list(
 ) -> None:
     """Draw the list, what its seconds are, and those of all chosen rows."""
     pace, rows = learn_pace(jobs.read_timings(LATEST)), list_rows()
-    choices, left_out = list_choices(read_catalog(), table.classes, find_installed())
+    choices, left_out = list_choices(read_catalog(), table.counts, find_installed())
     draw_menu(
         [dataclasses.asdict(choice) for choice in choices],
         lambda method: describe_guess(guess_seconds(method["name"], table.size, pace)),
@@ -78,7 +78,7 @@ def describe_guess(guess: Guess | None) -> str:
 
 def _write_note(table: Table, pace: Pace) -> str:
     note = words.MENU_NOTE.format(folds=format_count(table.folds, "fold"), rows=format_count(table.size.rows, "row"))
-    return f"{note} {words.MENU_HERE}" if pace.methods or pace.own else note
+    return f"{note} {words.MENU_HERE}" if pace.methods or pace.own or pace.run else note
 
 
 def sum_guesses(methods: Collection[str], guesses: Mapping[str, Guess | None]) -> tuple[Guess | None, int]:

@@ -7,6 +7,7 @@ from typing import Any
 
 import streamlit as st
 
+from app.parts import quota
 from app.session import jobs
 from app.views.data import chooser
 from app.views.data.answers import Answers
@@ -49,6 +50,7 @@ def draw_bar(
         chosen, some = chooser.draw_chooser(profile, counts, float(budget or 60), list(found.left_out))
         if not open_:
             st.caption(words.SAY_DELAY if ready else words.NOT_READY, width="content")
+    quota.draw_asked()
     if pressed and some:
         try:
             spec = CompareSpec(

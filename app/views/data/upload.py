@@ -7,6 +7,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from app.drop import draw_drop_zone
+from app.parts import quota
 from app.session import uploads, visitor
 from app.session.store import get_store
 from app.views.data import sample
@@ -37,6 +38,7 @@ def draw_privacy() -> None:
         st.markdown(f":material/lock: {words.PRIVATE}", width="content")
         with st.popover(words.PRIVATE_MORE, type="tertiary", key="data-privacy"):
             st.markdown("\n".join(f"- {text.format(minutes=_retention())}" for text in (*words.PRIVATE_ALL, TAKEN_MORE)))
+        quota.draw_kept()
 
 
 def draw_empty(go: Go) -> None:
@@ -84,6 +86,7 @@ def draw_another(upload: Upload, all_of_mine: list[Upload], go: Go) -> None:
             words.DROP_ANOTHER, TAKEN, endings=ENDINGS, key=f"mine.another.{upload.id}", sent=go, texts=words.DROP_WORDS,
             small=True,
         )  # fmt: skip
+        quota.draw_kept()
 
 
 def draw_forget(upload: Upload, place: str, go: Go) -> None:
@@ -121,15 +124,18 @@ def draw_forgotten() -> None:
         st.success(f"{said} {words.LOG_EMPTY if gone.clean else words.LOG_LATER}", icon=":material/delete_forever:")
 
 
-def draw_lost() -> None:
-    """Draw that the database lost this browser's tables."""
-    if uploads.has_lost_key():
+def draw_lost() -> bool:
+    """Draw that the database lost this browser's tables; return whether it did."""
+    lost = uploads.has_lost_key()
+    if lost:
         with st.container(key="data-state-lost"):
             st.warning(KEY_GONE, icon=":material/key_off:")
+    return lost
 
 
-def draw_unknown(go: Go) -> None:
-    """Draw the page of a link to a table that is gone or another browser's; both read the same."""
+def draw_unknown(go: Go, lost: bool) -> None:
+    """Draw the page of a link to a table that is gone or another browser's; both read the same. lost: `draw_lost` has said why."""
     with st.container(key="data-state-unknown"):
-        st.warning(words.GONE_WHY.format(minutes=_retention()), icon=":material/search_off:")
+        if not lost:
+            st.warning(words.GONE_WHY.format(minutes=_retention()), icon=":material/search_off:")
         st.button(words.START, key="data.start", icon=":material/home:", on_click=go, args=(None,))

@@ -47,12 +47,12 @@ def page() -> None:
     top.draw_head(here is not None and here.job is not None and here.job.active)
     with st.container(key="data-top"):
         upload.draw_forgotten()
-        upload.draw_lost()
+        lost = upload.draw_lost()
         upload.draw_trouble()
         account.draw_offer("data")
     if here is None:
         headline.draw_title(words.GONE)
-        upload.draw_unknown(_go_to)
+        upload.draw_unknown(_go_to, lost)
         return
     step = here.find_step(words_shown.get("step"))
     steps.draw_bar(here, step, partial(_go_to_step, _name_shown(here)), _go_to)

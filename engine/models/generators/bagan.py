@@ -182,23 +182,25 @@ class BAGAN(RowGenerator):
 
     @torch.no_grad()
     def draw(self, wanted: Mapping[int, int], rng: np.random.Generator | np.random.RandomState) -> Made:
-        """See RowGenerator. Of a class of one row, what the generator makes of its code. pictures: training rows and their
-        reconstructions.
+        """See RowGenerator. Of a class of one row, what the generator makes of its code. how: code [m, latent]. pictures: training rows
+        and their reconstructions.
         """
         x, y = [self._x.new_zeros(0, self._x[0].numel())], [self._y.new_zeros(0)]
+        codes = [self._x.new_zeros(0, self._options.latent)]
         pictures = self._x.new_full((self._classes, SHOWN, 2, x[0].shape[1]), torch.nan)
         instead = {}
         for c in sorted(c for c, count in wanted.items() if count > 0):
             latents = self._latents[c]
             normal = torch.from_numpy(rng.standard_normal((wanted[c], len(latents)))).to(latents)
-            x.append(in_blocks(self._generator, draw_gaussian(latents, normal)).flatten(1))
+            codes.append(draw_gaussian(latents, normal))
+            x.append(in_blocks(self._generator, codes[-1]).flatten(1))
             y.append(self._y.new_full((wanted[c],), c))
             shown = self._rows[c][:SHOWN].to(self._x.device)
             pictures[c, : len(shown), 0] = self._x[shown].flatten(1)
             pictures[c, : len(shown), 1] = self._reconstruct(self._x[shown]).flatten(1)
             if len(latents) == 1:
                 instead[c] = "copies"
-        return Made(torch.cat(x), torch.cat(y), pictures={"reconstruction": pictures}, instead=instead)
+        return Made(torch.cat(x), torch.cat(y), {"code": torch.cat(codes)}, {"reconstruction": pictures}, instead)
 
     def tensors(self) -> Iterable[Tensor]:
         """See RowGenerator."""

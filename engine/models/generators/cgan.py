@@ -227,14 +227,16 @@ class CGAN(RowGenerator):
 
     @torch.no_grad()
     def draw(self, wanted: Mapping[int, int], rng: np.random.Generator | np.random.RandomState) -> Made:
-        """See RowGenerator."""
-        x, y = [self._like[0]], [self._like[1]]
+        """See RowGenerator. how: code [m, noise], which a row is made of besides its class."""
+        x, y, codes = [self._like[0]], [self._like[1]], [self._like[0].new_zeros(0, self._options.noise)]
         for c in sorted(c for c, count in wanted.items() if count > 0):
             noise = torch.from_numpy(rng.standard_normal((wanted[c], self._options.noise))).to(self._like[0])
             pair, label = (self._pairs[c], 0) if self._options.per_class else (self._pairs[-1], c)
             x.append(pair.make(noise, label).flatten(1))
             y.append(self._like[1].new_full((wanted[c],), c))
-        return Made(torch.cat(x), torch.cat(y), instead={c: "copies" for c in self._single if wanted.get(c, 0) > 0})
+            codes.append(noise)
+        instead = {c: "copies" for c in self._single if wanted.get(c, 0) > 0}
+        return Made(torch.cat(x), torch.cat(y), {"code": torch.cat(codes)}, instead=instead)
 
     def tensors(self) -> Iterable[Tensor]:
         """See RowGenerator."""

@@ -42,6 +42,13 @@ def line_of(given: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
 def look(case: dict[str, Any], cleaning: str) -> None:
     """What is left, by our cleaning of all classes, or by imbalanced-learn's default, which the card has beside it."""
     given, what = case["input"], case["what"]
+    if what == "refused":
+        x, y = table(tuple(given["counts"]))
+        with pytest.raises(ValueError, match=case["value"]):
+            SMOTE(k_neighbors=given["k_neighbors"]).fit_resample(x, y)
+        drawn = draw(x, y, {1: 12}, cleaning=cleaning, k_neighbors=given["k_neighbors"])
+        assert len(drawn.x) > 0 and set(drawn.other.tolist()) <= {16, 17, 18, 19}, "here it takes the rows there are"
+        return
     if what.endswith("left"):
         x, y = np.array(given["x"])[:, None], np.array(given["y"])
         found: Any = x[find_clean(x, y, cleaning=cleaning)] if what == "left" else OBJECTS[cleaning]().fit_resample(x, y)[0]
