@@ -123,14 +123,19 @@ ALONE = (
 """Tests whose ids begin so start browsers, servers and engines, and wait for them: they run one after the other, beside nothing else."""
 
 BESIDE = (
-    "tests/engine/test_kills.py",
-    "tests/engine/test_service.py",
+    "tests/app/test_server.py",
+    "tests/app/test_signed_in_server.py",
     "tests/engine/test_engines.py",
     "tests/engine/test_forgetting.py",
+    "tests/engine/test_kills.py",
     "tests/engine/test_postgres_engine.py",
     "tests/engine/test_sealing.py",
+    "tests/engine/test_service.py",
     "tests/test_containers.py",
+    "tests/test_benchmarks.py::test_it_runs_long[engine_cells",
+    "tests/test_benchmarks.py::test_it_runs_long[kills",
     "tests/test_portable.py",
+    "tests/test_setup.py",
     "tests/test_wheel.py",
 )
 """Files of tests that are alone and long, of which `make test-long` runs two at once: they start engines and databases of their own, and

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-SECONDS = 20.0
+SECONDS = 15.0
 """How long each fuzzer runs."""
 NUMBERS = (0, 1, -1, 255, 65535, 2**31 - 1, 2**31, 2**32 - 1, 2**63, 10**30, -(10**30), 0.5, 1e308, float("nan"), float("inf"))
 TEXTS = (
