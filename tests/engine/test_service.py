@@ -630,6 +630,7 @@ def test_a_polite_stop_marks_retires_and_leaves_one_file(store, engine, tmp_path
     assert [store.job(id).state for id in (done.id, busy, waiting, queued)] == ["done", "interrupted", "interrupted", "queued"]
     assert "Run it again" in store.job(busy).reason and store.engines() == []
     said = [json.loads(line) for line in (tmp_path / "engine.log").read_text().splitlines()]
+    assert not [line for line in said if "engine" not in line], said
     assert {line["engine"] for line in said} == {id} and not [line for line in said if "error" in line]
     assert [(line["job"], line["attempt"]) for line in said if line["message"] == f"run {done.id} ended: done"] == [
         (done.id, 1)
