@@ -106,6 +106,10 @@ LIGHT_LACKS = (*HEAVY, "pandas", "streamlit", "plotly")
 """What no light room imports, within functions either."""
 
 
+HOLDERS = (ast.stmt, ast.excepthandler, ast.match_case)
+"""Nodes that may hold an import."""
+
+
 @cache
 def modules() -> dict[str, Path]:
     """Every module of app and engine, by its dotted name."""
@@ -135,7 +139,7 @@ def imports(name: str, *, top_only: bool = False) -> frozenset[str]:
         elif not (top_only and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
             if isinstance(node, ast.If) and ast.unparse(node.test).endswith("TYPE_CHECKING"):
                 continue
-            todo += ast.iter_child_nodes(node)
+            todo += [child for child in ast.iter_child_nodes(node) if isinstance(child, HOLDERS)]
     return frozenset(out)
 
 

@@ -18,12 +18,16 @@ from scipy.special import softmax
 from engine.errors import BadData, BadInput
 from engine.export.format import MAX_UNPACKED, TRUSTED, check_nodes, refuse_other_versions
 from engine.models.committee import MAX_LEVELS, Bag, Committee, Folded, Member, Networks, take_log
+from engine.models.mlp import EVERY_ACTIVATION, MLP
 from engine.text import one_line
 
 TREE = "sklearn.tree._tree.Tree"
 """scikit-learn's table of nodes of a tree. skops leaves it out because its code is compiled; `check_tree` looks at every node."""
 MAX_NODES = 2_000_000
 """Nodes of all trees of a model that is written, so that it unpacks to less than MAX_UNPACKED."""
+
+MOST_UNITS = 1 << 20
+"""Units of a layer, so that sizes of a damaged file can be multiplied."""
 
 Predict = Callable[[np.ndarray], np.ndarray]
 
@@ -40,8 +44,6 @@ def pack_estimator(member: Member, shift: np.ndarray | None) -> tuple[dict[str, 
     if isinstance(estimator, Folded):
         folded = {"levels": list(estimator.levels), "seen": [list(own) for own in estimator.seen]}
         estimator = estimator.estimator
-    if isinstance(estimator, Networks):
-        raise BadInput("A committee of networks cannot be exported: a file holds one network, or trees.")
     kind: str
     whole: Any = estimator
     if isinstance(estimator, Bag):
@@ -49,6 +51,14 @@ def pack_estimator(member: Member, shift: np.ndarray | None) -> tuple[dict[str, 
             "bag",
             {"classes": estimator.classes_, "groups": [[trees, weights] for trees, weights in estimator.groups]},
         )
+    elif isinstance(estimator, Networks):
+        net = estimator.net
+        if net.flat.nbytes > MAX_UNPACKED - (1 << 20):
+            raise BadInput(
+                f"These networks hold more than {MAX_UNPACKED >> 20} MiB, which no file here does. Train fewer or smaller ones."
+            )
+        words_of_net = {"sizes": [int(n) for n in net.sizes], "activation": net.activation, "cosine": bool(net.cosine)}
+        kind, whole = "networks", {"classes": estimator.classes_, "flat": net.flat.detach().cpu().numpy(), **words_of_net}
     elif type(estimator) is HistGradientBoostingClassifier:
         kind = "boosting"
     elif type(estimator) in (RandomForestClassifier, ExtraTreesClassifier):
@@ -103,9 +113,16 @@ def read_estimator(words: Mapping[str, Any], data: bytes, width: int, classes: i
         raise BadData("The model holds things that no exported model does; it is not loaded.") from error
     levels, seen = _read_levels(words, width)
     own = count_columns(width, levels)
-    predict = {"bag": _read_bag, "forest": _read_forest, "boosting": _read_boosting, "logistic": _read_logistic}.get(
-        str(words["estimator"])
-    )
+    kind = str(words["estimator"])
+    if kind == "networks":
+        whole = _read_networks(whole, own, classes)
+    predict = {
+        "bag": _read_bag,
+        "forest": _read_forest,
+        "boosting": _read_boosting,
+        "logistic": _read_logistic,
+        "networks": _answer_networks,
+    }.get(kind)
     if predict is None:
         raise ValueError("its model is of an unknown kind")
     answer = predict(whole, own, classes)
@@ -118,7 +135,9 @@ def read_estimator(words: Mapping[str, Any], data: bytes, width: int, classes: i
         out: np.ndarray = softmax(take_log(p) + (0.0 if shift is None else shift), axis=1)
         return out
 
-    estimator = Bag(np.asarray(whole["classes"]), [(t, w) for t, w in whole["groups"]]) if isinstance(whole, dict) else whole
+    estimator: Any = (
+        Bag(np.asarray(whole["classes"]), [(t, w) for t, w in whole["groups"]]) if isinstance(whole, dict) else whole
+    )
     member = Member(Folded(estimator, levels, seen) if levels else estimator, classes)
     return of_rows, Committee([member], width, None if shift is None else torch.from_numpy(shift[None]))
 
@@ -194,6 +213,31 @@ def _read_bag(whole: Any, width: int, classes: int) -> Predict:
     if not groups:
         raise ValueError("its trees cannot predict")
     return _answer(Bag(_read_classes(whole["classes"], classes), groups), width, classes)
+
+
+def _read_networks(whole: Any, width: int, classes: int) -> Networks:
+    """The networks of a committee, each with all classes for outputs."""
+    sizes, flat = whole["sizes"], whole["flat"]
+    if (
+        not all(type(n) is int and 0 < n <= MOST_UNITS for n in sizes)
+        or len(sizes) < 2
+        or (sizes[0], sizes[-1]) != (width, classes)
+    ):
+        raise ValueError("its layers do not fit its columns and classes")
+    if whole["activation"] not in EVERY_ACTIVATION or type(whole["cosine"]) is not bool:
+        raise ValueError("its activation is unknown")
+    numbers = sum((i + 1) * o for i, o in zip(sizes, sizes[1:], strict=False))
+    if type(flat) is not np.ndarray or flat.dtype not in (np.float32, np.float64) or flat.ndim != 2 or flat.shape[1] != numbers:
+        raise ValueError("its weights do not fit its layers")
+    if not len(flat) or not np.isfinite(flat).all():
+        raise ValueError("its weights are no numbers")
+    if _read_classes(whole["classes"], classes).tolist() != list(range(classes)):
+        raise ValueError("its networks are not of its classes")
+    return Networks(MLP(sizes, whole["activation"], torch.from_numpy(flat.copy()), whole["cosine"]), np.arange(classes))
+
+
+def _answer_networks(networks: Networks, width: int, classes: int) -> Predict:
+    return networks.predict_proba
 
 
 def _read_forest(whole: Any, width: int, classes: int) -> Predict:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import copy
+from functools import partial, reduce
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import torch
 
 from engine.errors import BadInput
 from engine.export.onnx_graph import OPSETS, Graph
 from engine.models.centres import Centres
-from engine.models.committee import LEAST, MAX_LEVELS, Bag, Folded
+from engine.models.committee import LEAST, MAX_LEVELS, Bag, Folded, Networks
 from engine.models.cost_head import LEAST as LEAST_COST
 from engine.models.cost_head import CostHead
 from engine.models.feature_classifiers import ClassMeans
@@ -110,6 +112,12 @@ def _add_head(graph: Graph, classify: Any, z: str) -> str:
 
 def _add_estimator(graph: Graph, estimator: Any, x: str, classes: int) -> str:
     """Probabilities [n, C] double of a fitted estimator."""
+    if isinstance(estimator, Networks):
+        nets = [estimator.net.select(torch.tensor([t])) for t in range(len(estimator.net.flat))]
+        rows = graph.cast(x, str(estimator.net.flat.dtype).removeprefix("torch."))
+        each = [graph.add("Softmax", graph.cast(_add_network(graph, net, rows), "float64"), axis=-1) for net in nets]
+        total = reduce(partial(graph.add, "Add"), each)  # onnxruntime has no Mean of doubles
+        return graph.add("Div", total, graph.constant(np.array(float(len(each)))))
     if isinstance(estimator, (Bag, dict)):
         raise BadInput("This model has no ONNX file: there is no converter for an ensemble of trees on drawn rows.")
     own = estimator.estimator if isinstance(estimator, Folded) else estimator

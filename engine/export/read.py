@@ -209,6 +209,7 @@ ESTIMATORS = {
     "boosting": "gradient-boosted trees",
     "forest": "a forest of trees",
     "bag": "an ensemble of trees",
+    "networks": "a committee of networks",
     "logistic": "logistic regression",
 }
 """Kind of an estimator in a file -> in words."""

@@ -163,7 +163,12 @@ def _describe_file(reading: TableReading) -> str:
 
 
 def _name_model(words: Mapping[str, Any]) -> str:
-    kinds = {"forest": "a forest of trees", "bag": "an ensemble of trees", "logistic": "a logistic regression"}
+    kinds = {
+        "forest": "a forest of trees",
+        "bag": "an ensemble of trees",
+        "networks": "a committee of networks",
+        "logistic": "a logistic regression",
+    }
     if words["kind"] == "network":
         return "a neural network"
     return kinds.get(str(words.get("estimator")), "scikit-learn's gradient-boosted trees")

@@ -216,7 +216,7 @@ def find_nearest(rows: Rows, new: Rows, r: int) -> Tensor:
     """The number of the real row of its class nearest to each of replicate r's new rows, [n], -1 on padding. rows: real ones, then new."""
     out = torch.full_like(new.y[r], -1)
     real = torch.arange(rows.mask.shape[1], device=out.device) < rows.mask[r].sum() - new.mask[r].sum()
-    for c in new.y[r][new.mask[r]].unique().tolist():
+    for c in torch.unique(new.y[r][new.mask[r]]).tolist():
         at, own = (torch.nonzero(mask).squeeze(1) for mask in (new.mask[r] & (new.y[r] == c), real & (rows.y[r] == c)))
         out[at] = own[torch.cdist(new.x[r][at].double(), rows.x[r][own].double()).argmin(1)]
     return out

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar
 
-from engine.data.dataset import Task
+import numpy as np
+
+from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
 from engine.methods.base import param
 from engine.methods.sampled_base import SampledMethod
-from engine.samplers.manifold import SPREAD, SURFACES, manifold
+from engine.samplers.manifold import FEWEST, SPREAD, SURFACES, AutoEncoders, Rebuild, manifold
+from engine.seeds import numpy_stream
 from engine.spec.fields import FIRST
 from engine.spec.pens import Pen
 from engine.training.oversampling import Draw
@@ -51,14 +54,39 @@ class Manifold(SampledMethod):
                 "manifold(surface='auto-encoder', space='input') does not take images: a few hidden units cannot rebuild pixels; use "
                 "space='feature'."
             )
-        return [
-            partial(
-                manifold,
-                surface=one.surface,
-                components=one.components,
-                residual=one.residual,
-                spread=one.spread,
-                steps=one.steps,
+        return [one.bind() for one in self.list_members(task)]
+
+    def bind(self, trained: Callable[[int], Rebuild] | None = None) -> Draw:
+        """The sampler with these parameters. trained: see `manifold`."""
+        return partial(
+            manifold,
+            surface=self.surface,
+            components=self.components,
+            residual=self.residual,
+            spread=self.spread,
+            steps=self.steps,
+            trained=trained,
+        )
+
+    def draws_on(self, real: Rows, task: Task) -> Sequence[Draw]:
+        """See SampledMethod. Auto-encoders of all replicates are trained in stacks, from the streams manifold-init and manifold-noise."""
+        draws = self.draws(task)
+        if self.surface != "auto-encoder":
+            return draws
+        counts = real.counts(len(task.classes))
+        below = ((counts >= FEWEST) & (counts < counts.amax(1, keepdim=True))).nonzero().tolist()
+        rows = {(r, c): real.x[r][real.mask[r] & (real.y[r] == c)].double().cpu().numpy() for r, c in below}
+
+        def find_streams(key: tuple[int, int]) -> tuple[np.random.Generator, np.random.Generator]:
+            one = task.replicates[key[0]]
+            init, noise = (
+                numpy_stream(task.seed, f"manifold-{name}", one.seed, one.fold, key[1]) for name in ("init", "noise")
             )
-            for one in self.list_members(task)
-        ]
+            return init, noise
+
+        every = AutoEncoders(rows, find_streams, self.steps)
+
+        def find(r: int, c: int) -> Rebuild:
+            return every.find((r, c))
+
+        return [one.bind(partial(find, r)) for r, one in enumerate(self.list_members(task))]

@@ -7,7 +7,7 @@ from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
-from engine.data.dataset import Task
+from engine.data.dataset import Rows, Task
 from engine.errors import BadInput
 from engine.events import Event, Note, Phase
 from engine.methods.base import balanced_rows, param
@@ -62,6 +62,10 @@ class SampledMethod(DecoupledMethod, abc.ABC):
     def draws(self, task: Task) -> Sequence[Draw]:
         """The sampler of every member of the stack."""
 
+    def draws_on(self, real: Rows, task: Task) -> Sequence[Draw]:
+        """The samplers for these rows, [R, N, D]: what they have to learn of all replicates is learnt at the first draw."""
+        return self.draws(task)
+
     def count_fixed(self, task: Task) -> int:
         """How many of the last columns are those of categories, in which no row is moved."""
         return 0 if self.on_features(task) else sum(task.levels)
@@ -78,7 +82,7 @@ class SampledMethod(DecoupledMethod, abc.ABC):
             return (yield from super().fit(task, camera=camera))
         if task.levels:
             yield Note("New rows are made as if every column held numbers, so that their categories become fractions.")
-        return (yield from self.fit_sampled(task, self.draws(task), camera=camera))
+        return (yield from self.fit_sampled(task, self.draws_on(task.train, task), camera=camera))
 
     def head_steps(self, task: Task) -> int:
         """See DecoupledMethod."""
@@ -88,7 +92,8 @@ class SampledMethod(DecoupledMethod, abc.ABC):
     def refit(self, net: Net, task: Task, *, chosen: Chosen, meter: Meter, camera: Camera) -> Generator[Event, None, Refit]:
         """See DecoupledMethod."""
         yield Phase("sampling", "Making new rows among the features")
-        sampled = yield from oversample(embedded(net, task.train), task, self.draws(task), meter=meter, thing="embedding")
+        real = embedded(net, task.train)
+        sampled = yield from oversample(real, task, self.draws_on(real, task), meter=meter, thing="embedding")
         head_frames(net, task, camera)
         if task.shape is not None and sampled.new is not None:  # frames of a table stay in the plane of its input rows
             new = sampled.new

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -10,6 +11,10 @@ from torch import Tensor
 
 from engine.samplers.around import Random, join, pick_seeds
 from engine.samplers.lines import Drawn
+
+Key = tuple[int, int]
+"""Replicate and class."""
+Rebuild = Callable[[np.ndarray], np.ndarray]
 
 SURFACES = ("pca", "auto-encoder")
 SPREAD = 0.25
@@ -20,6 +25,8 @@ FEWEST = 5
 """Rows of a class from which an auto-encoder is trained."""
 RATE, NOISE, PASSES = 1e-2, 0.1, 2
 """Of the auto-encoder: Adam's step size, the noise in training in standard deviations, and how often a new row goes through it."""
+STACKED = 1 << 14
+"""Numbers of all rows in a stack of auto-encoders, at most, unless there is one alone: training it takes below half a second."""
 
 
 @torch.no_grad()
@@ -34,6 +41,7 @@ def manifold(
     residual: bool = False,
     spread: float = SPREAD,
     steps: int = 300,
+    trained: Callable[[int], Rebuild] | None = None,
 ) -> Drawn:
     """Manifold-based over-sampling (Bellinger et al. 2018), an interpretation: no text or code was at hand.
 
@@ -41,6 +49,8 @@ def manifold(
     principal components, as many as hold 95% of its variance (or `components`), each by `spread` standard deviations; what the seed has
     outside the plane is dropped, or kept with residual. auto-encoder: it makes a step in all columns and goes twice through a denoising
     auto-encoder trained on the class, for `steps` steps.
+
+    trained: class -> what rebuilds its rows, where that is trained elsewhere (`AutoEncoders`).
 
     A class of one row is copied (`Drawn.instead`); one of fewer than 5 takes pca (`Drawn.said`). Draws, classes in ascending order: one
     number per new row for its seed, then normals [m, p] or [m, d], then what the auto-encoder needs.
@@ -58,7 +68,11 @@ def manifold(
         seeds = pick_seeds(rng, wanted[c], own)
         rows = exact[own]
         if surface == "auto-encoder" and len(own) >= FEWEST:
-            made = _by_auto_encoder(rows, exact[seeds], rng, spread, steps)
+
+            def find(given: np.ndarray, c: int = c) -> Rebuild:
+                return trained(c) if trained else train_auto_encoders(given[None], [(rng, rng)], steps)[0][0]
+
+            made = _by_auto_encoder(rows, exact[seeds], rng, spread, find)
         else:
             made = step_in_plane(rows, exact[seeds], rng, components=components, residual=residual, spread=spread)
             if surface == "auto-encoder":
@@ -90,54 +104,82 @@ def step_in_plane(rows: Tensor, seeds: Tensor, rng: Random, *, components: int, 
     return made + (seeds - mean - placed @ directions.T) if residual else made
 
 
-def _by_auto_encoder(rows: Tensor, seeds: Tensor, rng: Random, spread: float, steps: int) -> Tensor:
+def _by_auto_encoder(rows: Tensor, seeds: Tensor, rng: Random, spread: float, find: Callable[[np.ndarray], Rebuild]) -> Tensor:
     """Seeds [m, d] after a Gaussian step and PASSES passes. On the CPU: classes are small, and draws come from there."""
     normals = rng.standard_normal(tuple(seeds.shape))
     given, start = rows.cpu().numpy(), seeds.cpu().numpy()
-    rebuild, _ = train_auto_encoder(given, rng, steps)
+    rebuild = find(given)
     made = start + spread * given.std(0) * normals
     for _ in range(PASSES):
         made = rebuild(made)
     return torch.from_numpy(made).to(rows.device)
 
 
-def train_auto_encoder(rows: np.ndarray, rng: Random, steps: int) -> tuple[Callable[[np.ndarray], np.ndarray], list[float]]:
-    """(What rebuilds rows [m, d], the loss of every step) of a denoising auto-encoder: d columns, tanh, d columns.
+class AutoEncoders:
+    """The auto-encoders of classes, by a key of each. Those with equally many rows are trained as one stack, when the first is asked for.
 
-    rows [n, d] float64. It has half as many hidden units as rows or columns, at least two. Each step takes all rows, with fresh noise in
-    the input, by Adam. Columns are centred and divided by their standard deviations, so its step size suits any units; a column
-    that does not vary is rebuilt as it is.
+    rows: key -> [n, d] float64. chances: key -> what its weights begin with and the noise of its inputs are drawn from. An auto-encoder
+    trained alone is, to the bit, the one of a stack.
     """
-    mean, sd = rows.mean(0), rows.std(0)
+
+    def __init__(self, rows: Mapping[Key, np.ndarray], chances: Callable[[Key], tuple[Random, Random]], steps: int) -> None:
+        self._rows, self._chances, self._steps = rows, chances, steps
+        self._trained: dict[Key, Rebuild] = {}
+
+    def find(self, key: Key) -> Rebuild:
+        """What rebuilds rows of this class."""
+        if key not in self._trained:
+            shape = self._rows[key].shape
+            alike = [k for k, rows in self._rows.items() if rows.shape == shape and k not in self._trained]
+            most = max(1, STACKED // self._rows[key].size)
+            block = [key, *(k for k in alike if k != key)][:most]
+            chances = [self._chances(k) for k in block]
+            found, _ = train_auto_encoders(np.stack([self._rows[k] for k in block]), chances, self._steps)
+            self._trained |= zip(block, found, strict=True)
+        return self._trained[key]
+
+
+def train_auto_encoders(
+    rows: np.ndarray, chances: Sequence[tuple[Random, Random]], steps: int
+) -> tuple[list[Rebuild], np.ndarray]:
+    """(What rebuilds rows [m, d], of each; the loss of every step [steps, G]) of G denoising auto-encoders: d columns, tanh, d columns.
+
+    rows [G, n, d] float64. Each has half as many hidden units as rows or columns, at least two. Each step takes all rows, with fresh noise
+    in the input, by Adam. Columns are centred and divided by their standard deviations, so its step size suits any units; a column
+    that does not vary is rebuilt as it is. chances: of each, where its first weights and its noise come from.
+    """
+    mean, sd = (np.stack([take(one, axis=0) for one in rows])[:, None] for take in (np.mean, np.std))
     unit = np.where(sd > 0, sd, 1.0)
     target = (rows - mean) / unit
-    n, d = target.shape
+    count, n, d = target.shape
     hidden = max(2, min(d, n) // 2)
-    shapes = ((d, hidden), (hidden,), (hidden, d), (d,))
+    shapes = ((d, hidden), (1, hidden), (hidden, d), (1, d))
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     reach = np.repeat([d**-0.5, d**-0.5, hidden**-0.5, hidden**-0.5], np.diff([0, *ends]))
-    flat = (2 * rng.random(int(ends[-1])) - 1) * reach
+    flat = np.stack([(2 * init.random(int(ends[-1])) - 1) * reach for init, _ in chances])
     # views into `flat` and into the gradient
     gradient, first, second = (np.zeros_like(flat) for _ in range(3))
-    w_in, b_in, w_out, b_out = (part.reshape(shape) for part, shape in zip(np.split(flat, ends[:-1]), shapes, strict=True))
-    g_in, gb_in, g_out, gb_out = (
-        part.reshape(shape) for part, shape in zip(np.split(gradient, ends[:-1]), shapes, strict=True)
+    (w_in, b_in, w_out, b_out), (g_in, gb_in, g_out, gb_out) = (
+        [part.reshape(count, *shape) for part, shape in zip(np.split(whole, ends[:-1], axis=1), shapes, strict=True)]
+        for whole in (flat, gradient)
     )
     losses = []
     for t in range(1, steps + 1):
-        noisy = target + NOISE * (sd > 0) * rng.standard_normal((n, d))
+        noisy = target + NOISE * (sd > 0) * np.stack([noise.standard_normal((n, d)) for _, noise in chances])
         code = np.tanh(noisy @ w_in + b_in)
         error = code @ w_out + b_out - target
-        losses.append(float((error**2).mean()))
-        error *= 2 / error.size
-        back = error @ w_out.T * (1 - code**2)
-        g_out[:], gb_out[:], g_in[:], gb_in[:] = code.T @ error, error.sum(0), noisy.T @ back, back.sum(0)
+        losses.append((error**2).mean((1, 2)))
+        error *= 2 / (n * d)
+        back = error @ w_out.transpose(0, 2, 1) * (1 - code**2)
+        g_out[:], gb_out[:, 0] = code.transpose(0, 2, 1) @ error, error.sum(1)
+        g_in[:], gb_in[:, 0] = noisy.transpose(0, 2, 1) @ back, back.sum(1)
         first += 0.1 * (gradient - first)
         second += 0.001 * (gradient**2 - second)
         flat -= RATE * first / (1 - 0.9**t) / (np.sqrt(second / (1 - 0.999**t)) + 1e-8)
 
-    def rebuild(x: np.ndarray) -> np.ndarray:
-        out: np.ndarray = mean + sd * (np.tanh((x - mean) / unit @ w_in + b_in) @ w_out + b_out)
+    def rebuild(g: int, x: np.ndarray) -> np.ndarray:
+        code = np.tanh((x - mean[g]) / unit[g] @ w_in[g] + b_in[g])
+        out: np.ndarray = mean[g] + sd[g] * (code @ w_out[g] + b_out[g])
         return out
 
-    return rebuild, losses
+    return [partial(rebuild, g) for g in range(count)], np.array(losses)

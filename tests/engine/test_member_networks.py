@@ -152,13 +152,6 @@ def test_every_choice_is_taken_over():
     assert torch.allclose(networks(again.net, 0).net.flat, networks(first.net, 0).net.flat, rtol=0, atol=1e-9)
 
 
-def test_a_committee_of_networks_has_no_file():
-    on = task(blobs((101, 21)), folds=1, seeds=1)
-    _, fitted = fit(make("under-bagging"), on)
-    with pytest.raises(BadInput, match="A committee of networks cannot be exported"):
-        save_model(io.BytesIO(), fitted.net, None, classes=("a", "b"))  # type: ignore[arg-type]
-
-
 # ---- on images
 
 

@@ -295,6 +295,52 @@ def test_a_file_answers_as_the_model_did(name, remedy):
     np.testing.assert_allclose(model._probabilities(x.numpy()), mine, rtol=0, atol=1e-11)
 
 
+NETWORKS: dict[str, Any] = {"learner": "network", "hidden": (6,), "epochs": 2, "members": 3}
+
+
+@pytest.mark.parametrize("data", [None, blobs((60, 34, 21))], ids=["mixed", "three classes"])
+def test_a_file_of_networks_answers_as_the_committee_did(data):
+    if data is None:
+        file, net, on, _ = exported("under-bagging", **NETWORKS)
+    else:
+        on = task(data, folds=2, seeds=1, dtype=torch.float32)
+        net = fit(make("self-paced", **NETWORKS), on)[1].net
+        scale = fit_scale(encode(data)[0], len(data.numeric_names), on.source[0])
+        file = model_bytes(net, Pipeline.of(data, scale), classes=data.classes, about={})
+    model = load_model(io.BytesIO(file))
+    x = on.test.x[0][on.test.mask[0]]
+    mine = net(on.test.x).softmax(-1)[0][on.test.mask[0]].numpy()
+    assert len(net.members[0].estimator.net.flat) == 3 and model.kind == "a committee of networks"
+    np.testing.assert_allclose(model._probabilities(x.numpy()), mine, rtol=0, atol=1e-11)
+    again = Committee([*model.fitted.members], model.fitted.width)
+    assert torch.equal(again.members[0].estimator.net.flat, net.members[0].estimator.net.flat)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"sizes": [3, 6, 2]}, {"sizes": [True, 6, 2]}, {"sizes": [1 << 40, 2]}, {"activation": "exec"}, {"cosine": 1},
+        {"classes": np.arange(3)}, {"classes": np.array([1, 0])},
+        {"flat": np.zeros((0, 5), np.float32)}, {"flat": np.zeros((2, 5), np.float32)}, {"flat": [[0.0]]}, {"flat": None},
+        {"flat": "nan"}, {"flat": "ints"},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_networks_that_do_not_fit_are_refused(change):
+    file = exported("under-bagging", **NETWORKS)[0]
+
+    def spoiled(whole: Any) -> Any:
+        own = {"nan": np.where(np.arange(whole["flat"].size).reshape(whole["flat"].shape) == 7, np.nan, whole["flat"])}
+        own["ints"] = whole["flat"].astype(np.int64)
+        return whole | {
+            name: own[value] if isinstance(value, str) and value in own else value for name, value in change.items()
+        }
+
+    load_model(repack(file, lambda whole: whole))
+    with pytest.raises(BadData, match="no exported model, or it is damaged"):
+        load_model(repack(file, spoiled))
+
+
 def repack(file: bytes, change: Any, words: dict[str, Any] | None = None) -> io.BytesIO:
     """The file with a changed model in it."""
     out = io.BytesIO()

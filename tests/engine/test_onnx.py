@@ -21,7 +21,7 @@ from engine.export.decision import CALIBRATIONS, Calibration, Decision
 from engine.export.onnx import CLOSE, check_onnx, feed_columns, run_onnx, to_onnx
 from engine.export.pipeline import Pipeline
 from engine.export.read import Model, UnknownLevel
-from engine.models.committee import Bag, Committee, Folded, Member
+from engine.models.committee import Bag, Committee, Folded, Member, Networks
 from engine.models.cost_head import with_costs
 from engine.models.feature_classifiers import nearest_mean
 from engine.models.mlp import MLP
@@ -112,6 +112,16 @@ def test_a_head_of_costs_is_equal_and_votes_are_refused():
     check(make_model(pipeline, with_costs(net, costs), 3), numbers, codes)
     with pytest.raises(BadInput, match="Networks that vote have no ONNX file"):
         to_onnx(make_model(pipeline, Voting([net, net], soft=True), 3))
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_a_committee_of_networks_is_equal(classes):
+    pipeline, numbers, codes, x, _ = make_table(classes)
+    streams = [torch.Generator().manual_seed(k) for k in range(3)]
+    net = MLP.create([x.shape[1], 16, classes], "relu", streams, device=torch.device("cpu"), dtype=torch.float32)
+    committee = Networks(MLP(net.sizes, "relu", net.flat * 3), np.arange(classes))
+    check(make_model(pipeline, committee, classes), numbers, codes)
+    check(make_model(pipeline, committee.reach(1), classes), numbers, codes)
 
 
 def estimators(classes: int) -> dict[str, Any]:

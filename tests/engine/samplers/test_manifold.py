@@ -9,10 +9,16 @@ import pytest
 import torch
 from imblearn.utils.estimator_checks import parametrize_with_checks
 
+from engine.events import finish
+from engine.methods.manifold import Manifold as Method
 from engine.samplers import Manifold
+from engine.samplers import manifold as module
 from engine.samplers.lines import Drawn
-from engine.samplers.manifold import find_plane, manifold, step_in_plane, train_auto_encoder
+from engine.samplers.manifold import find_plane, manifold, step_in_plane, train_auto_encoders
+from engine.training.loop import Meter
+from engine.training.oversampling import oversample
 from tests.engine.cards import assert_close, read_cases
+from tests.engine.tasks import blobs, task
 
 suite = parametrize_with_checks([Manifold(random_state=0), Manifold(surface="auto-encoder", steps=20, random_state=0)])
 
@@ -126,10 +132,61 @@ def test_rows_all_alike_stay() -> None:
         assert torch.allclose(draw(x, y, {1: 24}, surface=surface, steps=5).x, torch.tensor(2.0).double())
 
 
+def train_one(rows: np.ndarray, seed: int, steps: int) -> tuple[Any, np.ndarray]:
+    """An auto-encoder alone, from one stream."""
+    rng = np.random.default_rng(seed)
+    (rebuild,), losses = train_auto_encoders(rows[None], [(rng, rng)], steps)
+    return rebuild, losses[:, 0]
+
+
+@pytest.mark.parametrize("shape", [(5, 1), (7, 5), (20, 9), (33, 16), (12, 40)], ids=str)
+def test_an_auto_encoder_alone_equals_the_one_of_a_stack_to_the_bit(shape: tuple[int, int]) -> None:
+    rows = np.random.default_rng(0).normal(size=(4, *shape)) * np.arange(1, 5)[:, None, None]
+
+    def chances(keys: list[int]) -> list[Any]:
+        return [(np.random.default_rng([k, 0]), np.random.default_rng([k, 1])) for k in keys]
+
+    stacked, losses = train_auto_encoders(rows, chances([0, 1, 2, 3]), 12)
+    for k in range(4):
+        (alone,), own = train_auto_encoders(rows[k : k + 1], chances([k]), 12)
+        assert np.array_equal(alone(rows[0]), stacked[k](rows[0]))
+        np.testing.assert_allclose(own[:, 0], losses[:, k], rtol=1e-12)  # a mean over all rows, in another order
+    assert len({one(rows[0]).tobytes() for one in stacked}) == 4
+
+
+def test_the_method_stacks_replicates_and_draws_from_streams_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    on = task(blobs((61, 21, 12)), folds=3, seeds=1, ratio=None)
+    heights: list[int] = []
+
+    def spy(rows: np.ndarray, *given: Any) -> Any:
+        heights.append(len(rows))
+        return train_auto_encoders(rows, *given)
+
+    monkeypatch.setattr(module, "train_auto_encoders", spy)
+
+    def made(numbers: list[int] | None, **options: Any) -> Any:
+        part = task(blobs((61, 21, 12)), folds=3, seeds=1, ratio=None, numbers=numbers)
+        sampler = Method(surface="auto-encoder", steps=4, **options)
+        return finish(oversample(part.train, part, sampler.draws_on(part.train, part), meter=Meter(1))).new
+
+    whole, again = made(None), made(None)
+    assert torch.equal(whole.x, again.x) and max(heights) > 1, "classes of equally many rows are a stack"
+    for r in range(3):
+        alone = made([r])
+        assert torch.equal(whole.x[r][whole.mask[r]], alone.x[0][alone.mask[0]])
+    seeds = [finish(oversample(on.train, on, Method().draws(on), meter=Meter(1))).lines[..., 0] for _ in range(2)]
+    sampler = Method(surface="auto-encoder", steps=4)
+    lines = finish(oversample(on.train, on, sampler.draws_on(on.train, on), meter=Meter(1))).lines
+    first = on.train.counts(3)[0]
+    few = int((first.max() - first)[1])
+    assert torch.equal(lines[0, :few, 0], seeds[0][0, :few]), "the stream points gives the seeds, whatever the surface"
+    assert not torch.equal(whole.x, made(None, spread=0.0).x)
+
+
 def test_the_auto_encoder_learns_where_the_class_lies() -> None:
     x, y = table((60, 40))
     own = x[y == 1]
-    rebuild, losses = train_auto_encoder(own, np.random.default_rng(0), 300)
+    rebuild, losses = train_one(own, 0, 300)
     assert np.mean(losses[-20:]) < 0.2 * losses[0]
     rng = np.random.default_rng(1)
     off = own + 0.3 * own.std(0) * rng.normal(size=own.shape)
@@ -148,7 +205,7 @@ def test_the_auto_encoder_learns_where_the_class_lies() -> None:
 def test_its_gradient_is_autograds() -> None:
     """Four steps: Adam's first is the sign of the gradient, the later ones depend on its size."""
     rows = np.random.default_rng(0).normal(size=(7, 5)) * [1, 2, 3, 4, 0]
-    found, losses = train_auto_encoder(rows, np.random.default_rng(3), 4)
+    found, losses = train_one(rows, 3, 4)
     rng = np.random.default_rng(3)
     sd = rows.std(0)
     unit = np.where(sd > 0, sd, 1.0)
