@@ -15,6 +15,8 @@ PIP := $(PY) -m pip install --disable-pip-version-check
 PYTEST := env -u PYTHONDONTWRITEBYTECODE $(PY) -m pytest -rfEs
 # A worker takes tests that follow each other, so that a file's fixtures are made once.
 AT_ONCE := -n 2 --dist worksteal
+# A worker takes a file whole, in the order of collection: its tests share an engine or a database.
+FILES_AT_ONCE := -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: run test test-long lint clean
 
@@ -32,7 +34,8 @@ test: lint
 test-long: $(VENV)/.installed-test
 	@failed=0; \
 	$(PYTEST) $(AT_ONCE) -m "long and not alone" --junitxml=out/tests-long.xml || failed=1; \
-	$(PYTEST) -m "long and alone" --junitxml=out/tests-long-alone.xml || failed=1; \
+	$(PYTEST) $(FILES_AT_ONCE) -m "long and beside" --junitxml=out/tests-long-beside.xml || failed=1; \
+	$(PYTEST) -m "long and alone and not beside" --junitxml=out/tests-long-alone.xml || failed=1; \
 	exit $$failed
 
 lint: $(VENV)/.installed-test

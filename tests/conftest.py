@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import os
 import re
+import signal
 import sys
 import uuid
 from collections.abc import Iterator
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from engine.store import Store
     from tests.engine.ray_nodes import Cluster
     from tests.postgres import Server
+
+# A shell that starts this in the background ignores SIGINT, and so would the processes that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # A busy machine is slow now and then, which is no error; CI draws the same examples every time.
 settings.register_profile("lab", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -117,6 +122,21 @@ ALONE = (
 )
 """Tests whose ids begin so start browsers, servers and engines, and wait for them: they run one after the other, beside nothing else."""
 
+BESIDE = (
+    "tests/engine/test_kills.py",
+    "tests/engine/test_service.py",
+    "tests/engine/test_engines.py",
+    "tests/engine/test_forgetting.py",
+    "tests/engine/test_postgres_engine.py",
+    "tests/engine/test_sealing.py",
+    "tests/test_containers.py",
+    "tests/test_portable.py",
+    "tests/test_wheel.py",
+)
+"""Files of tests that are alone and long, of which `make test-long` runs two at once: they start engines and databases of their own, and
+wait for them for as long as it takes. Those that use Ray stay alone, since they share a cluster.
+"""
+
 EACH_TIME = (
     "tests/app/test_origin.py",
     "tests/app/test_server.py::test_every_answer",
@@ -151,7 +171,7 @@ EACH_TIME = (
 )
 """The tests of ALONE that `make test` runs: of each page a test or two, of the engine what every run meets. The others are `long`."""
 
-FIRST = ("tests/test_pretend.py",)
+FIRST = ("tests/test_pretend.py", "tests/engine/test_kills.py")
 """The longest tests run first: at the end, one of two workers would wait for the other."""
 
 LONG = (
@@ -177,6 +197,7 @@ LONG = (
     "tests/engine/data/test_tables_made.py::test_tables_are_read",
     "tests/engine/decide/test_cut.py::test_a_cut_chosen_on_validation",
     "tests/engine/papers/test_command.py::test_a_folder_needs",
+    "tests/engine/papers/test_command.py::test_the_full_",
     "tests/engine/papers/test_stacked.py::test_a_process_that_dies",
     "tests/engine/papers/test_stacked.py::test_two_at_once",
     "tests/engine/test_compaction.py::test_numbers_",
@@ -187,7 +208,9 @@ LONG = (
     "tests/engine/test_compare_by_time.py::test_parts_follow",
     "tests/engine/test_compare_command.py::test_one_object",
     "tests/engine/test_compare_options.py::test_end_to_end",
+    "tests/engine/test_estimators.py::test_clone_pickle",
     "tests/engine/test_estimators.py::test_the_one_check",
+    "tests/engine/test_explicit_gradient.py::test_points_sets_start_from_steps_that_can_be_seen[50",
     "tests/engine/test_four_ways_corpus.py",
     "tests/engine/test_four_ways_made.py::test_tables_hold",
     "tests/engine/test_hostile.py::test_no_name",
@@ -223,7 +246,9 @@ LONG = (
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave out files without a test that is alone, where `-m` asks for those: importing all of them takes longer."""
     asked = re.sub(r"not \w+", "", config.option.markexpr).split()
-    return True if "alone" in asked and collection_path.suffix == ".py" and not says_alone(collection_path) else None
+    return (
+        True if {"alone", "beside"} & {*asked} and collection_path.suffix == ".py" and not says_alone(collection_path) else None
+    )
 
 
 @cache
@@ -250,6 +275,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         alone = item.get_closest_marker("alone") and not item.nodeid.startswith(EACH_TIME)
         if alone or item.nodeid.startswith(LONG):
             item.add_marker("long")
+        if alone and item.nodeid.startswith(BESIDE) and "ray" not in re.findall(r"\w+", item.name.partition("[")[2]):
+            item.add_marker("beside")
         for mark, absent in (("network", no_data), ("gpu", no_gpu)):
             if item.get_closest_marker(mark) and (reason := absent()):
                 item.add_marker(pytest.mark.skip(reason=reason))

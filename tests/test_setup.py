@@ -25,11 +25,19 @@ from packaging.utils import canonicalize_name
 
 from app import launch
 from engine.store import Store
-from tests.conftest import ALONE, EACH_TIME, LONG
+from tests.conftest import ALONE, BESIDE, EACH_TIME, LONG
 from tests.containerfiles import read_image
 
 ROOT = Path(__file__).resolve().parent.parent
 PINS = {path.name: path.read_text(encoding="utf-8") for path in sorted(ROOT.glob("requirements*.txt"))}
+PARTS = (
+    "not long and not alone",
+    "alone and not long",
+    "long and not alone",
+    "long and beside",
+    "long and alone and not beside",
+)
+"""Of the tests, in the order of `make test` and `make test-long`."""
 ROOMS = ("requirements-page.txt", "requirements-engine.txt")
 """Lists that are installed by themselves, so that both name what both need."""
 
@@ -128,9 +136,9 @@ def make(*words: str) -> subprocess.CompletedProcess[str]:
         ("run", ["-m venv .venv", "-r requirements.txt", "engine fetch keel", '--host "127.0.0.1" --port "8501"']),
         (
             "test",
-            ["-r requirements-test.txt", "ruff check .", "mypy", '-m "not long and not alone"', '-m "alone and not long"'],
+            ["-r requirements-test.txt", "ruff check .", "mypy", *(f'-m "{part}"' for part in PARTS[:2])],
         ),
-        ("test-long", ["-r requirements-test.txt", '-m "long and not alone"', '-m "long and alone"']),
+        ("test-long", ["-r requirements-test.txt", *(f'-m "{part}"' for part in PARTS[2:])]),
         ("lint", ["ruff check .", "ruff format --check .", "mypy"]),
         ("clean", ["rm -rf .venv"]),
     ],
@@ -142,7 +150,14 @@ def test_targets_of_make(target, said):
     assert at == sorted(at)
 
 
-@pytest.mark.parametrize("ids", [ALONE, EACH_TIME, LONG], ids=["ALONE", "EACH_TIME", "LONG"])
+@pytest.mark.parametrize("marks", [{"long"}, {"alone"}, {"alone", "long"}, {"alone", "long", "beside"}, set()], ids=str)
+def test_each_test_belongs_to_one_part(marks):
+    parts = re.findall(r' -m "([^"]+)"', (ROOT / "Makefile").read_text(encoding="utf-8"))
+    assert tuple(parts) == PARTS
+    assert sum(eval(part, {mark: mark in marks for mark in ("long", "alone", "beside")}) for part in parts) == 1
+
+
+@pytest.mark.parametrize("ids", [ALONE, BESIDE, EACH_TIME, LONG], ids=["ALONE", "BESIDE", "EACH_TIME", "LONG"])
 def test_each_id_that_decides_when_a_test_runs_is_the_beginning_of_one(ids):
     for id in ids:
         path, _, name = id.partition("::")
@@ -154,7 +169,7 @@ def test_each_id_that_decides_when_a_test_runs_is_the_beginning_of_one(ids):
 def test_browser_tests_are_counted_in_every_part():
     """`.ci/run` fails where one was skipped, and reads the reports that the targets write."""
     reports = re.findall(r"--junitxml=(\S+)", (ROOT / "Makefile").read_text(encoding="utf-8"))
-    assert len(reports) == 4 == len(set(reports)) and all(Path(path).match("out/tests*.xml") for path in reports)
+    assert len(reports) == len(PARTS) == len(set(reports)) and all(Path(path).match("out/tests*.xml") for path in reports)
     assert (ROOT / ".ci/run").read_text(encoding="utf-8").count("out/tests*.xml") == 2
 
 

@@ -14,7 +14,7 @@ from app.charts.palette import COLOURS, recolour
 from engine.stats.intervals import Interval
 from engine.stats.verdict import format_change
 
-STOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, 1.0, 2.0, 5.0, 10.0)
+STOPS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.25, 0.5, *(n * 10.0**power for power in range(4) for n in (1, 2, 5)))
 """Distances of ticks from zero."""
 
 
@@ -33,6 +33,17 @@ class Scale:
     def has(self, value: float) -> bool:
         """Whether a value lies on the lane."""
         return self.low <= value <= self.high
+
+
+@dataclass(frozen=True)
+class LogScale(Scale):
+    """A scale of logarithms, for values above 0 that differ by orders."""
+
+    def at(self, value: float) -> float:
+        """Where a value stands, in percent of the lane; values beyond, 0 and below among them, stand at the end."""
+        if value <= self.low:
+            return 0.0
+        return 100 * min(1.0, math.log(value / self.low) / math.log(self.high / self.low))
 
 
 def text(words: object) -> str:

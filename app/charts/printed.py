@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.charts import marks
-from app.charts.marks import Scale, text
+from app.charts.marks import LogScale, Scale, text
 from app.charts.palette import COLOURS, DESTRUCTIVE
 from engine.stats.intervals import Interval
 from engine.stats.verdict import format_change
@@ -16,6 +16,8 @@ PRINTED_Y, HERE_Y = 22, 52
 """Pixels from a card's lane's top to the tick and to the dot."""
 MIDDLE = 17
 """Pixels from a strip's top to its middle."""
+ORDERS = 50
+"""How many times the least value the largest is where strips show logarithms."""
 
 
 @dataclass(frozen=True)
@@ -90,8 +92,9 @@ def draw_strips(
             for column in columns
         )
         body.append(f'<tr><th scope="row" title="{text(row)}">{text(row)}</th>{drawn}</tr>')
-    stops = (scale.low, (scale.low + scale.high) / 2, scale.high)
-    ticks = [f"{stop:.3g}".replace("0.", ".", 1) if 0 < stop < 1 else f"{stop:.3g}" for stop in stops]
+    middle = math.sqrt(scale.low * scale.high) if isinstance(scale, LogScale) else (scale.low + scale.high) / 2
+    stops = (scale.low, middle, scale.high)
+    ticks = [_name_tick(stop) for stop in stops]
     spots = ("first", "", "last")
     names = "".join(
         f'<span class="tickname {spot}" style="left:{scale.at(stop):g}%">{text(tick)}</span>'
@@ -108,14 +111,27 @@ def draw_strips(
 
 
 def find_scale(cells: Sequence[Cell]) -> Scale:
-    """Return the scale of all strips: 0 to 1 for shares, else from 0, or the least, to the largest."""
+    """Return the scale of all strips: 0 to 1 for shares, else from 0, or the least, to the largest.
+
+    Values above 0 of which one is ORDERS times another get the logarithms from a power of ten to one an even number of powers above.
+    """
     values = [
         v for c in cells for v in (c.printed, *((c.ours.mean, c.ours.low, c.ours.high) if c.ours else ())) if v is not None
     ]
     known = [v for v in values if math.isfinite(v)]
     if not known or (min(known) >= 0 and max(known) <= 1):
         return Scale(0.0, 1.0)
+    means = [v for c in cells for v in (c.printed, c.ours.mean if c.ours else None) if v is not None and math.isfinite(v)]
+    if min(means) > 0 and max(means) >= ORDERS * min(means):
+        low, high = math.floor(math.log10(min(means))), math.ceil(math.log10(max(means)))
+        return LogScale(10.0**low, 10.0 ** (high + (high - low) % 2))
     return Scale(min(0.0, *known), max(known) * 1.05)
+
+
+def _name_tick(value: float) -> str:
+    if 0 < value < 1:
+        return f"{value:.3g}".replace("0.", ".", 1)
+    return f"{value:.3g}" if abs(value) < 100 else f"{value:,.0f}"
 
 
 def _draw_cell(cell: Cell, scale: Scale, name: str) -> str:

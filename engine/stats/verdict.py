@@ -136,11 +136,11 @@ def describe_numbers(interval: Interval, metric: str = "", level: float = LEVEL)
 
 
 def format_change(value: float) -> str:
-    """'+.054', '−.012', '.000'; 1 and above keep their digit."""
+    """'+.054', '−.012', '.000'; 1 and above keep their digits: '+1.500', '+20.000'."""
     text = f"{value:+.3f}"
     if float(text) == 0:
         return ".000"
-    return text.replace("0.", ".", 1).replace("-", "\N{MINUS SIGN}")
+    return text.replace("+0.", "+.").replace("-0.", "-.").replace("-", "\N{MINUS SIGN}")
 
 
 # ---- the table: what each state says. (text, dot, button), or None where it does not apply

@@ -210,6 +210,17 @@ def test_a_cell_says_both_numbers_and_opens_its_run_where_it_is_kept() -> None:
     assert printed.find_scale(list(errors.values())).high > 14
 
 
+def test_seconds_of_many_orders_stand_on_logarithms() -> None:
+    seconds = {"a": (2634.0, 3.4), "b": (None, 51.5)}
+    cells = {
+        ("s", name): Cell(shown, Interval(mean, mean - 4, mean + 4, 5, ""), "t") for name, (shown, mean) in seconds.items()
+    }
+    scale = printed.find_scale(list(cells.values()))
+    assert [scale.at(v) for v in (1, 100, 10_000, -0.6, 20_000)] == pytest.approx([0, 50, 100, 0, 100])
+    drawn = printed.draw_strips(["s"], ["a", "b"], cells, "Seconds", "printed", "here")
+    assert re.findall(r'class="tickname ?\w*"[^>]*>([^<]*)', drawn)[:3] == ["1", "100", "10,000"]
+
+
 def test_a_press_on_a_cell_opens_its_run(look: Look, store: Store) -> None:
     document = measured.read_table("keel", "3", False)
     assert document is not None

@@ -17,6 +17,7 @@ from app.charts.ends import GAP, End, find_margin, make_labels, spread
 from app.charts.palette import distinct, stroke
 from app.charts.side_by_side import Gap
 from engine.stats.intervals import Interval
+from engine.stats.verdict import format_change
 from tests.app.fabricate import HOSTILE
 
 NAN = math.nan
@@ -98,7 +99,20 @@ def test_one_scale_holds_all_differences_and_cuts_only_what_is_far_wider() -> No
     assert scale.high < 0.2 and 'class="beyond left"' in marks.draw_bar(scale, Interval(0, -3, 3, 5, ""), 0, "", filled=False)
     assert marks.span_differences([*usual, Interval(0.4, NAN, NAN, 1, "")]).has(0.4)
     assert marks.span_differences([]).high > 0 and marks.choose_stop(scale) == 0.1
-    assert [marks.shorten_change(v) for v in (-0.1, 0.05, 1.0)] == ["\N{MINUS SIGN}.1", "+.05", "+1"]
+    assert [marks.shorten_change(v) for v in (-0.1, 0.05, 1.0, 10.0, 20.5)] == [
+        "\N{MINUS SIGN}.1",
+        "+.05",
+        "+1",
+        "+10",
+        "+20.5",
+    ]
+    assert [format_change(v) for v in (10.25, -100.0, 0.0004, -0.5)] == [
+        "+10.250",
+        "\N{MINUS SIGN}100.000",
+        ".000",
+        "\N{MINUS SIGN}.500",
+    ]
+    assert marks.choose_stop(marks.Scale(-53.0, 53.0)) == 20.0
 
 
 def test_the_frontier_holds_what_nothing_cheaper_equals() -> None:

@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Generator, Iterable
 from contextlib import redirect_stdout
 from dataclasses import dataclass, replace
+from dataclasses import fields as dataclass_fields
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -91,11 +92,8 @@ def rows(counts: tuple[int, ...] = (90, 25), features: int = 4, seed: int = 0) -
 LONGER: tuple[str, ...] = (
     "BBNClassifier",
     "CMTNNClassifier",
-    "CoSenClassifier",
-    "ExplicitGradientClassifier",
-    "LMLEClassifier",
     "MetaWeightNetClassifier",
-    "TripletClassifier",
+    "MixupDRWClassifier",
 )
 """Classifiers whose fit of 100 rows takes .3 to 2 s with default parameters: their suite is a long test."""
 LIGHTER: dict[str, dict[str, Any]] = {
@@ -105,10 +103,34 @@ LIGHTER: dict[str, dict[str, Any]] = {
 """Those whose fit takes longer, and the parameters that the suite has instead."""
 
 
+FITS: dict[Any, bytes] = {}
+"""What was trained for the checks of the classifier named under ""; see `trained_once`."""
+
+
 @pytest.fixture
-def many_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Checks fit the same rows again and again, and methods share first phases: each is trained once (engine/training/network_cache.py)."""
+def trained_once(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Checks fit the same rows again and again, in other containers and with other names of classes. A classifier's method is trained once
+    on equal rows for all its checks, but for check_fit_idempotent, whose fits are all trained. Where random_state is None, the seed is 0.
+    """
     monkeypatch.setattr(network_cache, "MOST", 1000)
+    if "check_fit_idempotent" in request.node.name:
+        monkeypatch.setattr(network_cache, "get", lambda key: None)
+        return
+    train, draw, name = estimators._train, estimators._draw_seed, type(request.getfixturevalue("estimator")).__name__
+    if FITS.get("") != name.encode():
+        FITS.clear()
+        FITS[""] = name.encode()
+
+    def train_once(method: Method, task: Task) -> Any:
+        tensors = [getattr(part, field.name) for part in (task.train, task.valid) for field in dataclass_fields(part)]
+        rows = [None if t is None else (t.dtype, tuple(t.shape), t.numpy().tobytes()) for t in tensors]
+        key = (repr(method), len(task.classes), task.seed, task.patience, task.held_out, *rows)
+        if key not in FITS:
+            FITS[key] = pickle.dumps(train(method, task))
+        return pickle.loads(FITS[key])
+
+    monkeypatch.setattr(estimators, "_train", train_once)
+    monkeypatch.setattr(estimators, "_draw_seed", lambda state: 0 if state is None else draw(state))
 
 
 def suite(names: Iterable[str]) -> Any:
@@ -126,7 +148,7 @@ def suite(names: Iterable[str]) -> Any:
 
 
 @QUIET  # many of these data are balanced, and methods say that there is nothing to sample
-@pytest.mark.usefixtures("many_kept")
+@pytest.mark.usefixtures("trained_once")
 @suite(name for name in classifiers() if name not in LONGER)
 def test_scikit_learns_suite(estimator: Any, check: Any) -> None:
     check(estimator)
@@ -136,6 +158,7 @@ def test_scikit_learns_suite(estimator: Any, check: Any) -> None:
 @pytest.mark.long
 @pytest.mark.timeout(300)
 @QUIET
+@pytest.mark.usefixtures("trained_once")
 @suite(LONGER)
 def test_scikit_learns_suite_takes_longer(estimator: Any, check: Any) -> None:
     check(estimator)

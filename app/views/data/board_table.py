@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from app.charts import palette
+from app.charts.marks import shorten_change
 from app.views.data.board import (
     Row,
     arrange_rows,
@@ -24,7 +25,6 @@ from app.words import data as words
 from app.words.text import format_count, format_duration, format_score
 from engine.report.leaderboard import format_p
 from engine.spec.result import METRICS
-from engine.stats.verdict import format_change
 from engine.text import one_line
 
 HIGH, LOW, MANY, WORDY = 40, 32, 18, 10
@@ -208,9 +208,7 @@ class _Drawn:
         """Return the foot of the table: the scales of both drawings."""
         score = "".join(_text(self._place_score(v), format_score(v, 1)) for v in self._ticks())
         tick = self.reach / 1.25
-        difference = "".join(
-            _text(self._place_difference(v), "0" if v == 0 else format_change(v).rstrip("0")) for v in (-tick, 0.0, tick)
-        )
+        difference = "".join(_text(self._place_difference(v), "0" if v == 0 else shorten_change(v)) for v in (-tick, 0.0, tick))
         cells = ("", "", _write_plot(score), "", _write_plot(difference), "", "")
         return f"<tfoot><tr>{''.join(f'<td>{cell}</td>' for cell in cells)}</tr></tfoot>"
 

@@ -54,7 +54,7 @@ def draw_importance(found: Sequence[Mapping[str, Any]], metric: str) -> str:
     scale = Scale(min(ends), 1.04 * max(*ends, 1e-6))
     body = "".join(_draw_bar(name, one, scale) for name, one in shown)
     stop = max((s for s in marks.STOPS if s <= 0.9 * scale.high), default=scale.high)
-    ticks = marks.draw_ticks(scale, (0.0, stop), ("0", format_score(stop, 3).rstrip("0")))
+    ticks = marks.draw_ticks(scale, (0.0, stop), ("0", marks.shorten_change(stop).removeprefix("+")))
     axis = f'<div class="row axis"><span></span><div class="lane">{ticks}</div><span></span></div>'
     more = ""
     if rest:
