@@ -301,8 +301,8 @@ def test_the_list_of_commands_loads_nothing_heavy():
 
 
 def test_ray_is_imported_where_a_cluster_is_asked_for_and_nowhere_else():
-    assert [name for name in below("engine") + below("app") if "ray" in theirs(name)] == ["engine.executors.ray_cluster"]
-    assert "ray" not in theirs("engine.executors.ray_cluster", top_only=True)
+    assert [name for name in below("engine") + below("app") if "ray" in theirs(name)] == ["engine.executors.ray_head"]
+    assert "ray" not in theirs("engine.executors.ray_head", top_only=True)
     loaded = loaded_after(importing(["engine.service", *below("engine.executors")]))
     assert not loaded & {"ray", "msgpack", "torch"}
 

@@ -20,7 +20,8 @@ class Work:
     it: of an embed job the run's artifact to lay out, of a score job the model file, of a refit job its comparison. private: made from a
     private table, so that nothing of it may be written to a log. upload: the table's id. origin: of a score job the id of the upload
     that its model is or came from. table: the table's name and bytes, for all kinds but embed. memory_mb: resident MiB that this job may
-    use beyond the idle worker, None = no limit of its own. phase: equal for runs that share a first phase
+    use beyond the idle worker, None = no limit of its own. device_share: percent of a GPU's memory that it may use, None = as the worker
+    has. phase: equal for runs that share a first phase
     (`engine.spec.companions.name_first_phase`), '' where none is shared.
     """
 
@@ -36,6 +37,7 @@ class Work:
     phase: str = ""
     table: tuple[str, bytes] | None = field(default=None, repr=False)
     memory_mb: int | None = None
+    device_share: int | None = None
 
     @property
     def uploads(self) -> frozenset[str]:

@@ -74,9 +74,9 @@ class SlotActor:
         # Ray calls methods on threads of its own; the worker ends with the thread that started it, which is this one.
         threading.Thread(target=self._host, daemon=True, name="host").start()
 
-    def locate(self) -> tuple[str, int, str]:
-        """Host, process id, and `list_versions` as JSON."""
-        return socket.gethostname(), os.getpid(), json.dumps(list_versions())
+    def locate(self) -> tuple[str, int, str, str]:
+        """Host, process id, `list_versions` as JSON, and the numbers of the GPUs that Ray lets it see."""
+        return socket.gethostname(), os.getpid(), json.dumps(list_versions()), os.environ.get("CUDA_VISIBLE_DEVICES", "")
 
     def describe(self) -> tuple[str, str]:
         """The worker's catalog as JSON once it has started; else '' and why it does not start."""

@@ -17,87 +17,59 @@ import json
 import logging
 import os
 import queue
-import re
-import secrets
 import shutil
 import socket
 import sys
-import tempfile
 import threading
 import time
 from collections import deque
 from concurrent.futures import Future
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from engine import system
-from engine.errors import BadInput
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Room, Work, WorkerEvents, WorkFinished, WorkLost, WorkReturned
 from engine.executors.local import GRACE, PHASES, SLOWEST_RETRY
-from engine.executors.ray_actor import SlotActor, list_versions
+from engine.executors.ray_actor import SlotActor
+from engine.executors.ray_checks import find_other_parts, find_other_version, merge_catalogs
+from engine.executors.ray_head import PING, SILENCE, connect_ray, read_address, watch_head
+from engine.executors.ray_share import MOST_SLOTS, find_share
 from engine.executors.wire import is_public, pack_work, unpack_item
 from engine.executors.worker import CANCELLED
 from engine.memory import DEVICE_SHARE
 from engine.settings import read_setting
-from engine.text import one_line, quote
 
-SILENCE = 15.0
-"""Seconds without a word of an actor or of the cluster's head after which it is lost."""
-PING = 5.0
-"""Seconds between two questions to an idle actor, and to the head."""
-PROBE = 3.0
-"""Seconds that one answer of the head may take."""
-HELLO = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes([0, 0, 0, 4, 0, 0, 0, 0, 0])
-"""How a client of the head's port begins (HTTP/2's preface and empty settings), to which a server answers at once."""
 MARGIN = 1.0
 """Seconds that an actor has beyond GRACE and time limits, which it keeps itself, before it is killed."""
 NO_ROOM_AFTER = 10.0
 """Seconds after which an actor without a place on the cluster is named."""
-STORE_BYTES = 100_000_000
-"""Bytes of memory for objects, on a cluster that this process starts. Ray's default is a third of the machine's."""
-FOLDER = "lab-ray-"
-"""What the names of the folders of such clusters begin with, before the engine's process id."""
 TRAVELS = ("LAB_COMPILE", "LAB_GRAPH", "LAB_FRAMES", "LAB_LOG")
 """Settings of the engine that decide numbers, films and the form of logs, which the actors take over."""
 BROKE = "The run failed with an error in the engine on its machine of the cluster; the log there has the details."
-NOT_THERE = "LAB_EXECUTOR=ray: Ray is not installed; python -m pip install -r requirements-ray.txt installs it."
-NO_ANSWER = (
-    "LAB_EXECUTOR={name}: no Ray cluster answers there. A node of it must run on this machine, with the same RAY_AUTH_TOKEN or "
-    "RAY_AUTH_TOKEN_PATH."
-)
-OPEN = "RAY_AUTH_MODE=disabled: everybody who reaches a port of the cluster could run programs on it. Keep the token on."
 NO_ROOM = "The cluster has no room for slot {slot}, or the machine that has it does not answer."
 HEAD_LOST = (
     "The head of the Ray cluster no longer answers. What ran there is queued anew; the engine ends, and must be started again when the "
     "head and its nodes are there."
 )
 NOT_STARTING = "The worker of slot {slot} on the cluster does not start; the engine's log names its machine."
-OTHER_VERSIONS = (
-    "The machine of slot {slot} on the cluster has {there} where the engine has {here}; install the same there. The engine's log "
-    "names it."
-)
-OTHER_PARTS = (
-    "The machine of slot {slot} on the cluster lacks {names} or has them otherwise; it needs the same LAB_DATA and LAB_PLUGINS."
-)
-
 log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Run:
-    """begun: something of it has come. heard: when its actor last said anything."""
+    """begun: something of it has come. heard: when its actor last said anything. share: the part of its card that it may use."""
 
     work: Work
     deadline: float
     heard: float
     begun: bool = False
     kill_at: float = float("inf")
+    share: float = 0.0
 
 
 @dataclass(eq=False)
 class _Slot:
-    """One actor. number: from 1. gpus: the share of a GPU that Ray keeps for it. placed: it has a machine. ready: its worker has started.
+    """One actor. number: from 1. gpus: the share of a GPU that Ray keeps for it. card: host and number of that GPU, '' without one.
+    placed: it has a machine. ready: its worker has started.
 
     phases: first phases of its runs, which its worker's cache may hold. here: it is on this machine. pids: of its processes. shaky: its
     last run ended badly, so its worker may just begin anew. heard: when it last said anything while idle. asked: since when a question
@@ -111,6 +83,7 @@ class _Slot:
     placed: bool = False
     ready: bool = False
     host: str = ""
+    card: str = ""
     here: bool = False
     pids: list[int] = field(default_factory=list)
     run: _Run | None = None
@@ -118,20 +91,6 @@ class _Slot:
     heard: float = 0.0
     asked: float | None = None
     phases: deque[str] = field(default_factory=lambda: deque(maxlen=PHASES))
-
-
-def read_address(text: str) -> str:
-    """Which cluster LAB_EXECUTOR names: 'local' for `ray` (RAY_ADDRESS where that is set), else 'auto' or host:port.
-
-    `ray://HOST:PORT` is the address of the cluster's head, as `ray start` prints it. Raises BadInput for anything else.
-    """
-    if text == "ray":
-        return os.environ.get("RAY_ADDRESS") or "local"
-    if text == "ray:auto":
-        return "auto"
-    if re.fullmatch(r"ray://[^\s/]+:[0-9]+", text):
-        return text.removeprefix("ray://")
-    raise BadInput(f"LAB_EXECUTOR={quote(text)}: must be local, ray, ray:auto or ray://HOST:PORT.")
 
 
 def connect_cluster(where: str, slots: int | None, **functions: str) -> RayExecutor:
@@ -144,7 +103,7 @@ def connect_cluster(where: str, slots: int | None, **functions: str) -> RayExecu
         slots,
         threads=read_setting("LAB_THREADS", 1),
         memory_mb=read_setting("LAB_WORKER_MEMORY", 0) or None,
-        gpu=read_setting("LAB_RAY_GPU", 100) / 100,
+        gpu=read_setting("LAB_RAY_GPU", 0) / 100 or None,
         **functions,
     )
 
@@ -153,10 +112,12 @@ class RayExecutor:
     """`slots` warm workers on a Ray cluster, with the verbs of `LocalExecutor`. It takes public jobs alone. Only the thread that made it
     may call its methods, and that must be the main thread; handlers of signals are set after it is made, since Ray sets its own.
 
-    address: 'local' for a cluster of this machine that ends with this process, 'auto' for one that runs here, or host:port of a
-    cluster that has a node here. slots: None for one per `threads` processors of the cluster. gpu: the share of a GPU that a slot
-    has; as many slots as fit the cluster's GPUs have one, the others none. cuda jobs go to the first, cpu jobs to the others if one
-    is idle. target, catalog, threads, memory_mb, private: as of `LocalExecutor`, on the actor's machine.
+    address: 'local' for a cluster of this machine that ends with this process, 'auto' for one that runs here, or host:port of a cluster
+    that has a node here. slots: None for one per `threads` processors of the cluster. gpu: the share of a GPU that a slot has, and each of
+    its runs at least; None: all slots share the GPUs, MOST_SLOTS each, and a run has what it needs (`find_share`). As many slots as fit the
+    cluster's GPUs have one, the others none. cuda jobs go to the first, cpu jobs to the others if one is idle; runs on one GPU have at most
+    all of it together, and who finds no room waits, before others that want a GPU. target, catalog, threads, memory_mb, private: as of
+    `LocalExecutor`, on the actor's machine.
 
     A slot counts once its machine has NUMERICS and the versions of this one, and the datasets and methods of the slot that was first.
     Raises BadInput where there is no Ray or no cluster.
@@ -174,16 +135,21 @@ class RayExecutor:
         threads: int = 1,
         memory_mb: int | None = None,
         private: str = "engine.executors.private:steps",
-        gpu: float = 1.0,
+        gpu: float | None = None,
     ) -> None:
         self.lost = ""
         """Why the cluster as a whole is gone, in one sentence: nothing can be started any more. '' while it is there."""
-        self._folder: str | None = None
         self._stopped = threading.Event()
         self._messages: queue.SimpleQueue[tuple[_Slot | None, _Run | None, str, Any]] = queue.SimpleQueue()
-        self._ray = self._connect(address, max(os.cpu_count() or 1, (slots or 1) * threads))
+        self._ray, self._folder = connect_ray(address, max(os.cpu_count() or 1, (slots or 1) * threads))
+        head = self._ray.get_runtime_context().gcs_address
+        watch_head(head, self._stopped, lambda: self._messages.put((None, None, "headless", "")))
         there = self._ray.cluster_resources()
         count = slots or max(1, int(there.get("CPU", 1)) // threads)
+        cards = int(there.get("GPU", 0))
+        self._least = gpu
+        if gpu is None:  # Ray counts in parts of 10,000
+            gpu = 10_000 // min(MOST_SLOTS, -(-count // max(1, cards))) / 10_000
         with_gpu = min(count, int(there.get("GPU", 0) / gpu + 1e-9))
         self._threads = threads
         self._arguments = (target, catalog, private, threads, memory_mb)
@@ -253,7 +219,7 @@ class RayExecutor:
         """
         if not is_public(work) or not self.idle:
             return False
-        if not self._place(work):
+        if not self._place(work, behind=any(map(_wants_gpu, self._held))):
             self._held.append(work)
         return True
 
@@ -284,9 +250,12 @@ class RayExecutor:
                 message = self._messages.get_nowait()
         except queue.Empty:
             pass
+        behind = False
         for work in list(self._held):
-            if self._place(work):
+            if self._place(work, behind=behind):
                 self._held.remove(work)
+            else:
+                behind = behind or _wants_gpu(work)
         return happened + self._overdue()
 
     def wake(self) -> None:
@@ -308,49 +277,7 @@ class RayExecutor:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
 
-    # ---- the cluster
-
-    def _connect(self, address: str, processors: int) -> Any:
-        """The module `ray`, connected."""
-        if os.environ.get("RAY_AUTH_MODE", "") == "disabled":
-            raise BadInput(OPEN)
-        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read at import
-        os.environ["RAY_ENABLE_AUTO_CONNECT"] = "0"  # else a thread that still reads at the end would start a cluster
-        options: dict[str, Any] = {"address": address, "log_to_driver": False, "logging_level": logging.WARNING}
-        if address == "local":
-            os.environ["RAY_AUTH_MODE"] = "token"  # Ray asks for none by itself where one process starts the cluster
-            if not os.environ.get("RAY_AUTH_TOKEN_PATH"):
-                os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-            os.environ.setdefault("RAY_worker_niceness", "0")  # 15 by default: anything else on the machine would go first
-            _clear_folders()
-            self._folder = tempfile.mkdtemp(prefix=f"{FOLDER}{os.getpid()}-")  # short, since sockets lie in it
-            options |= {"include_dashboard": False, "_temp_dir": self._folder, "object_store_memory": STORE_BYTES}
-            options |= {"num_cpus": processors}
-        try:
-            import ray
-        except ImportError as error:
-            raise BadInput(NOT_THERE) from error
-        no_answer = BadInput(NO_ANSWER.format(name="ray" if address == "local" else f"ray://{address}"))
-        if ":" in address and not does_head_answer(address):
-            raise no_answer  # Ray itself would wait for minutes
-        try:
-            ray.init(**options)
-        except Exception as error:
-            log.error("no Ray cluster: %s", one_line(error, 300))
-            raise no_answer from None
-        head = ray.get_runtime_context().gcs_address
-        threading.Thread(target=self._watch_head, args=(head,), daemon=True, name="head").start()
-        return ray
-
-    def _watch_head(self, address: str) -> None:
-        """Puts a message in the queue when the cluster's head is lost. In its own thread, since an answer may take long."""
-        heard = time.monotonic()
-        while not self._stopped.wait(PING):
-            if does_head_answer(address):
-                heard = time.monotonic()
-            elif time.monotonic() - heard > SILENCE:
-                self._messages.put((None, None, "headless", ""))
-                return
+    # ---- actors
 
     def _make(self, number: int, gpus: float) -> None:
         environment = {name: os.environ[name] for name in TRAVELS if name in os.environ} | {"LAB_THREADS": str(self._threads)}
@@ -407,21 +334,33 @@ class RayExecutor:
     def _free(self) -> list[_Slot]:
         return [slot for slot in self._slots if slot.ready and slot.run is None]
 
-    def _place(self, work: Work) -> bool:
-        """Gives a job to an idle worker that fits it. False if there is none now."""
-        free = self._free()
+    def _place(self, work: Work, *, behind: bool) -> bool:
+        """Gives a job to an idle worker that fits it. False if there is none now. behind: another waits for a GPU, so it gets none."""
+        free, wants_gpu = self._free(), _wants_gpu(work)
         if work.device == "cuda" and any(slot.gpus for slot in self._slots):
             free = [slot for slot in free if slot.gpus]
+        if wants_gpu:
+            free = [slot for slot in free if not slot.gpus or (not behind and self._has_room(slot, work))]
         if not free:
             return False
-        wants_gpu = work.device != "cpu"
         slot = min(free, key=lambda slot: (bool(slot.gpus) != wants_gpu, slot.shaky, work.phase not in slot.phases))
+        share = self._find_share(slot, work) if slot.gpus and wants_gpu else 0.0
+        if share:
+            work = replace(work, device_share=max(1, int(DEVICE_SHARE * share)))
         if work.phase and work.phase not in slot.phases:
             slot.phases.append(work.phase)
         now = time.monotonic()
-        slot.run = _Run(work, now + (float("inf") if work.timeout_s is None else work.timeout_s + MARGIN), now)
+        slot.run = _Run(work, now + (float("inf") if work.timeout_s is None else work.timeout_s + MARGIN), now, share=share)
         self._read(self._follow, slot, slot.run, slot.actor.run.options(num_returns="streaming").remote(pack_work(work)))
         return True
+
+    def _find_share(self, slot: _Slot, work: Work) -> float:
+        return find_share(work, self._catalogs.get(slot.number, {}), self._least)
+
+    def _has_room(self, slot: _Slot, work: Work) -> bool:
+        """Whether the GPU of a slot has room for a job beside the runs that are on it."""
+        used = sum(other.run.share for other in self._slots if other.run is not None and other.card == slot.card)
+        return used + self._find_share(slot, work) <= 1 + 1e-9
 
     def _handle_message(self, slot: _Slot | None, run: _Run | None, kind: str, value: Any) -> list[ExecutorEvent]:
         if slot is None:
@@ -456,17 +395,12 @@ class RayExecutor:
         return [item]
 
     def _check_place(self, slot: _Slot, place: Any) -> list[ExecutorEvent]:
-        host, pid, text = place
+        host, pid, text, card = place
         slot.placed, slot.host, slot.here, slot.pids = True, str(host), host == socket.gethostname(), [int(pid)]
+        slot.card = f"{host} {card}" if slot.gpus else ""
         self._troubles.pop(slot.number, None)
-        here, there = list_versions(), json.loads(text)
-        for name in here:
-            if there.get(name) != here[name]:
-                what = OTHER_VERSIONS.format(
-                    slot=slot.number, there=_name_version(name, there.get(name)), here=_name_version(name, here[name])
-                )
-                return self._refuse(slot, what)
-        return []
+        other = find_other_version(slot.number, text)
+        return self._refuse(slot, other) if other else []
 
     def _check_worker(self, slot: _Slot, answer: Any) -> list[ExecutorEvent]:
         text, trouble = answer
@@ -474,8 +408,8 @@ class RayExecutor:
             log.error("slot %d on %s: %s", slot.number, slot.host, trouble)
             return self._refuse(slot, NOT_STARTING.format(slot=slot.number))
         catalog = json.loads(text)
-        if names := _list_others(self._reference or catalog, catalog):
-            return self._refuse(slot, OTHER_PARTS.format(slot=slot.number, names=", ".join(names[:3])))
+        if other := find_other_parts(slot.number, self._reference or catalog, catalog):
+            return self._refuse(slot, other)
         slot.ready, slot.heard, self._failures = True, time.monotonic(), 0
         log.info("slot %d is ready on %s", slot.number, slot.host)
         self._troubles.pop(slot.number, None)
@@ -568,17 +502,8 @@ class RayExecutor:
             log.warning("slot %d on %s could not be ended: %s", slot.number, slot.host, type(error).__name__)
 
 
-def does_head_answer(address: str) -> bool:
-    """Whether the head of a cluster answers at host:port within PROBE seconds. A frozen one accepts connections and says nothing."""
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=PROBE) as connection:
-            if os.environ.get("RAY_USE_TLS", "") == "1":
-                return True
-            connection.sendall(HELLO)
-            return bool(connection.recv(1))
-    except (OSError, ValueError):
-        return False
+def _wants_gpu(work: Work) -> bool:
+    return work.device != "cpu"
 
 
 def _end_lost(run: _Run) -> ExecutorEvent:
@@ -586,35 +511,3 @@ def _end_lost(run: _Run) -> ExecutorEvent:
     if run.kill_at != float("inf"):
         return WorkFinished(run.work.key, "cancelled", CANCELLED)
     return WorkLost(run.work.key) if run.begun else WorkReturned(run.work.key)
-
-
-def _clear_folders() -> None:
-    """Deletes the folders of clusters whose engine was killed."""
-    for path in Path(tempfile.gettempdir()).glob(f"{FOLDER}*-*"):
-        pid = path.name.removeprefix(FOLDER).partition("-")[0]
-        if pid.isdecimal() and not system.memory_in_use(int(pid)):
-            shutil.rmtree(path, ignore_errors=True)
-
-
-def merge_catalogs(catalogs: list[dict[str, Any]]) -> dict[str, Any]:
-    """The first catalog with the devices of all: those that can be asked for, and the name of the one that auto takes."""
-    if not catalogs or any("devices" not in catalog for catalog in catalogs):
-        return catalogs[0] if catalogs else {}
-    devices = [name for name in ("cpu", "cuda") if any(name in catalog["devices"] for catalog in catalogs)]
-    best = next((catalog for catalog in catalogs if devices and devices[-1] in catalog["devices"]), catalogs[0])
-    return catalogs[0] | {"devices": devices, "device": best["device"]}
-
-
-def _list_others(one: dict[str, Any], other: dict[str, Any]) -> list[str]:
-    """Names of the datasets and methods that one catalog has and the other lacks or has otherwise."""
-
-    def read_facts(catalog: dict[str, Any]) -> dict[str, Any]:
-        data = {str(entry["name"]): entry["fingerprint"] for entry in catalog["datasets"] if entry.get("available", True)}
-        return data | {str(entry["name"]): entry for entry in catalog["methods"]}
-
-    here, there = read_facts(one), read_facts(other)
-    return [name for name in here if there.get(name) != here[name]]
-
-
-def _name_version(name: str, version: object) -> str:
-    return f"{name} {version}" if version else f"no {name}"

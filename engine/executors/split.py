@@ -6,7 +6,8 @@ from typing import Any
 
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Room, Work
 from engine.executors.local import LocalExecutor
-from engine.executors.ray_cluster import RayExecutor, merge_catalogs
+from engine.executors.ray_checks import merge_catalogs
+from engine.executors.ray_cluster import RayExecutor
 from engine.executors.wire import is_public
 
 

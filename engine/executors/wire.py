@@ -33,6 +33,7 @@ def pack_work(work: Work) -> PackedWork:
         "kind": work.kind,
         "phase": work.phase,
         "memory_mb": work.memory_mb,
+        "device_share": work.device_share,
     }
     return json.dumps(facts, allow_nan=False), work.features
 
@@ -49,7 +50,10 @@ def unpack_work(value: object) -> Work:
     timeout_s, memory_mb = facts.get("timeout_s"), facts.get("memory_mb")
     _need(timeout_s is None or isinstance(timeout_s, int | float))
     _need(memory_mb is None or isinstance(memory_mb, int))
-    return Work((id, attempt), spec, device, timeout_s, kind=kind, features=features, phase=phase, memory_mb=memory_mb)
+    share = facts.get("device_share")
+    _need(share is None or isinstance(share, int))
+    more = {"phase": phase, "memory_mb": memory_mb, "device_share": share}
+    return Work((id, attempt), spec, device, timeout_s, kind=kind, features=features, **more)
 
 
 def pack_event(event: ExecutorEvent) -> tuple[Any, ...]:

@@ -129,7 +129,7 @@ def _try(function: str) -> None:
 def _run(pipe: Connection, run: Callable[..., Any], private: str, work: Work) -> bool:
     """Runs a job to its end. False if the worker should not be used again."""
     pipe.send(("began",))
-    with _silence(work.private), _memory(work.memory_mb):
+    with _silence(work.private), _memory(work.memory_mb), _share(work.device_share):
         return _to_its_end(pipe, run, private, work)
 
 
@@ -301,3 +301,19 @@ def _sentence(error: Exception, work: Work) -> str:
     if work.private:
         return f"The job failed with an error in the engine ({type(error).__name__}); of a private table no details are kept."
     return f"The run failed with an error in the engine ({_one_line(error)}); its log has the details."
+
+
+@contextmanager
+def _share(percent: int | None) -> Iterator[None]:
+    """Sets the share of a GPU's memory for one job (`engine.devices.keep_share`); then it lets go of memory that is free, for others."""
+    if percent is None:
+        yield
+        return
+    usual = os.environ.get("LAB_DEVICE_SHARE", "")
+    os.environ["LAB_DEVICE_SHARE"] = str(percent)
+    try:
+        yield
+    finally:
+        os.environ["LAB_DEVICE_SHARE"] = usual
+        if (devices := sys.modules.get("engine.devices")) is not None:
+            devices.release_unused()

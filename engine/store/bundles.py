@@ -8,10 +8,12 @@ import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
 from engine.damage import check_members, refuse_damage
 from engine.errors import BadData, BadInput, UnknownName
@@ -29,6 +31,8 @@ BUNDLE_FORMAT = 1
 BUNDLE_LIMIT = 1 << 30
 """A bundle that unpacks to more bytes than this is refused."""
 _ID = re.compile("[0-9a-f]{16}")
+_Run = tuple[str, dict[str, Any], tuple[str, bytes], list[Encoded], dict[str, bytes]]
+"""A job of a bundle: its id, and what `_read_run` finds of it."""
 KINDS = ("run", "compare")
 """Jobs that a bundle can hold."""
 
@@ -67,8 +71,11 @@ class Bundles(Part):
                 raise BadData(f"{path} is no bundle of runs: the id of a run is 16 of 0-9a-f.")
             runs = [(id, *_read_run(bundle, id)) for id in dict.fromkeys(head["runs"])]
         for run in runs:
-            self.database.write(lambda connection, run=run: insert_finished(self.database, connection, *run))
+            self.database.write(partial(self._insert, run=run))
         return [run[0] for run in runs]
+
+    def _insert(self, connection: Connection, run: _Run) -> None:
+        insert_finished(self.database, connection, *run)
 
 
 @contextmanager

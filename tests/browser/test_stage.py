@@ -105,7 +105,7 @@ def test_the_rows_that_a_member_saw_are_lit(stage, until):
         ("walk", ["way of a new row"]),
         ("line", ["from its seed"]),
         ("generated", ["from rows it is a mean of"]),
-        ("codes", ["from rows whose codes it mixes"]),
+        ("codes", ["from rows mixed as codes"]),
         ("nearest", ["to the nearest row of its class"]),
     ],
 )

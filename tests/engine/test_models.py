@@ -298,6 +298,11 @@ def test_a_file_answers_as_the_model_did(name, remedy):
 NETWORKS: dict[str, Any] = {"learner": "network", "hidden": (6,), "epochs": 2, "members": 3}
 
 
+@pytest.fixture(scope="module")
+def file_of_networks() -> bytes:
+    return exported("under-bagging", **NETWORKS)[0]
+
+
 @pytest.mark.parametrize("data", [None, blobs((60, 34, 21))], ids=["mixed", "three classes"])
 def test_a_file_of_networks_answers_as_the_committee_did(data):
     if data is None:
@@ -326,9 +331,7 @@ def test_a_file_of_networks_answers_as_the_committee_did(data):
     ],
     ids=str,
 )  # fmt: skip
-def test_networks_that_do_not_fit_are_refused(change):
-    file = exported("under-bagging", **NETWORKS)[0]
-
+def test_networks_that_do_not_fit_are_refused(file_of_networks, change):
     def spoiled(whole: Any) -> Any:
         own = {"nan": np.where(np.arange(whole["flat"].size).reshape(whole["flat"].shape) == 7, np.nan, whole["flat"])}
         own["ints"] = whole["flat"].astype(np.int64)
@@ -336,9 +339,9 @@ def test_networks_that_do_not_fit_are_refused(change):
             name: own[value] if isinstance(value, str) and value in own else value for name, value in change.items()
         }
 
-    load_model(repack(file, lambda whole: whole))
+    load_model(repack(file_of_networks, lambda whole: whole))
     with pytest.raises(BadData, match="no exported model, or it is damaged"):
-        load_model(repack(file, spoiled))
+        load_model(repack(file_of_networks, spoiled))
 
 
 def repack(file: bytes, change: Any, words: dict[str, Any] | None = None) -> io.BytesIO:

@@ -13,7 +13,7 @@ from typing import Any
 import psutil
 import pytest
 
-from engine.executors import ExecutorEvent, Key, Work, WorkerEvents, WorkFinished, WorkLost
+from engine.executors import ExecutorEvent, Key, Work, WorkerEvents, WorkFinished, WorkLost, ray_checks
 from engine.executors import ray_cluster as module
 from engine.executors.ray_cluster import RayExecutor
 from tests.engine.ray_nodes import Cluster
@@ -154,8 +154,8 @@ def test_a_dropped_run_ends_its_processes_and_says_nothing_more(lab):
 
 
 def test_a_node_with_other_numbers_is_named_and_takes_nothing(lab, monkeypatch):
-    here = module.list_versions()
-    monkeypatch.setattr(module, "list_versions", lambda: here | {"numbers": "99"})
+    here = ray_checks.list_versions()
+    monkeypatch.setattr(ray_checks, "list_versions", lambda: here | {"numbers": "99"})
     lab.executor.drop(lab.start("steady"))
     lab.until(lambda: "numbers 2 where the engine has numbers 99" in lab.executor.trouble, PATIENCE)
     assert lab.executor.ready == 2

@@ -18,6 +18,8 @@ from typing import Any
 
 import pytest
 
+from engine import devices
+from engine.data.sources import load
 from engine.errors import BadInput, ClusterLost
 from engine.executors import (
     CatalogReceived,
@@ -29,14 +31,23 @@ from engine.executors import (
     WorkLost,
     WorkReturned,
     ray_groups,
+    ray_head,
+    ray_share,
+    worker,
 )
 from engine.executors import ray_cluster as module
 from engine.executors.ray_actor import list_versions
-from engine.executors.ray_cluster import BROKE, HEAD_LOST, RayExecutor, merge_catalogs, read_address
+from engine.executors.ray_checks import merge_catalogs
+from engine.executors.ray_cluster import BROKE, HEAD_LOST, RayExecutor
 from engine.executors.ray_groups import LOST as LOST_CELL
 from engine.executors.ray_groups import ClusterRuns
+from engine.executors.ray_head import read_address
+from engine.executors.ray_share import estimate_need, find_share
 from engine.executors.split import SplitExecutor
 from engine.executors.wire import pack_alive, pack_event, unpack_work
+from engine.models.cnn import TRUNKS, parameters
+from engine.runner import chunks, memory
+from engine.runner.memory import estimate_memory
 from engine.service import LOST, Engine
 from engine.spec import RunSpec
 from engine.store import Store
@@ -79,7 +90,7 @@ class Actor:
         if not ray.has_room:
             self.killed.wait(10)
             raise RuntimeError("secret-host-42")
-        return socket.gethostname(), 7, json.dumps(ray.versions)
+        return socket.gethostname(), 7, json.dumps(ray.versions), "0"
 
     def _ping(self) -> Any:
         answer: Future[None] = Future()
@@ -132,6 +143,9 @@ class PretendRay:
         assert no_restart
         actor.killed.set()
 
+    def get_runtime_context(self) -> Any:
+        return SimpleNamespace(gcs_address="head:1")
+
     def shutdown(self) -> None: ...
 
 
@@ -140,7 +154,8 @@ def make(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., RayExecutor]
     made: list[RayExecutor] = []
 
     def start(ray: PretendRay, slots: int | None = None, **options: Any) -> RayExecutor:
-        monkeypatch.setattr(RayExecutor, "_connect", lambda *_: ray)
+        monkeypatch.setattr(module, "connect_ray", lambda *_: (ray, None))
+        monkeypatch.setattr(module, "watch_head", lambda *_: None)
         made.append(RayExecutor("auto", slots, **options))
         return made[-1]
 
@@ -331,6 +346,101 @@ def test_jobs_go_where_their_device_is(make):
     assert after(executor) == WorkFinished(("five", 1), "cancelled", "Cancelled.") and executor.idle == 1
 
 
+ROWS = {"rows": 2000, "features": 2, "classes": ["a", "b"], "shape": None}
+PIXELS = {"name": "pictures", "rows": 10_000, "features": 784, "classes": ["a", "b"], "shape": [1, 28, 28]}
+CARD = CATALOG | {
+    "devices": ["cpu", "cuda"],
+    "device": "a card",
+    "device_memory": {"cpu": 64_000, "cuda": 16_000},
+    "datasets": [DATA[0] | ROWS, DATA[0] | PIXELS],
+}
+SMALL = RunSpec("moons", "ce", params={"hidden": [64, 32]}).to_json()
+LARGE = RunSpec("pictures", "ce", params={"model": "resnet56", "batch": 4096}).to_json()
+
+
+@pytest.mark.parametrize(
+    ("gpu", "slots", "shares"), [(None, [0.25] * 4, [0.05, 0.05]), (0.5, [0.5, 0.5, 0.0, 0.0], [0.5, 0.5])]
+)
+def test_a_run_has_the_share_of_a_gpu_that_its_spec_needs(make, gpu, slots, shares):
+    ray = PretendRay(GPU=1.0)
+    ray.catalog = CARD
+    executor = make(ray, 4, gpu=gpu)
+    until(executor, lambda: executor.ready == 4)
+    assert [actor.wanted["num_gpus"] for actor in ray.actors] == slots
+    for id in ("one", "two"):
+        assert executor.start(Work((id, 1), SMALL, "cuda"))
+    runs = [slot.run for slot in executor._slots if slot.run is not None]
+    assert [run.share for run in runs] == pytest.approx(shares)
+    given = [unpack_work(actor.given).device_share for actor in ray.actors[:2]]
+    assert given == [int(90 * share) for share in shares], "of what all may use"
+
+
+def test_a_run_that_needs_more_of_a_gpu_waits_and_goes_before_later_ones(make):
+    ray = PretendRay(GPU=1.0)
+    ray.catalog = CARD
+    executor = make(ray, 4)
+    until(executor, lambda: executor.ready == 4)
+
+    def begun() -> set[str]:
+        return {slot.run.work.key[0] for slot in executor._slots if slot.run is not None}
+
+    for id, spec, device in (
+        ("small", SMALL, "cuda"),
+        ("large", LARGE, "cuda"),
+        ("later", SMALL, "auto"),
+        ("cpu", SMALL, "cpu"),
+    ):
+        assert executor.start(Work((id, 1), spec, device))
+    assert begun() == {"small", "cpu"} and executor.idle == 0, "the others have their places"
+    slot = next(slot for slot in executor._slots if slot.run is not None and slot.run.work.key[0] == "small")
+    slot.actor.says.put(pack_event(WorkFinished(("small", 1), "failed", "x")))
+    after(executor)
+    assert begun() == {"large", "cpu"} and {slot.run.share for slot in executor._slots if slot.run} == {1.0, 0.0}
+    slot = next(slot for slot in executor._slots if slot.run is not None and slot.run.work.key[0] == "large")
+    slot.actor.says.put(pack_event(WorkFinished(("large", 1), "failed", "x")))
+    after(executor)
+    assert begun() == {"later", "cpu"}
+
+
+@pytest.mark.parametrize(("kind", "spec"), [("compare", {}), ("run", LARGE | {"dataset": "unknown"}), ("run", {"dataset": 1})])
+def test_what_nobody_can_tell_the_need_of_has_a_whole_gpu_or_what_the_setting_says(kind, spec):
+    work = Work(KEY, spec, kind=kind)
+    assert find_share(work, CARD, None) == find_share(Work(KEY, SMALL), CATALOG, None) == 1.0
+    assert find_share(work, CARD, 0.25) == 0.25
+
+
+def test_the_need_is_what_a_worker_estimates():
+    spec = RunSpec("moons", "ce", params={"hidden": [64, 32]}, folds=5, seeds=3)
+    assert estimate_need(spec.to_json(), CARD) == pytest.approx(estimate_memory(spec, load("moons", {})), rel=0.05)
+
+
+@pytest.mark.long
+@pytest.mark.timeout(120)
+def test_networks_of_the_estimate_are_those_there_are():
+    assert set(ray_share.TRUNKS) == set(TRUNKS)
+    assert (ray_share.CHUNK, ray_share.MAX_VALUES) == (chunks.CHUNK, chunks.MAX_VALUES)
+    assert (ray_share.COPIES, ray_share.VALUE) == (memory.COPIES, memory.VALUE)
+    for name, (per_pixel, base, more) in ray_share.TRUNKS.items():
+        for side in (8, 28) if base < 120_000 else (28,):
+            exact, guess = memory.count_activations(name, (3, side, side)), max(ray_share.VALUES, per_pixel * side * side)
+            assert 0.99 * exact <= guess <= max(1.8 * exact, ray_share.VALUES), (name, side)
+            exact, guess = parameters(name, (3, side, side), 10), base + more * side * side
+            assert 0.99 * exact <= guess <= 2 * exact, (name, side)
+
+
+def test_a_worker_keeps_to_the_share_of_its_job(monkeypatch):
+    monkeypatch.setenv("LAB_DEVICE_SHARE", "45")
+    freed = []
+    monkeypatch.setattr(devices, "release_unused", lambda: freed.append(os.environ["LAB_DEVICE_SHARE"]))
+    with worker._share(9):
+        assert os.environ["LAB_DEVICE_SHARE"] == "9"
+    assert os.environ["LAB_DEVICE_SHARE"] == "45" and freed == ["45"]
+    with worker._share(None):
+        assert os.environ["LAB_DEVICE_SHARE"] == "45"
+    assert len(freed) == 1
+    devices.release_unused()
+
+
 def test_only_public_work_is_started(make):
     ray = PretendRay()
     executor = make(ray, 1)
@@ -351,11 +461,11 @@ def test_a_worker_that_did_not_begin_returns_its_run_and_is_replaced(one, monkey
 
 
 def test_folders_of_killed_engines_are_deleted(tmp_path, monkeypatch):
-    monkeypatch.setattr(module.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.setattr(ray_head.tempfile, "gettempdir", lambda: str(tmp_path))
     kept = [f"lab-ray-{os.getpid()}-a", "lab-ray-abc", "lab-ray-x-1", "other-99999999-a"]
     for name in (*kept, "lab-ray-99999999-a"):
         (tmp_path / name).mkdir()
-    module._clear_folders()
+    ray_head.clear_folders()
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(kept)
 
 
@@ -483,7 +593,7 @@ class Head(socketserver.BaseRequestHandler):
     """Answers as HTTP/2 does."""
 
     def handle(self) -> None:
-        if self.request.recv(100) == module.HELLO:
+        if self.request.recv(100) == ray_head.HELLO:
             self.request.sendall(bytes(9))
 
 
@@ -492,23 +602,23 @@ def test_a_head_is_lost_that_is_gone_or_frozen(monkeypatch):
         thread = threading.Thread(target=server.serve_forever, args=(0.01,))
         thread.start()
         address = f"127.0.0.1:{server.server_address[1]}"
-        assert module.does_head_answer(address)
+        assert ray_head.does_head_answer(address)
         server.shutdown()
         thread.join()
-        monkeypatch.setattr(module, "PROBE", 0.2)
-        assert not module.does_head_answer(address), "the kernel alone accepts the connection"
+        monkeypatch.setattr(ray_head, "PROBE", 0.2)
+        assert not ray_head.does_head_answer(address), "the kernel alone accepts the connection"
         monkeypatch.setenv("RAY_USE_TLS", "1")
-        assert module.does_head_answer(address), "under TLS nothing plain is answered"
-    assert not module.does_head_answer(address) and not module.does_head_answer("no-port")
+        assert ray_head.does_head_answer(address), "under TLS nothing plain is answered"
+    assert not ray_head.does_head_answer(address) and not ray_head.does_head_answer("no-port")
 
 
 def test_the_head_is_watched(make, monkeypatch):
     answers = iter([True, False, True, False, False])
-    monkeypatch.setattr(module, "does_head_answer", lambda address: next(answers, False))
-    monkeypatch.setattr(module, "PING", 0.01)
-    monkeypatch.setattr(module, "SILENCE", 0.1)
+    monkeypatch.setattr(ray_head, "does_head_answer", lambda address: next(answers, False))
+    monkeypatch.setattr(ray_head, "PING", 0.01)
+    monkeypatch.setattr(ray_head, "SILENCE", 0.1)
     executor = make(PretendRay(), 1)
-    threading.Thread(target=executor._watch_head, args=("head:1",), daemon=True).start()
+    ray_head.watch_head("head:1", threading.Event(), lambda: executor._messages.put((None, None, "headless", "")))
     until(executor, lambda: executor.lost)
     assert next(answers, None) is None
 
@@ -550,7 +660,8 @@ class Clerk:
 
         monkeypatch.setattr(ray_groups, "connect_cluster", connect)
         monkeypatch.setattr(Actor, "_run", run)
-        monkeypatch.setattr(RayExecutor, "_connect", lambda *_: self.ray)
+        monkeypatch.setattr(module, "connect_ray", lambda *_: (self.ray, None))
+        monkeypatch.setattr(module, "watch_head", lambda *_: None)
         monkeypatch.setattr(module, "SLOWEST_RETRY", 0.02)
 
     def run(self, *groups: list[int], skipped: tuple[str, ...] = ()) -> dict[str, Any]:

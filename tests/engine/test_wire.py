@@ -22,7 +22,17 @@ def test_an_event_is_the_same_after_the_way(event):
 
 
 def test_work_is_the_same_after_the_way():
-    work = Work(KEY, {"dataset": "moons", "n": [1, 2.5]}, "cuda", 3.5, kind="embed", features=b"npz", phase="p", memory_mb=7)
+    work = Work(
+        KEY,
+        {"dataset": "moons", "n": [1, 2.5]},
+        "cuda",
+        3.5,
+        kind="embed",
+        features=b"npz",
+        phase="p",
+        memory_mb=7,
+        device_share=9,
+    )
     assert unpack_work(pack_work(work)) == work
     assert unpack_work(pack_work(Work(KEY, {}))) == Work(KEY, {})
     assert unpack_item(pack_alive([1, 2])) == [1, 2]

@@ -32,7 +32,7 @@ export const TEXT = {
   walk: "way of a new row",
   seed: "from its seed",
   sources: "from rows it is a mean of",
-  codes: "from rows whose codes it mixes",
+  codes: "from rows mixed as codes",
   nearestSeed: "to the nearest row of its class",
   pushed: "moved row",
   before: "boundary before moving",
