@@ -111,7 +111,9 @@ def test_claims_stand_with_their_verdicts_and_numbers(look: Look) -> None:
 
 def test_a_card_says_no_more_than_its_interval() -> None:
     low, high = Interval(0.02, 0.01, 0.03, 20, ""), Interval(0.02, -0.01, 0.05, 20, "")
-    made = claims.make_claim(Card("ExplicitGradient above CE, average precision", "d", "holds", low, 0.99, 0.034, 20))
+    card = Card("ExplicitGradient above CE, average precision", "d", "holds", low, 0.99, 0.034, 20)
+    assert claims.make_claim(card, several=True).title == "d: Explicit gradient above plain"
+    made = claims.make_claim(card)
     assert (made.title, made.verdict, made.better) == ("Explicit gradient above plain", "holds", True)
     assert made.tip == "Printed +.034.\nDifference: +.020, 99% interval from +.010 to +.030, 20 replicates."
     over = claims.describe_card(Card("x", "", "undecided", Interval(0.02, -0.01, 0.05, 22, ""), 0.95, None, 22, 22))

@@ -56,7 +56,8 @@ def draw_cards(cards: Sequence[Card]) -> None:
         chosen = [card for card in cards if card.dataset == place]
     ordered = sorted(chosen, key=lambda card: ORDER.get(card.verdict, 4))
     whole = len(ordered) <= FIRST or bool(st.session_state.get("papers.cards.all"))
-    shown = [make_claim(card) for card in (ordered if whole else ordered[:FIRST])]
+    several = len({card.dataset for card in ordered}) > 1
+    shown = [make_claim(card, several) for card in (ordered if whole else ordered[:FIRST])]
     draw_marks(printed.draw_claims(shown, words.PRINTED, words.HERE), key="papers-claims")
     if len(ordered) > FIRST:
         st.button(
@@ -67,11 +68,12 @@ def draw_cards(cards: Sequence[Card]) -> None:
         )
 
 
-def make_claim(card: Card) -> Claim:
-    """Return a card as it is drawn."""
+def make_claim(card: Card, several: bool = False) -> Claim:
+    """Return a card as it is drawn. several: cards of other datasets stand beside it, so that its title names its own."""
     better = {HOLDS: True, FAILS: False}.get(card.verdict)
     tip = describe_card(card)
-    return Claim(name_claim(card.text), SHOWN.get(card.verdict, card.verdict), better, card.interval, card.printed, tip)
+    title = f"{card.dataset}: {name_claim(card.text)}" if several else name_claim(card.text)
+    return Claim(title, SHOWN.get(card.verdict, card.verdict), better, card.interval, card.printed, tip)
 
 
 def describe_card(card: Card) -> str:
