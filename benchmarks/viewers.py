@@ -4,7 +4,8 @@
                                  [--database postgres] [--processes 2]
 
 Starts the server as `make run` does, without an engine, on a new store with the recorded examples; --live adds a run that sends a
-frame each half second. --database postgres puts the store on a server of PostgreSQL of its own, --processes starts several pages on one
+frame each half second (with --soak its film once, then its progress).
+--database postgres puts the store on a server of PostgreSQL of its own, --processes starts several pages on one
 store behind a sticky proxy. --url measures a server that is there already. Each viewer has its own cookie, opens the page, keeps it for
 --hold seconds while its timed fragments run, and loads it again once. --over: seconds over which they arrive, 0 for all in one
 instant.
@@ -224,11 +225,14 @@ def fetch_cookie(url: str) -> str:
 
 
 class LiveRun(threading.Thread):
-    """Stands for an engine: a run of an example's film that goes on and on, a frame each half second."""
+    """Stands for an engine: a run of an example's film that goes on and on, a frame each half second.
 
-    def __init__(self, store: Store) -> None:
+    is_bounded: it sends the film once and then its progress alone, as a run has a bounded number of frames; else the film again.
+    """
+
+    def __init__(self, store: Store, is_bounded: bool = False) -> None:
         super().__init__(daemon=True)
-        self.store, self.ending = store, threading.Event()
+        self.store, self.is_bounded, self.ending = store, is_bounded, threading.Event()
         example = next(card for card in read_cards() if card["name"] == "moons")["jobs"][0]
         self.events = [event for _, event in store.events(example, kinds=("phase", "scene", "frame"))]
         spec = RunSpec.from_json(store.job(example).spec)
@@ -242,7 +246,7 @@ class LiveRun(threading.Thread):
         self.store.record_heartbeat(EngineInfo("viewers", "here", os.getpid(), now, now, "CPU", ["cpu"], 2, 2, 1, 0.0, ""))
 
     def run(self) -> None:
-        """Send one frame after the other until `ending` is set; from the start again after the last."""
+        """Send one frame after the other until `ending` is set."""
         frames = [event for event in self.events if isinstance(event, Frame)]
         first = [event for event in self.events if not isinstance(event, Frame)]
         self.store.append(self.id, [event for event in first if isinstance(event, Phase)])
@@ -250,7 +254,8 @@ class LiveRun(threading.Thread):
         n = 0
         while not self.ending.wait(0.5):
             self._beat()
-            self.store.append(self.id, [frames[n % len(frames)], Progress(n % 1000, 1000)])
+            sent = [] if self.is_bounded and n >= len(frames) else [frames[n % len(frames)]]
+            self.store.append(self.id, [*sent, Progress(n % 1000, 1000)])
             n += 1
 
 
@@ -416,7 +421,7 @@ def main() -> None:
         asyncio.run(measure(options.url.rstrip("/"), options, (), None))
         return
     with tempfile.TemporaryDirectory() as name, make_store(options.database, Path(name)) as store:
-        live = LiveRun(store) if options.live else None
+        live = LiveRun(store, is_bounded=bool(options.soak)) if options.live else None
         if live is not None:
             live.start()
         try:
