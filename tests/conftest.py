@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import re
@@ -153,15 +154,12 @@ EACH_TIME = (
     "tests/browser/test_data.py::test_a_closed_step",
     "tests/browser/test_decide.py::test_a_key_moves_the_cut",
     "tests/browser/test_deep.py::test_the_map_has_its_sizes",
-    "tests/browser/test_gallery.py::test_every_card",
-    "tests/browser/test_lab.py::test_points_move",
     "tests/browser/test_lab.py::test_the_first_screen",
     "tests/browser/test_menu.py",
     "tests/browser/test_origin.py",
     "tests/browser/test_papers.py::test_the_first_screen",
     "tests/browser/test_player.py::test_the_keyboard",
     "tests/browser/test_report.py",
-    "tests/browser/test_runs.py::test_search",
     "tests/browser/test_stage.py::test_the_film_owns",
     "tests/engine/test_service.py::test_a_run_goes_through",
     "tests/engine/test_service.py::test_a_secret",
@@ -174,78 +172,136 @@ EACH_TIME = (
     "tests/test_portable.py::test_text_files",
     "tests/test_portable.py::test_the_search",
 )
-"""The tests of ALONE that `make test` runs: of each page a test or two, of the engine what every run meets. The others are `long`."""
+"""The tests of ALONE that `make test` runs: of most pages a test, of the engine what every run meets. The others are `long`."""
 
 FIRST = ("tests/test_pretend.py", "tests/engine/test_kills.py")
 """The longest tests run first: at the end, one of two workers would wait for the other."""
 
 LONG = (
+    "tests/app/test_api.py::test_a_server_without",
+    "tests/app/test_compare.py::test_hostile_names",
+    "tests/app/test_data_names.py::test_a_comparison_full",
+    "tests/app/test_data_takeaway.py::test_the_line_installs",
     "tests/app/test_data_takeaway.py::test_the_model_is_used",
     "tests/app/test_demo.py::test_a_run_in_any_state",
+    "tests/app/test_demo.py::test_deep_draws",
+    "tests/app/test_demo.py::test_the_server_takes",
     "tests/app/test_leftovers.py",
+    "tests/app/test_many_runs.py::test_a_view_reads",
+    "tests/app/test_pieces.py::test_a_file_that_is_dropped",
     "tests/app/test_preview.py::test_20_requests",
     "tests/app/test_preview.py::test_a_closed_stream",
     "tests/app/test_preview.py::test_a_preview_is_streamed",
     "tests/app/test_preview.py::test_another_owner",
+    "tests/app/test_runs_page.py::test_filters_find",
+    "tests/app/test_runs_page.py::test_pin_and_name",
     "tests/app/test_runs_page.py::test_search_takes_any_words",
+    "tests/app/test_shared.py::test_a_deleted_run",
+    "tests/app/test_shared.py::test_a_page_shares",
+    "tests/app/test_shared.py::test_cycles_are",
     "tests/app/test_store_gone.py::test_every_page_says",
+    "tests/engine/analysis/test_contributions.py::test_they_are",
     "tests/engine/analysis/test_embedding.py::test_near_rows",
     "tests/engine/analysis/test_embedding.py::test_rows_that_are_hard",
     "tests/engine/analysis/test_embedding.py::test_the_mark_of_what",
     "tests/engine/analysis/test_embedding.py::test_the_same_seed_gives_the_same_bits[umap",
     "tests/engine/analysis/test_embedding.py::test_umap_with",
     "tests/engine/analysis/test_metrics.py::test_equal_to_the_libraries",
+    "tests/engine/analysis/test_metrics.py::test_per_class",
     "tests/engine/analysis/test_shifts.py::test_the_values_are_scikit_learn",
+    "tests/engine/data/test_adult.py::test_openml",
+    "tests/engine/data/test_archives.py::test_rows_of_the_real",
+    "tests/engine/data/test_catalog.py::test_images_are",
+    "tests/engine/data/test_kinds_near.py::test_days_and_clocks",
     "tests/engine/data/test_mat.py::test_a_file_that_is_cut",
+    "tests/engine/data/test_mnist.py::test_rows_of_the_real",
     "tests/engine/data/test_reading.py::test_a_hundred_thousand",
+    "tests/engine/data/test_reading_odd.py::test_guesses_given_back",
     "tests/engine/data/test_tables_made.py::test_frames_hold",
     "tests/engine/data/test_tables_made.py::test_tables_are_read",
+    "tests/engine/decide/test_curves.py::test_a_share_in_use",
     "tests/engine/decide/test_cut.py::test_a_cut_chosen_on_validation",
     "tests/engine/papers/test_command.py::test_a_folder_needs",
     "tests/engine/papers/test_command.py::test_the_full_",
+    "tests/engine/papers/test_command.py::test_the_text_says",
+    "tests/engine/papers/test_command.py::test_what_is_written",
+    "tests/engine/papers/test_measured.py::test_a_shipped_cell",
     "tests/engine/papers/test_stacked.py::test_a_process_that_dies",
+    "tests/engine/papers/test_stacked.py::test_a_shipped_cell",
+    "tests/engine/papers/test_stacked.py::test_keel_end",
+    "tests/engine/papers/test_stacked.py::test_moving_is",
     "tests/engine/papers/test_stacked.py::test_two_at_once",
+    "tests/engine/test_cli.py::test_a_reader_that",
+    "tests/engine/test_cli.py::test_every_keel_set",
     "tests/engine/test_compaction.py::test_numbers_",
     "tests/engine/test_compare.py::test_every_method_ends",
     "tests/engine/test_compare.py::test_the_budget",
     "tests/engine/test_compare_by_time.py::test_a_random_split",
     "tests/engine/test_compare_by_time.py::test_intervals",
     "tests/engine/test_compare_by_time.py::test_parts_follow",
+    "tests/engine/test_compare_command.py::test_a_report",
     "tests/engine/test_compare_command.py::test_one_object",
     "tests/engine/test_compare_options.py::test_end_to_end",
+    "tests/engine/test_compare_sizes.py::test_average",
+    "tests/engine/test_compare_tuning.py::test_shares",
+    "tests/engine/test_compare_tuning.py::test_without_time",
     "tests/engine/test_estimators.py::test_clone_pickle",
     "tests/engine/test_estimators.py::test_the_one_check",
+    "tests/engine/test_examples.py::test_an_example",
     "tests/engine/test_explicit_gradient.py::test_points_sets_start_from_steps_that_can_be_seen[50",
+    "tests/engine/test_family.py::test_each_run",
     "tests/engine/test_four_ways_corpus.py",
     "tests/engine/test_four_ways_made.py::test_tables_hold",
+    "tests/engine/test_generators.py::test_at_most",
+    "tests/engine/test_hostile.py::test_names",
     "tests/engine/test_hostile.py::test_no_name",
     "tests/engine/test_images.py::test_a_network_kept",
     "tests/engine/test_images.py::test_alone_equals",
     "tests/engine/test_leftovers.py",
     "tests/engine/test_memory.py::test_an_estimate",
+    "tests/engine/test_methods.py::test_it_can_be_closed",
+    "tests/engine/test_model_file.py::test_sizes",
+    "tests/engine/test_network_study.py::test_the_budget",
     "tests/engine/test_no_leak.py::test_a_column",
     "tests/engine/test_one_file_method.py",
     "tests/engine/test_onnx.py::test_a_comparison",
+    "tests/engine/test_plugins.py::test_a_demonstration",
     "tests/engine/test_plugins.py::test_a_folder_adds",
     "tests/engine/test_preview.py::test_previews_have",
+    "tests/engine/test_refit.py::test_each_replicate",
+    "tests/engine/test_row_code.py::test_rows_that",
+    "tests/engine/test_row_code.py::test_the_terminal",
     "tests/engine/test_run_report.py::test_names_never",
     "tests/engine/test_score.py::test_a_promise",
     "tests/engine/test_score_command.py::test_a_file_is_scored",
+    "tests/engine/test_score_command.py::test_a_person",
+    "tests/engine/test_sentences.py::test_every_state",
     "tests/engine/test_store.py::test_several_first",
     "tests/engine/test_store.py::test_three_claimers",
     "tests/engine/test_store_faults.py::test_an_error_at",
     "tests/engine/test_store_faults.py::test_opening",
+    "tests/engine/test_store_gone.py::test_a_locked_store",
+    "tests/engine/test_sweep_command.py::test_a_real_sweep",
+    "tests/engine/test_sweep_command.py::test_the_python",
+    "tests/engine/test_uploads.py::test_no_byte",
     "tests/engine/test_why.py::test_a_suspect_has",
+    "tests/engine/test_why.py::test_three_classes",
+    "tests/engine/test_why.py::test_what_is_explained",
+    "tests/held/test_held.py::test_a_printed_command",
+    "tests/held/test_held.py::test_an_address",
     "tests/held/test_held.py::test_every_printed_import",
     "tests/held/test_held.py::test_printed",
     "tests/test_benchmarks.py::test_it_runs",
     "tests/test_benchmarks_gpu.py::test_it_needs",
+    "tests/test_fleet.py::test_each_station",
+    "tests/test_one_file_kinds.py::test_a_report",
     "tests/test_one_file_kinds.py::test_a_source",
     "tests/test_pretend.py::test_a_recorded_step",
     "tests/test_pretend.py::test_every_method",
     "tests/test_pretend.py::test_stacks_of_settings",
+    "tests/test_setup.py::test_the_server_comes",
 )
-"""Tests that take more than about 2 s of a processor and are no first look at anything: they are `long` too."""
+"""Tests that take more than about a second of a processor and are no first look at anything: they are `long` too."""
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
@@ -262,6 +318,17 @@ def says_alone(path: Path) -> bool:
     name = path.relative_to(Path(__file__).parents[1]).as_posix()
     named = any(id.partition("::")[0] == name or name.startswith(id) for id in ALONE)
     return named or "mark.alone" in path.read_text(encoding="utf-8")
+
+
+def pytest_configure() -> None:
+    """Collect garbage seldom: imports and pages' tests spend a fifth of their time on it otherwise."""
+    gc.set_threshold(50_000, 20, 100)
+
+
+def pytest_collection_finish() -> None:
+    """Leave what was imported out of later collections."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -27,6 +27,7 @@ SETTINGS = {
     "recovery_init_sync_method": "syncfs",  # after a kill it would open every file
     "max_connections": "100",
     "shared_buffers": "32MB",
+    "autovacuum": "off",  # while it runs, a snapshot of it puts off what a deletion owes
     "log_error_verbosity": "terse",
     "log_min_error_statement": "panic",
 }
