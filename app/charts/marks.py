@@ -30,6 +30,10 @@ class Scale:
         share = (value - self.low) / (self.high - self.low)
         return 100 * min(1.0, max(0.0, share))
 
+    def find_middle(self) -> float:
+        """Return the value in the middle of the lane."""
+        return (self.low + self.high) / 2
+
     def has(self, value: float) -> bool:
         """Whether a value lies on the lane."""
         return self.low <= value <= self.high
@@ -44,6 +48,10 @@ class LogScale(Scale):
         if value <= self.low:
             return 0.0
         return 100 * min(1.0, math.log(value / self.low) / math.log(self.high / self.low))
+
+    def find_middle(self) -> float:
+        """Return the value in the middle of the lane."""
+        return math.sqrt(self.low * self.high)
 
 
 def text(words: object) -> str:

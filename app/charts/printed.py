@@ -92,8 +92,7 @@ def draw_strips(
             for column in columns
         )
         body.append(f'<tr><th scope="row" title="{text(row)}">{text(row)}</th>{drawn}</tr>')
-    middle = math.sqrt(scale.low * scale.high) if isinstance(scale, LogScale) else (scale.low + scale.high) / 2
-    stops = (scale.low, middle, scale.high)
+    stops = (scale.low, scale.find_middle(), scale.high)
     ticks = [_name_tick(stop) for stop in stops]
     spots = ("first", "", "last")
     names = "".join(

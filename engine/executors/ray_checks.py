@@ -33,7 +33,7 @@ def find_other_parts(slot: int, reference: dict[str, Any], catalog: dict[str, An
     return OTHER_PARTS.format(slot=slot, names=", ".join(names[:3])) if names else ""
 
 
-def merge_catalogs(catalogs: list[dict[str, Any]]) -> dict[str, Any]:
+def merge_devices(catalogs: list[dict[str, Any]]) -> dict[str, Any]:
     """The first catalog with the devices of all: those that can be asked for, and the name of the one that auto takes."""
     if not catalogs or any("devices" not in catalog for catalog in catalogs):
         return catalogs[0] if catalogs else {}

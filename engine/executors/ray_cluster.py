@@ -30,7 +30,7 @@ from typing import Any
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Room, Work, WorkerEvents, WorkFinished, WorkLost, WorkReturned
 from engine.executors.local import GRACE, PHASES, SLOWEST_RETRY
 from engine.executors.ray_actor import SlotActor
-from engine.executors.ray_checks import find_other_parts, find_other_version, merge_catalogs
+from engine.executors.ray_checks import find_other_parts, find_other_version, merge_devices
 from engine.executors.ray_head import PING, SILENCE, connect_ray, read_address, watch_head
 from engine.executors.ray_share import MOST_SLOTS, find_share
 from engine.executors.wire import is_public, pack_work, unpack_item
@@ -415,7 +415,7 @@ class RayExecutor:
         self._troubles.pop(slot.number, None)
         self._reference = self._reference or catalog
         self._catalogs[slot.number] = catalog
-        whole = merge_catalogs([self._reference, *self._catalogs.values()])
+        whole = merge_devices([self._reference, *self._catalogs.values()])
         if whole == self._published:
             return []
         self._published = whole

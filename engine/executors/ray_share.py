@@ -36,8 +36,6 @@ TRUNKS = {
     "densenet-bc-100-12": (5606, 770_000, 0),
 }
 """Name of a convolutional network -> values that its layers put out for each pixel of an image, its weights, and more of them per pixel."""
-
-
 VALUES = 9_300
 """Values that a network puts out at least for an image, however small it is."""
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from engine.executors import CatalogReceived, ExecutorEvent, Key, Room, Work
 from engine.executors.local import LocalExecutor
-from engine.executors.ray_checks import merge_catalogs
+from engine.executors.ray_checks import merge_devices
 from engine.executors.ray_cluster import RayExecutor
 from engine.executors.wire import is_public
 
@@ -111,6 +111,6 @@ class SplitExecutor:
             if isinstance(event, CatalogReceived):
                 self._catalogs[where] = event.catalog
                 both = [self._catalogs[name] for name in ("public", "private") if name in self._catalogs]
-                event = CatalogReceived(merge_catalogs(both))
+                event = CatalogReceived(merge_devices(both))
             merged.append(event)
         return merged

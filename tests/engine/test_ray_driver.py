@@ -37,7 +37,7 @@ from engine.executors import (
 )
 from engine.executors import ray_cluster as module
 from engine.executors.ray_actor import list_versions
-from engine.executors.ray_checks import merge_catalogs
+from engine.executors.ray_checks import merge_devices
 from engine.executors.ray_cluster import BROKE, HEAD_LOST, RayExecutor
 from engine.executors.ray_groups import LOST as LOST_CELL
 from engine.executors.ray_groups import ClusterRuns
@@ -506,8 +506,8 @@ def test_what_an_actor_prints_is_json_where_logs_are():
 
 def test_a_catalog_has_the_devices_of_all():
     card = CATALOG | {"devices": ["cpu", "cuda"], "device": "a card"}
-    assert merge_catalogs([CATALOG, card]) == CATALOG | {"devices": ["cpu", "cuda"], "device": "a card"}
-    assert merge_catalogs([CATALOG]) == CATALOG
+    assert merge_devices([CATALOG, card]) == CATALOG | {"devices": ["cpu", "cuda"], "device": "a card"}
+    assert merge_devices([CATALOG]) == CATALOG
 
 
 def test_addresses(monkeypatch):
